@@ -1,0 +1,69 @@
+"""Checks of arguments: each raises a ValueError that names the parameter, its value and what is allowed."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def _reject(name: str, value: object, allowed: str) -> None:
+    shown = np.array2string(np.asarray(value), threshold=6, precision=6)
+    raise ValueError(f"{name} = {shown} is not allowed: it must be {allowed}")
+
+
+def require(ok: ArrayLike, name: str, value: object, allowed: str) -> None:
+    """Raise unless every entry of `ok` is true; the message shows the first offending entry of `value`."""
+    mask = np.asarray(ok, dtype=bool)
+    if mask.all():
+        return
+    array = np.broadcast_to(np.asarray(value), np.broadcast_shapes(mask.shape, np.shape(value)))
+    _reject(name, array[~np.broadcast_to(mask, array.shape)].flat[0], allowed)
+
+
+def real_array(value: ArrayLike, name: str, ndim: int | None = None) -> np.ndarray:
+    """`value` as a finite float64 array (with `ndim` dimensions where given)."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} = {value!r} is not allowed: it must be real numbers") from None
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} has shape {array.shape}: it must have {ndim} dimension(s)")
+    require(np.isfinite(array), name, array, "finite")
+    return array
+
+
+def positive_array(value: ArrayLike, name: str, ndim: int | None = None) -> np.ndarray:
+    """`value` as a float64 array of positive finite numbers."""
+    array = real_array(value, name, ndim)
+    require(array > 0, name, array, "positive")
+    return array
+
+
+def nonnegative(value: float, name: str) -> float:
+    """`value` as a finite float that is not negative."""
+    array = real_array(value, name, ndim=0)
+    require(array >= 0, name, array, "zero or positive")
+    return float(array)
+
+
+def fraction(value: float, name: str) -> float:
+    """`value` as a float in [0, 1]."""
+    array = real_array(value, name, ndim=0)
+    require((array >= 0) & (array <= 1), name, array, "between 0 and 1")
+    return float(array)
+
+
+def whole_number(value: int, name: str, at_least: int = 0) -> int:
+    """`value` as an int no smaller than `at_least`."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise ValueError(f"{name} = {value!r} is not allowed: it must be a whole number")
+    if value < at_least:
+        _reject(name, value, f"at least {at_least}")
+    return int(value)
+
+
+def one_of(value: str, name: str, allowed: tuple[str, ...]) -> str:
+    """`value` if it is one of `allowed`."""
+    if value not in allowed:
+        raise ValueError(f"{name} = {value!r} is not allowed: it must be one of {', '.join(allowed)}")
+    return value
