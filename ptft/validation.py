@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -11,7 +13,7 @@ def _reject(name: str, value: object, allowed: str) -> None:
     raise ValueError(f"{name} = {shown} is not allowed: it must be {allowed}")
 
 
-def require(ok: ArrayLike, name: str, value: object, allowed: str) -> None:
+def require(ok: ArrayLike, name: str, value: Any, allowed: str) -> None:
     """Raise unless every entry of `ok` is true; the message shows the first offending entry of `value`."""
     mask = np.asarray(ok, dtype=bool)
     if mask.all():
@@ -39,11 +41,11 @@ def positive_array(value: ArrayLike, name: str, ndim: int | None = None) -> np.n
     return array
 
 
-def nonnegative(value: float, name: str) -> float:
-    """`value` as a finite float that is not negative."""
-    array = real_array(value, name, ndim=0)
+def nonnegative_array(value: ArrayLike, name: str, ndim: int | None = None) -> np.ndarray:
+    """`value` as a float64 array of finite numbers that are zero or positive."""
+    array = real_array(value, name, ndim)
     require(array >= 0, name, array, "zero or positive")
-    return float(array)
+    return array
 
 
 def fraction(value: float, name: str) -> float:
@@ -51,6 +53,15 @@ def fraction(value: float, name: str) -> float:
     array = real_array(value, name, ndim=0)
     require((array >= 0) & (array <= 1), name, array, "between 0 and 1")
     return float(array)
+
+
+def broadcast(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The arrays, broadcast against each other; the error names them with their shapes."""
+    try:
+        return tuple(np.broadcast_arrays(*arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {np.shape(a)}" for name, a in arrays.items())
+        raise ValueError(f"the shapes {shapes} do not broadcast") from None
 
 
 def whole_number(value: int, name: str, at_least: int = 0) -> int:

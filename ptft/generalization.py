@@ -1,0 +1,118 @@
+"""Test error of fine-tuning against the data scale: the prediction of Proposition 4.2, by quadrature or Monte Carlo."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ptft.initialization import Initialization
+from ptft.monte_carlo import solve_by_monte_carlo
+from ptft.replica import ReplicaCurve, solve_by_quadrature
+from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab, Teacher
+from ptft.validation import nonnegative_array, one_of, positive_array, whole_number
+
+METHODS = ("quadrature", "monte-carlo")
+
+
+def replica_curve(
+    alpha: ArrayLike,
+    teacher: SpikeSlab | SingleTask | GaussianMixture | Teacher,
+    init: Initialization | None = None,
+    noise_var: float = 0.0,
+    ridge: float = 0.0,
+    method: str = "quadrature",
+    samples: int = 80_000,
+    seed: int | np.random.Generator = 0,
+) -> ReplicaCurve:
+    """Replica-symmetric error of fine-tuning along the data scale alpha = n/d (Proposition 4.2).
+
+    The estimator minimises |y - X beta|^2/(2 alpha) + ridge sum q_k(beta), X_ij ~ N(0, 1/d); ridge = 0 is its limit,
+    interpolation, where gradient flow ends (Theorem 4.1).
+
+    Parameters
+    ----------
+    alpha : array_like, positive
+        Data scales n/d, any shape.
+    teacher : SpikeSlab, SingleTask, GaussianMixture, or any object that can be sampled (see `Teacher`)
+        A `GaussianMixture` carries its own k, and needs no `init`. Quadrature needs a mixture, or a teacher with one.
+    init : Initialization
+        Scalar parameters.
+    noise_var : float, default 0
+        Variance of the label noise, sigma_0^2.
+    ridge : float, default 0
+        Explicit regularisation, in the units of beta.
+    method : "quadrature" (default) or "monte-carlo"
+        The exact solver of `ptft.replica`, or that of Appendix E.2.
+    samples, seed : int, default 80,000 and 0
+        Size and seed of the Monte-Carlo sample; unused by quadrature.
+
+    Returns
+    -------
+    ReplicaCurve
+        Arrays of the shape of `alpha`; a `MonteCarloCurve` adds mse_se and reliability_db.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, `teacher` does not support `method`, or alpha = 1 with noise and no ridge,
+        where the error diverges.
+
+    Warns
+    -----
+    UserWarning
+        If a point did not converge; `.converged` says which.
+
+    Examples
+    --------
+    >>> from ptft import Initialization, SpikeSlab
+    >>> curve = replica_curve([0.1, 0.3, 0.5], SpikeSlab(rho_ft=0.1, omega=1.0), Initialization(c_pt=1e-3))
+    >>> curve.mse.round(4)
+    array([0.4216, 0.0047, 0.0004])
+    """
+    alpha = positive_array(alpha, "alpha")
+    noise_var, ridge = (float(nonnegative_array(v, n, ndim=0)) for v, n in ((noise_var, "noise_var"), (ridge, "ridge")))
+    one_of(method, "method", METHODS)
+    if method == "quadrature":
+        curve: ReplicaCurve = solve_by_quadrature(alpha, _mixture(teacher, init), noise_var, ridge)
+    else:
+        rng = np.random.default_rng(seed)
+        beta, k = _sample(teacher, init, whole_number(samples, "samples", at_least=1000), rng)
+        curve = solve_by_monte_carlo(alpha, beta, k, rng.standard_normal(beta.size), noise_var, ridge)
+    if not curve.converged.all():
+        missing = np.array2string(alpha[~curve.converged], threshold=5, precision=4)
+        warnings.warn(
+            f"the replica equations did not converge at alpha = {missing} (see .residual and .mismatch_db): "
+            "a small ridge helps where the solution is degenerate",
+            stacklevel=2,
+        )
+    return curve
+
+
+def _mixture(teacher: object, init: Initialization | None) -> GaussianMixture:
+    if isinstance(teacher, GaussianMixture):
+        return teacher
+    if not hasattr(teacher, "mixture"):
+        raise ValueError(f"teacher = {teacher!r} has no Gaussian mixture: use method='monte-carlo'")
+    return teacher.mixture(_scalar(init))
+
+
+def _sample(
+    teacher: object, init: Initialization | None, samples: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(teacher, GaussianMixture):
+        return teacher.sample(samples, rng)
+    if not (hasattr(teacher, "sample") and hasattr(teacher, "penalty_scale")):
+        raise ValueError(f"teacher = {teacher!r} is not allowed: it must have the methods sample and penalty_scale")
+    beta_pt, beta_ft = teacher.sample(samples, rng)
+    return beta_ft, positive_array(teacher.penalty_scale(_scalar(init), beta_pt), "k", ndim=1)
+
+
+def _scalar(init: Initialization | None) -> Initialization:
+    if not isinstance(init, Initialization):
+        raise ValueError(f"init = {init!r} is not allowed: it must be an Initialization")
+    for name in ("c_pt", "lambda_pt", "gamma_ft"):
+        if np.ndim(getattr(init, name)) > 0:
+            raise ValueError(f"init.{name} has shape {np.shape(getattr(init, name))}: it must be one number here")
+    return init

@@ -1,0 +1,99 @@
+"""The weights at the start, and the one number k per coordinate through which pretraining enters (Theorem 4.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ptft.validation import broadcast, nonnegative_array, positive_array, real_array, require
+
+
+@dataclass(frozen=True, eq=False)
+class Initialization:
+    """Initialisation of a diagonal linear network for pretraining followed by fine-tuning (Equations 2-5).
+
+    Parameters
+    ----------
+    c_pt : array_like, positive
+        Absolute scale w1(0)^2 + w2(0)^2 at the start of pretraining.
+    lambda_pt : array_like in [-c_pt, c_pt], default 0
+        Relative scale w1(0)^2 - w2(0)^2; negative where the readout w2 dominates.
+    gamma_ft : array_like, not negative, default 0
+        Scale of the readout at the start of fine-tuning, w2(0) = gamma_ft / sqrt(2) in both pathways.
+
+    The three broadcast against each other and against the coefficients handed to the methods.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range, not finite, or the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> init = Initialization(c_pt=1e-3, lambda_pt=0.0, gamma_ft=0.0)
+    >>> float(init.sqrt_k(0.0))
+    0.004
+    """
+
+    c_pt: ArrayLike
+    lambda_pt: ArrayLike = 0.0
+    gamma_ft: ArrayLike = 0.0
+
+    def __post_init__(self) -> None:
+        c = positive_array(self.c_pt, "c_pt")
+        lam = real_array(self.lambda_pt, "lambda_pt")
+        gamma = nonnegative_array(self.gamma_ft, "gamma_ft")
+        broadcast(c_pt=c, lambda_pt=lam, gamma_ft=gamma)
+        require(np.abs(lam) <= c, "lambda_pt", lam, "between -c_pt and c_pt")
+        for name, value in (("c_pt", c), ("lambda_pt", lam), ("gamma_ft", gamma)):
+            object.__setattr__(self, name, float(value) if value.ndim == 0 else value)
+
+    def sqrt_k(self, beta_pt: ArrayLike) -> np.ndarray:
+        """sqrt(k) = 2 c_ft = 2 (lambda_pt + c_pt) (1 + sqrt(1 + (beta_pt/c_pt)^2)) + gamma_ft^2  (Equation 14).
+
+        Parameters
+        ----------
+        beta_pt : array_like
+            Coefficients found in pretraining, in the units of c_pt.
+
+        Raises
+        ------
+        ValueError
+            In the degenerate corner lambda_pt = -c_pt with gamma_ft = 0, where every weight of the first layer is zero
+            after pretraining, so that fine-tuning starts on a saddle and never leaves it.
+        """
+        beta_pt = real_array(beta_pt, "beta_pt")
+        c, lam, gamma = (np.asarray(v, dtype=np.float64) for v in (self.c_pt, self.lambda_pt, self.gamma_ft))
+        require(
+            (lam + c > 0) | (gamma > 0),
+            "lambda_pt",
+            lam,
+            "above -c_pt where gamma_ft = 0 (with both, fine-tuning starts on a saddle and never leaves it; "
+            "the limit of its bias is the l1 norm)",
+        )
+        return 2 * (lam + c) * (1 + np.hypot(c, beta_pt) / c) + gamma**2
+
+    def k(self, beta_pt: ArrayLike) -> np.ndarray:
+        """Penalty scale k of fine-tuning after pretraining to `beta_pt` (Theorem 4.1); errors as in `sqrt_k`."""
+        return _square(self.sqrt_k(beta_pt))
+
+    @property
+    def k_single_task(self) -> np.ndarray:
+        """Penalty scale (2 c_pt)^2 of learning without pretraining; lambda_pt and gamma_ft play no role."""
+        return _square(2 * np.asarray(self.c_pt, dtype=np.float64))
+
+    def kappa(self, beta_pt: ArrayLike) -> np.ndarray:
+        """Elasticity d log sqrt(k) / d log|beta_pt| in [0, 1) (Proposition B.1); errors as in `sqrt_k`."""
+        beta_pt = real_array(beta_pt, "beta_pt")
+        sqrt_k = self.sqrt_k(beta_pt)
+        c, lam = np.asarray(self.c_pt, dtype=np.float64), np.asarray(self.lambda_pt, dtype=np.float64)
+        return 2 * (lam + c) / sqrt_k * (np.abs(beta_pt) / c) * (np.abs(beta_pt) / np.hypot(c, beta_pt))
+
+
+def _square(sqrt_k: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore", under="ignore"):
+        k = sqrt_k**2
+    require((k > 0) & np.isfinite(k), "sqrt(k)", sqrt_k, "such that k is a positive float64 (1e-154 to 1e154)")
+    return k

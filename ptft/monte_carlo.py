@@ -1,0 +1,112 @@
+"""The Monte-Carlo solver of Appendix E.2: an independent check, and a solver for teachers that can only be sampled.
+
+A sample of (beta*, k, xi) is drawn once. For a guess (tau^2, theta) it gives x_hat(beta* + tau xi), hence estimates of
+both expectations of Proposition 4.2; the guess moves towards the result, with damping, until it moves no more. Along
+alpha each solution starts from its neighbour's, once upwards and once downwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ptft.penalty import prox_angle
+from ptft.replica import ReplicaCurve
+
+DAMPING = 0.25  # share of the new iterate
+TOLERANCE = 1e-10
+MAX_STEPS = 900
+FLOOR = 1e-12  # of tau^2 and theta in the iteration, and of the error in decibels
+BATCHES = 32
+
+
+@dataclass(frozen=True, eq=False)
+class MonteCarloCurve(ReplicaCurve):
+    """A `ReplicaCurve` with the diagnostics of Appendix E.2.4; `residual` is absolute, as in the paper."""
+
+    mse_se: np.ndarray  # standard error of mse, by batch means
+    reliability_db: np.ndarray  # max(mismatch_db, 3 standard errors in dB, log10(1 + residual/tolerance))
+
+
+def iterate_once(
+    tau2: float, theta: float, alpha: float, sample: tuple[np.ndarray, ...], noise_var: float, ridge: float
+) -> tuple[float, float, np.ndarray]:
+    """One step of the two equations for `sample` = (beta*, sqrt(k), xi): tau^2, theta and the squared errors."""
+    beta, sqrt_k, xi = sample
+    z = beta + np.sqrt(tau2) * xi
+    t = prox_angle(np.abs(z), sqrt_k, np.full_like(z, theta))
+    error = (z - beta) - np.sign(z) * (theta / 2) * t  # x_hat - beta*
+    squared = error**2
+    inverse_curvature = sqrt_k * np.cosh(t)  # 1/q''(x_hat)
+    response = np.mean(inverse_curvature / (inverse_curvature + theta))
+    return float((noise_var + squared.mean()) / alpha), float(ridge + theta * response / alpha), squared
+
+
+def solve_by_monte_carlo(
+    alpha: np.ndarray, beta: np.ndarray, k: np.ndarray, xi: np.ndarray, noise_var: float, ridge: float
+) -> MonteCarloCurve:
+    """Solve Proposition 4.2 along `alpha` for a sample of coefficients, scales and standard normal noise.
+
+    Parameters
+    ----------
+    alpha : ndarray, any shape
+        Data scales; the continuation visits them in ascending order.
+    beta, k, xi : ndarray, shape (samples,)
+        Draws of beta*_ft, of its penalty scale, and of N(0, 1).
+    noise_var, ridge : float
+        As in `ptft.replica_curve`.
+
+    Returns
+    -------
+    MonteCarloCurve
+        Of the two passes, at each alpha, the one that converged, or the one with the smaller error.
+    """
+    sample = (beta, np.sqrt(k), xi)
+    flat = alpha.ravel()
+    order = np.argsort(flat)
+    shape = (2, flat.size)
+    tau2, theta, residual, mse, mse_se = (np.empty(shape) for _ in range(5))
+    iterations = np.empty(shape, dtype=int)
+    for branch, indices in enumerate((order, order[::-1])):
+        first = flat[indices[0]]
+        state = (
+            (noise_var + float(np.mean(beta**2))) / first,
+            ridge + float(np.mean(sample[1])) * max(1 / first - 1, 1e-3),
+        )
+        for i in indices:
+            at = (branch, i)
+            for steps in range(1, MAX_STEPS + 1):  # noqa: B007
+                new_tau2, new_theta, squared = iterate_once(*state, flat[i], sample, noise_var, ridge)
+                residual[at] = max(abs(new_tau2 - state[0]), abs(new_theta - state[1]))
+                state = tuple(
+                    max(old + DAMPING * (new - old), FLOOR)
+                    for old, new in zip(state, (new_tau2, new_theta), strict=True)
+                )
+                if residual[at] < TOLERANCE:
+                    break
+            (tau2[at], theta[at]), iterations[at], mse[at] = state, steps, squared.mean()
+            batch_means = np.array([b.mean() for b in np.array_split(squared, BATCHES)])
+            mse_se[at] = batch_means.std(ddof=1) / np.sqrt(BATCHES)
+
+    ok = residual < TOLERANCE
+    best = np.where(ok[0] == ok[1], mse[1] <= mse[0], ok[1]).astype(int)
+    mismatch_db = np.abs(10 * np.log10((mse[1] + FLOOR) / (mse[0] + FLOOR)))
+
+    def chosen(values: np.ndarray) -> np.ndarray:
+        return values[best, np.arange(flat.size)].reshape(alpha.shape)
+
+    se_db = 10 / np.log(10) * chosen(mse_se) / np.maximum(chosen(mse), FLOOR)
+    excess = np.log10(1 + chosen(residual) / TOLERANCE)
+    return MonteCarloCurve(
+        alpha=alpha,
+        mse=chosen(mse),
+        tau2=chosen(tau2),
+        theta=chosen(theta),
+        residual=chosen(residual),
+        converged=chosen(ok),
+        mismatch_db=mismatch_db.reshape(alpha.shape),
+        iterations=iterations.max(axis=0).reshape(alpha.shape),
+        mse_se=chosen(mse_se),
+        reliability_db=np.maximum.reduce([mismatch_db.reshape(alpha.shape), 3 * se_db, excess]),
+    )

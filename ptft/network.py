@@ -1,0 +1,234 @@
+"""The diagonal linear network itself: weights, conserved quantities, and training by gradient flow or descent.
+
+Two pathways of two layers, beta = w1_plus w2_plus - w1_minus w2_minus, on the loss |X beta - y|^2 / 2 (Equations 1-5).
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import solve_ivp
+
+from ptft.initialization import Initialization
+from ptft.validation import nonnegative_array, one_of, positive_array, real_array, whole_number
+
+METHODS = ("flow", "descent")
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Weights of the network, four arrays of shape (d,): w1 is the first layer, w2 the readout.
+
+    Raises
+    ------
+    ValueError
+        If an array is not finite, or the shapes differ.
+    """
+
+    w1_plus: np.ndarray
+    w2_plus: np.ndarray
+    w1_minus: np.ndarray
+    w2_minus: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ("w1_plus", "w2_plus", "w1_minus", "w2_minus"):
+            object.__setattr__(self, name, real_array(getattr(self, name), name, ndim=1))
+            if getattr(self, name).shape != self.w1_plus.shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}: it must be {self.w1_plus.shape}")
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Coefficients of the linear function, shape (d,)  (Equation 1)."""
+        return self.w1_plus * self.w2_plus - self.w1_minus * self.w2_minus
+
+    @property
+    def absolute_scale(self) -> np.ndarray:
+        """w1_plus w1_minus + w2_plus w2_minus = c, conserved by gradient flow, shape (d,)."""
+        return self.w1_plus * self.w1_minus + self.w2_plus * self.w2_minus
+
+    @property
+    def relative_scale(self) -> np.ndarray:
+        """w1^2 - w2^2 = lambda in the positive and in the negative pathway, each conserved, shape (2, d)."""
+        return np.stack([self.w1_plus**2 - self.w2_plus**2, self.w1_minus**2 - self.w2_minus**2])
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """Training of one network on one data set."""
+
+    weights: Weights  # at the end
+    time: np.ndarray  # (steps,) recorded times; learning rate times step in gradient descent
+    beta: np.ndarray  # (steps, d) coefficients along the way
+    residual: np.ndarray  # (steps,) |X beta - y| / |y|
+    conservation_error: float  # largest change of c or lambda, in units of the largest w^2
+    method: str
+    converged: bool  # residual below the tolerance
+
+
+def pretraining_weights(init: Initialization, d: int) -> Weights:
+    """Weights at the start of pretraining: both pathways alike, w1^2 = (c + lambda)/2, w2^2 = (c - lambda)/2."""
+    whole_number(d, "d", at_least=1)
+    c, lam = (np.broadcast_to(np.asarray(v, dtype=float), d) for v in (init.c_pt, init.lambda_pt))
+    w1, w2 = np.sqrt((c + lam) / 2), np.sqrt((c - lam) / 2)
+    return Weights(w1, w2, w1, w2)
+
+
+def pretrained_weights(beta_pt: ArrayLike, init: Initialization) -> Weights:
+    """Weights at the end of pretraining that has reached `beta_pt`, from the conserved quantities (Appendix B.1).
+
+    With w1 +- w2 = (w1(0) +- w2(0)) e^{-+G} and beta_pt = -c sinh(2G): no training is needed to know where it ends.
+    """
+    beta_pt = real_array(beta_pt, "beta_pt", ndim=1)
+    start = pretraining_weights(init, beta_pt.size)
+    grown = np.exp(0.5 * np.arcsinh(beta_pt / np.asarray(init.c_pt)))  # e^-G
+    total, difference = start.w1_plus + start.w2_plus, start.w1_plus - start.w2_plus
+    plus = total * grown, difference / grown
+    minus = total / grown, difference * grown
+    return Weights(
+        (plus[0] + plus[1]) / 2, (plus[0] - plus[1]) / 2, (minus[0] + minus[1]) / 2, (minus[0] - minus[1]) / 2
+    )
+
+
+def fine_tuning_weights(weights: Weights, gamma_ft: float) -> Weights:
+    """Rebalance the pathways and re-initialise the readout: where fine-tuning starts (Equations 4-5).
+
+    w1 = w1_plus + w1_minus and w2 = gamma_ft/sqrt(2) in both pathways, so that beta = 0 again.
+    """
+    gamma = nonnegative_array(gamma_ft, "gamma_ft")
+    w1 = weights.w1_plus + weights.w1_minus
+    w2 = np.broadcast_to(gamma / np.sqrt(2), w1.shape)
+    return Weights(w1, w2, w1, w2)
+
+
+def train(
+    X: ArrayLike,
+    y: ArrayLike,
+    weights: Weights,
+    method: str = "flow",
+    tolerance: float = 1e-10,
+    learning_rate: float = 0.01,
+    max_steps: int = 1_000_000,
+) -> TrainingRun:
+    """Train the network on (X, y) from `weights` until |X beta - y| <= tolerance |y|.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d)
+    y : array_like, shape (n,)
+    weights : Weights
+        Starting point, d per array.
+    method : "flow" (default) or "descent"
+        Gradient flow by an adaptive ODE solver (LSODA, relative tolerance 1e-12; for a hundred coordinates or so), or
+        gradient descent with a constant learning rate.
+    tolerance : float, default 1e-10
+    learning_rate : float, default 0.01
+        Of gradient descent, on the loss |X beta - y|^2/2; stable below about 1/(|X|^2 max|w|^2).
+    max_steps : int, default 1,000,000
+        Of gradient descent, or evaluations of the gradient in the flow.
+
+    Returns
+    -------
+    TrainingRun
+        `converged` is false where training stopped short, or diverged; the weights are then the last finite ones.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match or an argument is outside its range.
+
+    Warns
+    -----
+    UserWarning
+        If training stopped before the tolerance was reached.
+
+    Examples
+    --------
+    >>> from ptft import Initialization
+    >>> run = train([[1.0, 0.5]], [1.0], pretraining_weights(Initialization(c_pt=0.1), d=2))
+    >>> run.weights.beta.round(4)
+    array([0.9358, 0.1285])
+    """
+    X, y = real_array(X, "X", ndim=2), real_array(y, "y", ndim=1)
+    if y.shape != (X.shape[0],):
+        raise ValueError(f"y has shape {y.shape}: it must have one entry for each of the {X.shape[0]} rows of X")
+    if weights.beta.shape != (X.shape[1],):
+        raise ValueError(f"weights have shape {weights.beta.shape}: they must match the {X.shape[1]} columns of X")
+    one_of(method, "method", METHODS)
+    positive_array([tolerance, learning_rate], "tolerance, learning_rate")
+    whole_number(max_steps, "max_steps", at_least=1)
+    size = float(np.linalg.norm(y)) or 1.0
+    start = np.stack([weights.w1_plus, weights.w2_plus, weights.w1_minus, weights.w2_minus])
+    advance = _flow if method == "flow" else _descend
+    time, path = advance(X, y, start, tolerance * size, learning_rate, max_steps)
+    beta = path[:, 0] * path[:, 1] - path[:, 2] * path[:, 3]
+    residual = np.linalg.norm(beta @ X.T - y, axis=1) / size
+    end = Weights(*path[-1])
+    drift = np.stack([end.absolute_scale - weights.absolute_scale, *(end.relative_scale - weights.relative_scale)])
+    error = float(np.max(np.abs(drift)) / np.max(path**2))
+    run = TrainingRun(end, time, beta, residual, error, method, bool(residual[-1] <= 1.01 * tolerance))
+    if not run.converged:
+        warnings.warn(
+            f"training stopped at a relative residual of {residual[-1]:.1e}, tolerance {tolerance:.1e}: raise "
+            "max_steps, or change the learning rate of gradient descent",
+            stacklevel=2,
+        )
+    return run
+
+
+def _velocity(w: np.ndarray, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Minus the gradient of the loss in the weights (4, d), and the residual X beta - y."""
+    misfit = X @ (w[0] * w[1] - w[2] * w[3]) - y
+    gradient = X.T @ misfit
+    return np.stack([-gradient * w[1], -gradient * w[0], gradient * w[3], gradient * w[2]]), misfit
+
+
+def _flow(
+    X: np.ndarray, y: np.ndarray, start: np.ndarray, target: float, learning_rate: float, max_steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    evaluations = 0
+
+    def velocity(_: float, w: np.ndarray) -> np.ndarray:
+        nonlocal evaluations
+        evaluations += 1
+        return _velocity(w.reshape(4, -1), X, y)[0].ravel()
+
+    def arrived(_: float, w: np.ndarray) -> float:
+        if evaluations > max_steps:
+            return -1.0
+        misfit = float(np.linalg.norm(_velocity(w.reshape(4, -1), X, y)[1]))
+        return float(np.log(max(misfit, 1e-300) / target))
+
+    arrived.terminal = True  # type: ignore[attr-defined]
+    if arrived(0.0, start.ravel()) <= 0:
+        return np.zeros(1), start[None]
+    scale = float(np.max(np.abs(start)))
+    solution = solve_ivp(
+        velocity, (0.0, 1e12), start.ravel(), method="LSODA", events=arrived, rtol=1e-12, atol=1e-13 * scale
+    )
+    return solution.t, solution.y.T.reshape(-1, 4, X.shape[1])
+
+
+def _descend(
+    X: np.ndarray, y: np.ndarray, start: np.ndarray, target: float, learning_rate: float, max_steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    record = set(np.unique(np.geomspace(1, max_steps, 400).astype(int)))
+    w, times, path = start, [0.0], [start]
+    for step in range(1, max_steps + 1):
+        velocity, misfit = _velocity(w, X, y)
+        arrived = np.linalg.norm(misfit) <= target
+        new = w + learning_rate * velocity
+        if arrived or not np.all(np.abs(new) < 1e150):
+            break
+        w = new
+        if step in record:
+            times.append(learning_rate * step)
+            path.append(w)
+    else:
+        step += 1
+    if path[-1] is not w:
+        times.append(learning_rate * (step - 1))
+        path.append(w)
+    return np.array(times), np.stack(path)

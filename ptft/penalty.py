@@ -1,0 +1,188 @@
+"""The fine-tuning penalty of diagonal networks (Theorem 4.1) and the two measures of its shape (Proposition B.1).
+
+Everything is written in the hyperbolic angle t = arcsinh(2|beta|/sqrt(k)), in which no formula cancels or overflows:
+
+    q_k = (|beta|/2) (t - tanh(t/2)),    q_k' = sgn(beta) t/2,    q_k'' = 1/(sqrt(k) cosh t).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import wrightomega
+
+from ptft.initialization import Initialization
+from ptft.validation import broadcast, positive_array, real_array
+
+
+def _arguments(beta: ArrayLike, k: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    beta, k = broadcast(beta=real_array(beta, "beta"), k=positive_array(k, "k"))
+    return beta, np.sqrt(k)
+
+
+def _angle(beta: np.ndarray, sqrt_k: np.ndarray) -> np.ndarray:
+    """arcsinh(2|beta|/sqrt(k)), also where the ratio overflows."""
+    with np.errstate(over="ignore"):
+        t = np.arcsinh(np.abs(beta) / (sqrt_k / 2))
+    if np.isinf(t).any():
+        with np.errstate(divide="ignore"):
+            t = np.where(np.isinf(t), np.log(np.abs(beta)) + np.log(4) - np.log(sqrt_k), t)
+    return t
+
+
+def penalty(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
+    """Penalty q_k(beta) that fine-tuning minimises, one value per coordinate (Theorem 4.1, Equation 12).
+
+    Parameters
+    ----------
+    beta : array_like
+        Coefficients, any shape.
+    k : array_like, positive
+        Penalty scale, in squared units of `beta`, broadcast against it.
+
+    Returns
+    -------
+    ndarray, zero or positive, in units of `beta`; beta^2/(2 sqrt(k)) where |beta| << sqrt(k), and
+    (|beta|/2)(log(4|beta|/sqrt(k)) - 1) where |beta| >> sqrt(k).
+
+    Raises
+    ------
+    ValueError
+        If beta is not finite, k is not positive and finite, or the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> float(penalty(1e-3, k=1.0))  # quadratic: beta^2 / 2
+    5e-07
+    """
+    beta, sqrt_k = _arguments(beta, k)
+    t = _angle(beta, sqrt_k)
+    return 0.5 * np.abs(beta) * (t - np.tanh(t / 2))
+
+
+def penalty_grad(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
+    """First derivative q_k'(beta) = arcsinh(2 beta/sqrt(k)) / 2; arguments and errors as in `penalty`."""
+    beta, sqrt_k = _arguments(beta, k)
+    return 0.5 * np.sign(beta) * _angle(beta, sqrt_k)
+
+
+def penalty_hess(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
+    """Second derivative q_k''(beta) = 1/sqrt(k + 4 beta^2); arguments and errors as in `penalty`."""
+    beta, sqrt_k = _arguments(beta, k)
+    return 1 / np.hypot(sqrt_k, 2 * beta)
+
+
+def ell_order(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
+    """Local exponent of the penalty, d log q_k / d log|beta| = t / (t - tanh(t/2))  (Proposition B.1).
+
+    Parameters
+    ----------
+    beta : array_like
+        Fine-tuned coefficients, any shape; the value at 0 is the limit 2.
+    k : array_like, positive
+        Penalty scale, in squared units of `beta`, broadcast against it.
+
+    Returns
+    -------
+    ndarray in (1, 2]: 2 where the penalty is quadratic (lazy), towards 1 where it is linear (rich).
+
+    Raises
+    ------
+    ValueError
+        If beta is not finite, k is not positive and finite, or the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> ell_order([0.0, 1.0, 1e3], k=1.0).round(3)
+    array([2.   , 1.749, 1.137])
+    """
+    beta, sqrt_k = _arguments(beta, k)
+    t = _angle(beta, sqrt_k)
+    # tanh(t/2)/t tends to 1/2; 1/(1 - tanh(t/2)/t) has no cancellation because that ratio never exceeds 1/2.
+    ratio = np.divide(np.tanh(t / 2), t, out=np.full(t.shape, 0.5), where=t > 1e-300)
+    return 1 / (1 - ratio)
+
+
+def pretraining_dependence(beta: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> np.ndarray:
+    """Elasticity of the penalty in the pretrained coefficient, PD = d log q_k / d log|beta_pt|  (Proposition B.1).
+
+    PD = (1 - ell_order) kappa: 0 where pretraining does not matter, towards -1 where the penalty is inversely
+    proportional to |beta_pt|.
+
+    Parameters
+    ----------
+    beta, beta_pt : array_like
+        Fine-tuned and pretrained coefficients; they and the parameters of `init` broadcast against each other.
+    init : Initialization
+
+    Returns
+    -------
+    ndarray in (-1, 0].
+
+    Raises
+    ------
+    ValueError
+        If a coefficient is not finite, or `init` is in the degenerate corner (see `Initialization.sqrt_k`).
+
+    Examples
+    --------
+    >>> float(pretraining_dependence(1e-6, 1.0, Initialization(c_pt=1e-3)).round(3))
+    -0.999
+    """
+    return (1 - ell_order(beta, init.k(beta_pt))) * init.kappa(beta_pt)
+
+
+def prox(z: ArrayLike, k: ArrayLike, theta: ArrayLike) -> np.ndarray:
+    """Proximal map argmin_x (x - z)^2 / (2 theta) + q_k(x), the scalar estimator of Proposition 4.2.
+
+    The solution of x + (theta/2) arcsinh(2x/sqrt(k)) = z.
+
+    Parameters
+    ----------
+    z : array_like
+        Observation, in units of beta.
+    k : array_like, positive
+        Penalty scale (squared units of beta).
+    theta : array_like, positive
+        Effective regularisation (units of beta).
+
+    Returns
+    -------
+    ndarray of the broadcast shape, to relative precision 1e-14.
+
+    Raises
+    ------
+    ValueError
+        If z is not finite, k or theta is not positive and finite, or the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> x = prox(1.0, k=1e-6, theta=0.1)
+    >>> float(x + 0.05 * np.arcsinh(2 * x / 1e-3))
+    1.0
+    """
+    z, k, theta = broadcast(z=real_array(z, "z"), k=positive_array(k, "k"), theta=positive_array(theta, "theta"))
+    sqrt_k = np.sqrt(k)
+    return np.sign(z) * (sqrt_k / 2) * np.sinh(prox_angle(np.abs(z), sqrt_k, theta))
+
+
+def prox_angle(z: np.ndarray, sqrt_k: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """Hyperbolic angle t >= 0 of the proximal point: (sqrt(k)/2) sinh t + (theta/2) t = z, for z >= 0; unchecked.
+
+    For large t, sinh t = e^t/2 makes the equation one for Wright's omega function, whose value is 2x/theta; for small t
+    it is linear. From there, or from the bound (sqrt(k)/2) sinh t <= z, Newton's method takes a few steps.
+    """
+    log_ratio = np.log(sqrt_k / 2) - np.log(theta)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        linear = 2 * z / theta
+        omega = wrightomega(linear + log_ratio)
+        large = np.where(omega > 1, np.log(omega) - log_ratio, linear - omega)
+        t = np.where(large > 1, large, 2 * z / (sqrt_k + theta))
+        t = np.minimum(t, np.arcsinh(2 * z / sqrt_k))
+    for _ in range(50):
+        sinh_t = np.sinh(t)
+        step = ((sqrt_k / 2) * sinh_t + (theta / 2) * t - z) / (0.5 * (sqrt_k * np.sqrt(1 + sinh_t**2) + theta))
+        t = t - step
+        if np.all(np.abs(step) <= 1e-9 * t):  # quadratic convergence: the next step would be below rounding
+            return t
+    raise FloatingPointError("the proximal map did not converge; please report the arguments")

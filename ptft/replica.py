@@ -1,0 +1,262 @@
+"""Exact solution of the replica-symmetric equations of Proposition 4.2 by quadrature.
+
+Given the effective noise tau^2 and the effective regularisation theta, a coordinate is estimated from
+z = beta* + tau xi, xi ~ N(0, 1), by the proximal map x_hat(z). With R = E x_hat'(z) = E 1/(1 + theta q_k''(x_hat)),
+
+    tau^2 = (noise_var + MSE) / alpha,    MSE = E (x_hat - beta*)^2,        theta = ridge + theta R / alpha.
+
+For a Gaussian component, beta* ~ N(m, v) and z ~ N(m, V) with V = v + tau^2, every expectation is one integral over z,
+
+    MSE = E [x_hat(z) - E(beta*|z)]^2 + v tau^2 / V,
+
+and the hyperbolic angle t makes the proximal map explicit: x_hat = (sqrt(k)/2) sinh t, z = x_hat + (theta/2) t. In t
+the integrands are analytic in a strip and decay doubly exponentially, so that the trapezoidal rule converges
+exponentially. Deviations are taken from t_m, the angle of z = m, which keeps z - m free of cancellation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+from scipy.special import ndtri
+
+from ptft.penalty import prox_angle
+from ptft.teachers import GaussianMixture
+from ptft.validation import require
+
+TOLERANCE = 1e-12  # on the change of log tau^2 and log theta in one more iteration of the two equations
+MAX_STEPS = 80
+_LOG_RANGE = (-100.0, 100.0)  # of log tau^2 and log theta
+_REACH = 10.0  # the integrals cover this many standard deviations of z; exp(-_REACH^2/2) = 2e-22
+_SPACING = 0.125  # of the nodes in t, where the Gaussian is wide ...
+_SPACING_IN_DEVIATIONS = 0.5  # ... and in standard deviations of t, where it is narrow
+
+
+def _signed_angle(z: np.ndarray, s: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    return np.sign(z) * prox_angle(np.abs(z), s, theta)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Expectations of the scalar problem and their derivatives; every array has the shape of tau2."""
+
+    mse: np.ndarray
+    response: np.ndarray  # R = E x_hat'(z)
+    mse_tau2: np.ndarray  # d mse / d tau2, and so on
+    mse_theta: np.ndarray
+    response_tau2: np.ndarray
+    response_theta: np.ndarray
+
+
+def scalar_moments(tau2: np.ndarray, theta: np.ndarray, mixture: GaussianMixture, refine: float = 1.0) -> Moments:
+    """MSE and response of the scalar estimator of Proposition 4.2, with their derivatives in tau2 and theta.
+
+    Parameters
+    ----------
+    tau2, theta : ndarray, shape (rows,), positive
+    mixture : GaussianMixture
+    refine : float, default 1
+        Factor on the number of quadrature nodes; 1 gives a relative accuracy near 1e-14.
+
+    Returns
+    -------
+    Moments, arrays of shape (rows,).
+    """
+    tau2, theta = tau2[:, None, None], theta[:, None, None]
+    weight, v, k = (np.asarray(a)[None, :, None] for a in (mixture.weight, mixture.variance, mixture.k))
+    m = np.abs(mixture.mean)[None, :, None]  # the penalty is even
+    s = np.sqrt(k)
+    V = v + tau2
+    sd = np.sqrt(V)
+
+    # Nodes t = t_m + delta. A centred component is even in t: half the line suffices.
+    centred = bool(np.all(m == 0))
+    t_hi = _signed_angle(m + _REACH * sd, s, theta)
+    t_lo = np.zeros_like(t_hi) if centred else _signed_angle(m - _REACH * sd, s, theta)
+    t_m = np.zeros_like(t_hi) if centred else _signed_angle(m + 0 * sd, s, theta)
+    spread = 2 * sd / (s * np.cosh(t_m) + theta)
+    h = np.minimum(_SPACING, _SPACING_IN_DEVIATIONS * spread) / refine
+    nodes = int(np.ceil(np.max((t_hi - t_lo) / h)))
+    h = (t_hi - t_lo) / nodes
+    delta = (t_lo - t_m) + h * np.arange(nodes + 1)
+    t = t_m + delta
+    x = (s / 2) * np.sinh(t)
+    c = np.hypot(s, 2 * x)  # sqrt(k) cosh t = 1/q''
+    rise = x if centred else s * np.cosh(t_m + delta / 2) * np.sinh(delta / 2)  # x_hat(z) - x_hat(m)
+    dz = rise + (theta / 2) * delta  # z - m
+
+    total = c + theta  # 2 dz/dt
+    probability = (weight * h / (np.sqrt(8 * np.pi) * sd)) * np.exp(-0.5 * (dz / sd) ** 2) * total
+    if centred:
+        probability[..., 1:] *= 2
+    pull = dz / V
+    error = tau2 * pull - (theta / 2) * t  # x_hat(z) - E(beta*|z)
+    r = c / total  # x_hat'(z)
+    bend = (theta / total) * (2 * x / total) / total  # x_hat''(z) / 2
+
+    def mean(f: np.ndarray) -> np.ndarray:
+        return np.einsum("rcn,rcn->r", probability, f)
+
+    return Moments(
+        mse=mean(error**2) + np.sum(weight * v * tau2 / V, axis=(1, 2)),
+        response=mean(r),
+        mse_tau2=mean(r * (error * pull + v / V)),
+        mse_theta=-mean(error * t * r),
+        response_tau2=mean(bend * pull),
+        response_theta=-mean(r / total + t * bend),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ReplicaCurve:
+    """Replica-symmetric prediction along alpha (Proposition 4.2). All arrays have the shape of `alpha`."""
+
+    alpha: np.ndarray  # data scale n/d
+    mse: np.ndarray  # E (beta_hat - beta*)^2
+    tau2: np.ndarray  # effective noise variance
+    theta: np.ndarray  # effective regularisation
+    residual: np.ndarray  # largest change of log tau2, log theta in one more iteration
+    converged: np.ndarray  # residual below the tolerance, from both starts
+    mismatch_db: np.ndarray  # |10 log10| of the ratio of the errors reached from the two starts; inf if one failed
+    iterations: np.ndarray  # steps of the slower start
+
+    def to_frame(self) -> Any:
+        """The arrays as the columns of a pandas DataFrame, one row per alpha (needs pandas)."""
+        import pandas as pd
+
+        return pd.DataFrame({f.name: np.ravel(getattr(self, f.name)) for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """The two equations at given (u, w) = (log tau^2, log theta), for a fixed mixture, noise and ridge."""
+
+    mixture: GaussianMixture
+    noise_var: float
+    ridge: float
+
+    def gaps(self, u: np.ndarray, w: np.ndarray, a: np.ndarray) -> tuple[Moments, np.ndarray, np.ndarray]:
+        """The moments, and by how much one more iteration would change u and w."""
+        tau2, theta = np.exp(u), np.exp(w)
+        moments = scalar_moments(tau2, theta, self.mixture)
+        return (
+            moments,
+            np.log((self.noise_var + moments.mse) / a) - u,
+            np.log(self.ridge / theta + moments.response / a),
+        )
+
+    def newton_step(
+        self, u: np.ndarray, w: np.ndarray, a: np.ndarray, moments: Moments, f: np.ndarray, g: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Newton's step for f along the curve g = 0, turned where need be to point as the iteration does."""
+        tau2, theta = np.exp(u), np.exp(w)
+        noise, gain = self.noise_var + moments.mse, self.ridge / theta + moments.response / a
+        f_u, f_w = moments.mse_tau2 * tau2 / noise - 1, moments.mse_theta * theta / noise
+        g_u = moments.response_tau2 * tau2 / a / gain
+        g_w = (moments.response_theta * theta / a - self.ridge / theta) / gain
+        du = (f - f_w * g / g_w) / np.maximum(f_w * g_u / g_w - f_u, 1e-4)
+        return du, -(g + g_u * du) / g_w
+
+    def start(self, a: np.ndarray, factor: float) -> np.ndarray:
+        """(u, w) with tau^2 = factor (noise_var + E beta*^2)/alpha and a theta of the right size for it.
+
+        A lazy network has theta = sqrt(k)(1/alpha - 1); a rich one estimates a share alpha of the coordinates.
+        """
+        s = np.sqrt(self.mixture.k)
+        tau2 = factor * (self.noise_var + self.mixture.power) / a
+        z = np.sqrt(tau2) * -ndtri(np.minimum(a, 0.99) / 2)
+        rich_and_lazy = np.sum(self.mixture.weight * s) / a + 2 * z / (1 + np.arcsinh(2 * z / s.min()))
+        return np.log([tau2, self.ridge + np.maximum(1 - a, 1e-3) * rich_and_lazy])
+
+    def newton(self, u: np.ndarray, w: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Iterate from (u, w), one problem per row; returns u, w, mse, residual, steps.
+
+        Steps are at most 4 long in u and w, and half as long after each change of direction.
+        """
+        u, w = u.copy(), w.copy()
+        mse, residual, steps = np.empty(u.size), np.empty(u.size), np.zeros(u.size, dtype=int)
+        reach, previous = np.full(u.size, 4.0), np.zeros(u.size)
+        todo = np.arange(u.size)
+        for step in range(MAX_STEPS + 1):
+            moments, f, g = self.gaps(u[todo], w[todo], a[todo])
+            mse[todo], residual[todo], steps[todo] = moments.mse, np.maximum(np.abs(f), np.abs(g)), step
+            more = residual[todo] > TOLERANCE / 10
+            if step == MAX_STEPS or not more.any():
+                break
+            du, dw = self.newton_step(u[todo], w[todo], a[todo], moments, f, g)
+            reach[todo] *= np.where(du * previous[todo] < 0, 0.5, 1.0)
+            scale = np.minimum(1, reach[todo] / np.maximum(np.abs(du), np.maximum(np.abs(dw), 1e-300)))
+            previous[todo] = du
+            u[todo] = np.clip(u[todo] + more * scale * du, *_LOG_RANGE)
+            w[todo] = np.clip(w[todo] + more * scale * dw, *_LOG_RANGE)
+            todo = todo[more]
+        return u, w, mse, residual, steps
+
+    def bracket(self, a: float, u: float, w: float) -> tuple[float, float]:
+        """(u, w) by bisection: theta for each tau^2, as its equation is monotone, then tau^2; as given if it fails."""
+
+        def gap(u: float, w: float, which: int) -> float:
+            return float(self.gaps(np.array([u]), np.array([w]), np.array([a]))[1:][which][0])
+
+        def log_theta(u: float) -> float:
+            return brentq(lambda w: gap(u, w, 1), *_LOG_RANGE, xtol=1e-14)
+
+        scale = np.log((self.noise_var + self.mixture.power) / a)
+        try:
+            u = brentq(lambda u: gap(u, log_theta(u), 0), scale - 75, scale + 25, xtol=1e-14)
+            return u, log_theta(u)
+        except ValueError:  # no change of sign
+            return u, w
+
+
+def solve_by_quadrature(alpha: np.ndarray, mixture: GaussianMixture, noise_var: float, ridge: float) -> ReplicaCurve:
+    """Solve Proposition 4.2 at every alpha from a large and from a small tau^2; arguments as in `ptft.replica_curve`.
+
+    Above alpha = 1 without ridge the data determine beta, theta = 0, and the equations have the closed form
+    tau^2 = noise_var/(alpha - 1) of ordinary least squares.
+    """
+    power = noise_var + mixture.power
+    require(power > 0, "E beta*^2 + noise_var", power, "positive (there is nothing to learn)")
+    flat = alpha.ravel()
+    determined = (flat >= 1) & (ridge == 0)
+    diverges = (flat == 1) & (ridge == 0) & (noise_var > 0)
+    require(~diverges, "alpha", flat, "other than 1 where noise_var > 0 and ridge = 0: the error diverges there")
+    problem = _Problem(mixture, noise_var, ridge)
+    open_ = flat[~determined]
+    large, small = np.split(np.arange(2 * open_.size), 2)
+    a = np.concatenate([open_, open_])
+    u, w = np.concatenate([problem.start(open_, factor) for factor in (1.0, 1e-12)], axis=1)
+    u, w, mse, residual, steps = problem.newton(u, w, a)
+    failed = np.flatnonzero(residual > TOLERANCE)
+    if failed.size:
+        u[failed], w[failed] = np.transpose([problem.bracket(a[i], u[i], w[i]) for i in failed])
+        u[failed], w[failed], mse[failed], residual[failed], more = problem.newton(u[failed], w[failed], a[failed])
+        steps[failed] += more
+
+    # Report the better solved of the two, or the one with the smaller error (Appendix E.2.3).
+    ok = residual <= TOLERANCE
+    take_small = np.where(ok[large] == ok[small], mse[small] <= mse[large], ok[small])
+    best = np.where(take_small, small, large)
+    both = ok[large] & ok[small]
+    mismatch = np.where(both, np.abs(10 * np.log10(mse[small] / mse[large])), np.inf)
+
+    def along_alpha(values: np.ndarray, when_determined: ArrayLike) -> np.ndarray:
+        out = np.empty(flat.shape, dtype=values.dtype)
+        out[~determined], out[determined] = values, when_determined
+        return out.reshape(alpha.shape)
+
+    least_squares = noise_var / np.where(noise_var > 0, flat[determined] - 1, 1.0)
+    return ReplicaCurve(
+        alpha=alpha,
+        mse=along_alpha(mse[best], least_squares),
+        tau2=along_alpha(np.exp(u[best]), least_squares),
+        theta=along_alpha(np.exp(w[best]), 0.0),
+        residual=along_alpha(residual[best], 0.0),
+        converged=along_alpha(both, True),
+        mismatch_db=along_alpha(mismatch, 0.0),
+        iterations=along_alpha(np.maximum(steps[large], steps[small]), 0),
+    )

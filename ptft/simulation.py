@@ -1,0 +1,90 @@
+"""One simulated experiment: sampled teacher and data, and the exact end point of fine-tuning on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ptft.end_point import min_penalty
+from ptft.initialization import Initialization
+from ptft.teachers import Teacher
+from ptft.validation import nonnegative_array, positive_array, require, whole_number
+
+
+@dataclass(frozen=True)
+class SimulatedPoint:
+    """Error of the exact end point of fine-tuning on one sampled data set."""
+
+    mse: float  # |beta_hat - beta*|^2 / d, the expected squared error on a new input
+    alpha: float  # n/d, with the whole number n that was used
+    n: int
+    d: int
+    seed: int
+    kkt_residual: float
+    interpolation_residual: float
+    method: str
+    converged: bool
+
+
+def simulate(
+    teacher: Teacher, init: Initialization, alpha: float, d: int, seed: int, noise_var: float = 0.0
+) -> SimulatedPoint:
+    """Sample a teacher and n = round(alpha d) examples, and find the exact end point of fine-tuning (Section 3.3).
+
+    Inputs are X_ij ~ N(0, 1/d). Teacher, inputs and noise come from three streams of the seed, and the inputs are drawn
+    row by row: for one seed and d, a larger alpha adds examples to the same teacher and data.
+
+    Parameters
+    ----------
+    teacher : SpikeSlab, SingleTask, or any `Teacher`
+    init : Initialization
+        Scalar parameters; pretraining is taken to have recovered beta_pt (alpha_pt >= 1).
+    alpha : float in (0, 1] after rounding n to a whole number of examples
+    d : int, at least 1
+    seed : int
+    noise_var : float, default 0
+        Variance of the label noise.
+
+    Returns
+    -------
+    SimulatedPoint
+
+    Raises
+    ------
+    ValueError
+        If alpha gives no example or more than d, or an argument is outside its range.
+
+    Warns
+    -----
+    UserWarning
+        If the end point is not certified (`.converged` is then false).
+
+    Examples
+    --------
+    >>> from ptft import Initialization, SpikeSlab
+    >>> point = simulate(SpikeSlab(), Initialization(c_pt=1e-3), alpha=0.5, d=200, seed=0)
+    >>> point.converged
+    True
+    """
+    d, seed = whole_number(d, "d", at_least=1), whole_number(seed, "seed")
+    alpha = float(positive_array(alpha, "alpha", ndim=0))
+    noise_var = float(nonnegative_array(noise_var, "noise_var", ndim=0))
+    n = round(alpha * d)
+    require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
+    teacher_rng, input_rng, noise_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
+    beta_pt, beta_ft = teacher.sample(d, teacher_rng)
+    X = input_rng.standard_normal((n, d)) / np.sqrt(d)
+    y = X @ beta_ft + np.sqrt(noise_var) * noise_rng.standard_normal(n)
+    end = min_penalty(X, y, teacher.penalty_scale(init, beta_pt))
+    return SimulatedPoint(
+        mse=float(np.mean((end.beta - beta_ft) ** 2)),
+        alpha=n / d,
+        n=n,
+        d=d,
+        seed=seed,
+        kkt_residual=end.kkt_residual,
+        interpolation_residual=end.interpolation_residual,
+        method=end.method,
+        converged=end.converged,
+    )

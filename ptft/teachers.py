@@ -1,0 +1,217 @@
+"""Teachers: joint distributions of the pretraining and fine-tuning coefficients (Section 3.3, Definition C.1).
+
+Coordinates are independent. Conditional on its group, a coordinate's fine-tuning coefficient is Gaussian (an atom where
+the variance is 0) and its penalty scale k is fixed, so every teacher here is a `GaussianMixture` to the replica theory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ptft.initialization import Initialization
+from ptft.validation import (
+    broadcast,
+    fraction,
+    nonnegative_array,
+    one_of,
+    positive_array,
+    real_array,
+    require,
+    whole_number,
+)
+
+SLABS = ("gaussian", "signs")
+
+
+class Teacher(Protocol):
+    """What a simulation or a Monte-Carlo calculation needs to know about a teacher."""
+
+    def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw (beta_pt, beta_ft), each of shape (d,)."""
+
+    def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
+        """Penalty scale k of every coordinate, of the shape of `beta_pt`."""
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianMixture:
+    """Law of (beta*_ft, k): with probability `weight`, beta*_ft ~ N(mean, variance) and k is the penalty scale.
+
+    Parameters
+    ----------
+    weight : array_like, shape (components,)
+        Probabilities; they sum to 1 within 1e-9. Components of weight 0 are dropped.
+    mean, variance, k : array_like, broadcast to the shape of `weight`
+        In units of beta, its square, its square; variance >= 0 and k > 0.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or outside its range, or the shapes do not match.
+    """
+
+    weight: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    k: np.ndarray
+
+    def __post_init__(self) -> None:
+        weight, mean, variance, k = broadcast(
+            weight=nonnegative_array(self.weight, "weight", ndim=1),
+            mean=real_array(self.mean, "mean"),
+            variance=nonnegative_array(self.variance, "variance"),
+            k=positive_array(self.k, "k"),
+        )
+        require(abs(weight.sum() - 1) <= 1e-9, "the sum of weight", weight.sum(), "1")
+        used = weight > 0
+        for name, value in (("weight", weight), ("mean", mean), ("variance", variance), ("k", k)):
+            object.__setattr__(self, name, value[used])
+
+    @property
+    def power(self) -> float:
+        """E (beta*_ft)^2."""
+        return float(np.sum(self.weight * (self.mean**2 + self.variance)))
+
+    def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw (beta*_ft, k), each of shape (d,)."""
+        rng = np.random.default_rng(seed)
+        group = rng.choice(len(self.weight), size=whole_number(d, "d", at_least=1), p=self.weight / np.sum(self.weight))
+        beta = self.mean[group] + np.sqrt(self.variance[group]) * rng.standard_normal(d)
+        return beta, self.k[group]
+
+
+@dataclass(frozen=True)
+class SpikeSlab:
+    """Sparse teachers whose supports overlap (Section 3.3).
+
+    A coordinate is active in pretraining with probability rho_pt, where beta_pt = +-a_pt, and in fine-tuning with
+    probability rho_ft; a share omega of the fine-tuning support was active in pretraining. E beta_ft^2 = 1.
+
+    Parameters
+    ----------
+    rho_pt : float in [0, 1], default 0.1
+    rho_ft : float in (0, 1], default 0.1
+    omega : float in [0, 1], default 0.5
+        Overlap: P(active in pretraining | active in fine-tuning).
+    a_pt : float, positive, default 1
+        Magnitude of the active pretraining coefficients.
+    slab : "gaussian" (default) or "signs"
+        Law of the active fine-tuning coefficients: N(0, 1/rho_ft), or +-1/sqrt(rho_ft).
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range, or the group probabilities are infeasible: it takes
+        omega rho_ft <= rho_pt and rho_pt + (1 - omega) rho_ft <= 1.
+
+    Examples
+    --------
+    >>> teacher = SpikeSlab(rho_pt=0.1, rho_ft=0.1, omega=0.5)
+    >>> beta_pt, beta_ft = teacher.sample(d=1000, seed=0)
+    """
+
+    rho_pt: float = 0.1
+    rho_ft: float = 0.1
+    omega: float = 0.5
+    a_pt: float = 1.0
+    slab: str = "gaussian"
+
+    def __post_init__(self) -> None:
+        rho_pt, rho_ft, omega = (fraction(getattr(self, n), n) for n in ("rho_pt", "rho_ft", "omega"))
+        require(rho_ft > 0, "rho_ft", rho_ft, "positive")
+        positive_array(self.a_pt, "a_pt", ndim=0)
+        one_of(self.slab, "slab", SLABS)
+        slack = 1e-12  # both constraints may hold with equality, up to the rounding of decimal fractions
+        shown = (rho_pt, rho_ft, omega)
+        require(omega * rho_ft <= rho_pt + slack, "(rho_pt, rho_ft, omega)", shown, "such that omega rho_ft <= rho_pt")
+        require(
+            rho_pt + (1 - omega) * rho_ft <= 1 + slack,
+            "(rho_pt, rho_ft, omega)",
+            shown,
+            "such that rho_pt + (1 - omega) rho_ft <= 1",
+        )
+
+    @property
+    def group_probabilities(self) -> np.ndarray:
+        """Probabilities of the four groups (shared, new, pretraining only, none); they sum to 1."""
+        shared = min(self.omega * self.rho_ft, self.rho_pt)
+        new = (1 - self.omega) * self.rho_ft
+        return np.array([shared, new, self.rho_pt - shared, max(1 - self.rho_pt - new, 0.0)])
+
+    def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw (beta_pt, beta_ft), each of shape (d,), with d independent coordinates."""
+        rng = np.random.default_rng(seed)
+        probability = self.group_probabilities
+        group = rng.choice(4, size=whole_number(d, "d", at_least=1), p=probability / probability.sum())
+        beta_pt = np.where((group == 0) | (group == 2), self.a_pt * _signs(d, rng), 0.0)
+        beta_ft = np.where(group <= 1, _draw_slab(self.slab, self.rho_ft, d, rng), 0.0)
+        return beta_pt, beta_ft
+
+    def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
+        """Penalty scale k of every coordinate after pretraining to `beta_pt` (Theorem 4.1)."""
+        return init.k(beta_pt)
+
+    def mixture(self, init: Initialization) -> GaussianMixture:
+        """Law of (beta_ft, k) after pretraining that has recovered beta_pt exactly (alpha_pt >= 1)."""
+        active, inactive = init.k(self.a_pt), init.k(0.0)
+        mean, variance = _slab_moments(self.slab, self.rho_ft)
+        slab = np.array([1.0, 1.0, 0.0, 0.0])
+        k = np.array([active, inactive, active, inactive])
+        return GaussianMixture(self.group_probabilities, mean * slab, variance * slab, k)
+
+
+@dataclass(frozen=True)
+class SingleTask:
+    """A sparse teacher learnt without pretraining: k = (2 c_pt)^2 everywhere (Experiment 4).
+
+    Parameters
+    ----------
+    rho : float in (0, 1], default 0.1
+        Probability that a coordinate is active.
+    slab : "gaussian" (default) or "signs"
+        Law of the active coefficients: N(0, 1/rho), or +-1/sqrt(rho).
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range.
+    """
+
+    rho: float = 0.1
+    slab: str = "gaussian"
+
+    def __post_init__(self) -> None:
+        require(fraction(self.rho, "rho") > 0, "rho", self.rho, "positive")
+        one_of(self.slab, "slab", SLABS)
+
+    def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw (beta_pt, beta_ft), each of shape (d,); beta_pt is zero, as there is no pretraining."""
+        rng = np.random.default_rng(seed)
+        active = rng.random(whole_number(d, "d", at_least=1)) < self.rho
+        return np.zeros(d), np.where(active, _draw_slab(self.slab, self.rho, d, rng), 0.0)
+
+    def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
+        """Penalty scale (2 c_pt)^2 of every coordinate."""
+        return np.full(np.shape(beta_pt), init.k_single_task)
+
+    def mixture(self, init: Initialization) -> GaussianMixture:
+        """Law of (beta_ft, k)."""
+        mean, variance = _slab_moments(self.slab, self.rho)
+        slab = np.array([1.0, 0.0])
+        return GaussianMixture(np.array([self.rho, 1 - self.rho]), mean * slab, variance * slab, init.k_single_task)
+
+
+def _signs(d: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.choice([-1.0, 1.0], size=d)
+
+
+def _draw_slab(slab: str, rho: float, d: int, rng: np.random.Generator) -> np.ndarray:
+    return (rng.standard_normal(d) if slab == "gaussian" else _signs(d, rng)) / np.sqrt(rho)
+
+
+def _slab_moments(slab: str, rho: float) -> tuple[float, float]:
+    """Mean and variance of one component; the sign of an atom does not matter, as the penalty is even."""
+    return (0.0, 1 / rho) if slab == "gaussian" else (1 / np.sqrt(rho), 0.0)

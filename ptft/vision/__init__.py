@@ -1,0 +1,68 @@
+"""Pretraining and fine-tuning of a residual network on images (Section 6 and Appendix D of the paper).
+
+Import it explicitly, ``from ptft import vision``: it needs torch, torchvision and scikit-learn, which
+``pip install ptft[vision]`` brings; the rest of the package does not.
+"""
+
+try:
+    import sklearn  # noqa: F401
+    import torch  # noqa: F401
+    import torchvision  # noqa: F401
+except ImportError as error:
+    raise ImportError(f"ptft.vision needs {error.name}: pip install ptft[vision]") from error
+
+from ptft.vision.data import DATASETS, Split, load, normalise, split_classes, split_dataset
+from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
+from ptft.vision.sweep import BASELINE, KNOBS, SAMPLE_SIZES, Point, Protocol, fine_tune_point, grid, pretrain_point, run
+from ptft.vision.tables import read_table, results_file, table_protocol
+from ptft.vision.training import (
+    Training,
+    accuracy,
+    fine_tune,
+    new_model,
+    pretrain,
+    recalibrate,
+    scale_early_layers,
+    scale_parameters,
+    scale_readout,
+)
+from ptft.vision.trends import Effect, curve, differences, paired_effect, slopes
+
+__all__ = [
+    "BASELINE",
+    "DATASETS",
+    "KNOBS",
+    "SAMPLE_SIZES",
+    "STAGES",
+    "Effect",
+    "Point",
+    "Protocol",
+    "Split",
+    "Training",
+    "accuracy",
+    "activations",
+    "curve",
+    "differences",
+    "ensd",
+    "fine_tune",
+    "fine_tune_point",
+    "grid",
+    "load",
+    "new_model",
+    "normalise",
+    "paired_effect",
+    "participation_ratio",
+    "pretrain",
+    "pretrain_point",
+    "read_table",
+    "recalibrate",
+    "results_file",
+    "run",
+    "scale_early_layers",
+    "scale_parameters",
+    "scale_readout",
+    "slopes",
+    "split_classes",
+    "split_dataset",
+    "table_protocol",
+]

@@ -1,0 +1,109 @@
+"""Stored results: comma-separated tables whose leading comment lines say how they were made."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+ACCURACY_COLUMNS = (
+    "dataset",
+    "seed",
+    "knob",
+    "value",
+    "n",
+    "accuracy",
+    "accuracy_recalibrated",
+    "loss",
+    "stopped_by",
+    "epochs",
+    "pretraining_images",
+    "pretraining_epochs",
+    "pretraining_stopped_by",
+    "seconds",
+)
+REPRESENTATION_COLUMNS = ("seed", "knob", "value", "n", "stage", "pr_before", "pr_after", "ensd")
+_KEY_COLUMNS = ("dataset", "seed", "knob", "value", "n", "stage")
+
+
+def results_file(name: str) -> Path:
+    """Path of a stored table of the book, such as ``"digits.csv"``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the package does not lie in the book's working tree, or the table is not there.
+    """
+    path = Path(__file__).resolve().parents[2] / "book" / "results" / name
+    if not path.is_file():
+        raise FileNotFoundError(f"{name}: no such table in book/results; stored results come with the book's sources")
+    return path
+
+
+def read_table(path: str | Path) -> np.ndarray:
+    """A stored table as a structured array, one field per column."""
+    table = np.genfromtxt(_body(Path(path)), delimiter=",", names=True, dtype=None, encoding="utf-8")
+    return np.atleast_1d(table)
+
+
+def table_protocol(path: str | Path) -> dict:
+    """The provenance of a stored table: what its leading ``# name: value`` lines say."""
+    lines = [line[2:] for line in Path(path).read_text(encoding="utf-8").splitlines() if line.startswith("# ")]
+    return {name: json.loads(value) for name, value in (line.split(": ", 1) for line in lines)}
+
+
+def write_table(
+    path: str | Path, columns: Sequence[str], rows: Iterable[dict], provenance: dict, replace: bool = False
+) -> None:
+    """Write a table whole, with its provenance on top.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists, `replace` is false, and it was made with another protocol key or holds points that the new
+        table lacks.
+    """
+    path, rows = Path(path), list(rows)
+    if path.exists() and not replace:
+        lost = _keys(csv.DictReader(_body(path))) - _keys(rows)
+        if table_protocol(path).get("key") != provenance["key"] or lost:
+            raise FileExistsError(f"{path} holds other results: move it away, or replace it with --replace")
+    text = io.StringIO()
+    for name, value in provenance.items():
+        text.write(f"# {name}: {json.dumps(value)}\n")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({c: f"{row[c]:.6g}" if isinstance(row[c], float) else row[c] for c in columns})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text.getvalue().encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file through a temporary one beside it, so that it is there whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _body(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+
+
+def _keys(rows: Iterable[dict]) -> set[tuple[str, ...]]:
+    def text(value: object) -> str:
+        return f"{float(value):g}" if str(value).replace(".", "", 1).isdigit() else str(value)  # type: ignore[arg-type]
+
+    return {tuple(text(row[c]) for c in _KEY_COLUMNS if c in row) for row in rows}

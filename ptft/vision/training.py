@@ -1,0 +1,221 @@
+"""Training of a residual network in two stages, and the rescalings in between (Section 6, Appendix D of the paper).
+
+Every function leaves the network that it is given untouched and returns a copy: one pretrained network serves many
+fine-tuning runs. Batch-norm weights and biases are parameters, so the rescalings include them; running statistics
+are measurements, not parameters, and stay as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from torchvision.models import ResNet, resnet18
+
+from ptft.validation import positive_array, require, whole_number
+
+
+@dataclass(frozen=True)
+class Training:
+    """A trained network and how its training ended.
+
+    `stopped_by` is "loss" (the threshold was reached), "cap" (the allowed epochs ran out) or "divergence" (a loss that
+    is not finite). `losses` holds the mean training loss of each epoch, measured while its weights changed.
+    """
+
+    model: ResNet
+    losses: np.ndarray
+    stopped_by: str
+    seconds: float
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs."""
+        return len(self.losses)
+
+    @property
+    def loss(self) -> float:
+        """Mean training loss of the last epoch (nan without any epoch)."""
+        return float(self.losses[-1]) if self.epochs else math.nan
+
+
+def new_model(n_classes: int, seed: int) -> ResNet:
+    """Torchvision's resnet18 at its random initialisation, with one output per class; the global generator is kept."""
+    whole_number(n_classes, "n_classes", 2)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return resnet18(num_classes=n_classes)
+
+
+def scale_early_layers(model: ResNet, kappa: float) -> ResNet:
+    """Copy with the parameters of the stem and of stages 1 to 3 multiplied by kappa > 0 (Figures 4a and 6)."""
+    return _scaled(model, ("conv1.", "bn1.", "layer1.", "layer2.", "layer3."), kappa, "kappa")
+
+
+def scale_parameters(model: ResNet, c: float) -> ResNet:
+    """Copy with every parameter multiplied by c > 0: at initialisation Figures 4b and 7, after pretraining Figure 9."""
+    return _scaled(model, ("",), c, "c")
+
+
+def scale_readout(model: ResNet, gamma: float) -> ResNet:
+    """Copy with the weights and biases of the final classification layer multiplied by gamma > 0 (Figures 4c and 8)."""
+    return _scaled(model, ("fc.",), gamma, "gamma")
+
+
+def pretrain(
+    model: ResNet,
+    images: Tensor,
+    labels: Tensor,
+    classes: ArrayLike,
+    seed: int,
+    *,
+    lr: float = 1e-3,
+    momentum: float = 0.9,
+    batch: int = 128,
+    loss_below: float = 1e-2,
+    max_epochs: int = 200,
+) -> Training:
+    """Train a copy of `model` on the pretraining classes until the epoch's mean loss is below `loss_below`.
+
+    Parameters
+    ----------
+    model : torchvision ResNet with one output per class
+    images, labels : tensors (N, 3, H, W) and (N,)
+        Normalised images and their class numbers, all of them in `classes`.
+    classes : array_like of int
+        The outputs that the cross-entropy sees.
+    seed : int
+        Fixes the order of the images in each epoch.
+    lr, momentum, batch
+        Stochastic gradient descent without weight decay; the defaults are the published ones.
+    loss_below, max_epochs
+        Training stops after the first epoch whose mean loss is below the one, or after the other.
+
+    Raises
+    ------
+    ValueError
+        If the images are fewer than two, a label is not in `classes`, or a number is out of range.
+    """
+    return _train(model, images, labels, classes, seed, lr, momentum, batch, loss_below, max_epochs)
+
+
+def fine_tune(
+    model: ResNet,
+    images: Tensor,
+    labels: Tensor,
+    classes: ArrayLike,
+    seed: int,
+    *,
+    lr: float = 1e-3,
+    momentum: float = 0.9,
+    batch: int = 128,
+    loss_below: float = 1e-4,
+    max_epochs: int = 2000,
+) -> Training:
+    """Train a copy of `model` on the fine-tuning classes: `pretrain` with min(N, `batch`) images a step, loss 1e-4."""
+    return _train(model, images, labels, classes, seed, lr, momentum, batch, loss_below, max_epochs)
+
+
+def accuracy(model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, batch: int = 500) -> float:
+    """Share of images whose largest output among `classes` is the right one, in evaluation mode."""
+    outputs, targets = _targets(labels, classes)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        guesses = torch.cat([model(x)[:, outputs].argmax(1) for x in images.split(batch)])
+    model.train(was_training)
+    return float((guesses == targets).double().mean())
+
+
+def recalibrate(model: ResNet, images: Tensor, batch: int = 128) -> ResNet:
+    """Copy whose batch-norm running statistics are those of `images` under the present weights.
+
+    While a network is trained its running statistics follow the weights by a tenth per step, so after a few steps they
+    still are those of pretraining. The copy shows the network that was fitted without that lag.
+    """
+    model = copy.deepcopy(model)
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    momenta = [m.momentum for m in norms]
+    for m in norms:
+        m.reset_running_stats()
+        m.momentum = None  # torch then averages over all batches
+    was_training = model.training
+    model.train()
+    with torch.no_grad():
+        for part in _batches(torch.arange(len(images)), batch):
+            model(images[part])
+    for m, momentum in zip(norms, momenta, strict=True):
+        m.momentum = momentum
+    return model.train(was_training)
+
+
+def _scaled(model: ResNet, prefixes: tuple[str, ...], factor: float, name: str) -> ResNet:
+    factor = float(positive_array(factor, name, ndim=0))
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if key.startswith(prefixes):
+                parameter.mul_(factor)
+    return model
+
+
+def _train(
+    model: ResNet,
+    images: Tensor,
+    labels: Tensor,
+    classes: ArrayLike,
+    seed: int,
+    lr: float,
+    momentum: float,
+    batch: int,
+    loss_below: float,
+    max_epochs: int,
+) -> Training:
+    whole_number(len(images), "number of images", 2)
+    whole_number(batch, "batch", 2)
+    whole_number(max_epochs, "max_epochs")
+    positive_array([lr, loss_below], "lr, loss_below")
+    outputs, targets = _targets(labels, classes)
+    start = time.perf_counter()
+    model = copy.deepcopy(model).train()
+    optimiser = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum, fused=True)
+    order = torch.Generator().manual_seed(seed)
+    losses: list[float] = []
+    stopped_by = "cap"
+    while len(losses) < max_epochs and stopped_by == "cap":
+        total = 0.0
+        for part in _batches(torch.randperm(len(images), generator=order), batch):
+            optimiser.zero_grad()
+            loss = nn.functional.cross_entropy(model(images[part])[:, outputs], targets[part])
+            loss.backward()
+            optimiser.step()
+            total += loss.item() * len(part)
+        losses.append(total / len(images))
+        if not math.isfinite(losses[-1]):
+            stopped_by = "divergence"
+        elif losses[-1] < loss_below:
+            stopped_by = "loss"
+    return Training(model.eval(), np.array(losses), stopped_by, time.perf_counter() - start)
+
+
+def _targets(labels: Tensor, classes: ArrayLike) -> tuple[Tensor, Tensor]:
+    """The outputs of `classes`, and the position of each label among them."""
+    outputs = torch.as_tensor(np.asarray(classes), dtype=torch.long)
+    matches = labels[:, None] == outputs[None, :]
+    require(matches.any(1).numpy(), "labels", labels.numpy(), f"one of the classes {outputs.tolist()}")
+    return outputs, matches.long().argmax(1)
+
+
+def _batches(order: Tensor, batch: int) -> Iterable[Tensor]:
+    """Consecutive parts of at most `batch` indices; a last one alone joins the part before (batch norm needs two)."""
+    parts = list(order.split(batch))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
