@@ -9,6 +9,7 @@ from importlib.metadata import version
 from ptft.end_point import EndPoint, min_penalty
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
+from ptft.message_passing import StateEvolution, message_passing, state_evolution
 from ptft.monte_carlo import MonteCarloCurve
 from ptft.network import TrainingRun, Weights, fine_tuning_weights, pretrained_weights, pretraining_weights, train
 from ptft.penalty import ell_order, penalty, penalty_grad, penalty_hess, pretraining_dependence, prox
@@ -26,10 +27,12 @@ __all__ = [
     "SimulatedPoint",
     "SingleTask",
     "SpikeSlab",
+    "StateEvolution",
     "TrainingRun",
     "Weights",
     "ell_order",
     "fine_tuning_weights",
+    "message_passing",
     "min_penalty",
     "penalty",
     "penalty_grad",
@@ -40,5 +43,6 @@ __all__ = [
     "prox",
     "replica_curve",
     "simulate",
+    "state_evolution",
     "train",
 ]

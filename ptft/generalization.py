@@ -67,9 +67,9 @@ def replica_curve(
     Examples
     --------
     >>> from ptft import Initialization, SpikeSlab
-    >>> curve = replica_curve([0.1, 0.3, 0.5], SpikeSlab(rho_ft=0.1, omega=1.0), Initialization(c_pt=1e-3))
+    >>> curve = replica_curve([0.05, 0.1, 0.2], SpikeSlab(rho_ft=0.1, omega=1.0), Initialization(c_pt=1e-3))
     >>> curve.mse.round(4)
-    array([0.4216, 0.0047, 0.0004])
+    array([0.5202, 0.1353, 0.0009])
     """
     alpha = positive_array(alpha, "alpha")
     noise_var, ridge = (float(nonnegative_array(v, n, ndim=0)) for v, n in ((noise_var, "noise_var"), (ridge, "ridge")))

@@ -61,13 +61,25 @@ def penalty(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
 
 
 def penalty_grad(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
-    """First derivative q_k'(beta) = arcsinh(2 beta/sqrt(k)) / 2; arguments and errors as in `penalty`."""
+    """First derivative q_k'(beta) = arcsinh(2 beta/sqrt(k)) / 2; arguments and errors as in `penalty`.
+
+    Examples
+    --------
+    >>> penalty_grad([-0.5, 0.0, 0.5], k=1.0).round(3)
+    array([-0.441,  0.   ,  0.441])
+    """
     beta, sqrt_k = _arguments(beta, k)
     return 0.5 * np.sign(beta) * _angle(beta, sqrt_k)
 
 
 def penalty_hess(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
-    """Second derivative q_k''(beta) = 1/sqrt(k + 4 beta^2); arguments and errors as in `penalty`."""
+    """Second derivative q_k''(beta) = 1/sqrt(k + 4 beta^2); arguments and errors as in `penalty`.
+
+    Examples
+    --------
+    >>> penalty_hess([0.0, 1.0], k=1.0).round(3)
+    array([1.   , 0.447])
+    """
     beta, sqrt_k = _arguments(beta, k)
     return 1 / np.hypot(sqrt_k, 2 * beta)
 
@@ -180,9 +192,8 @@ def prox_angle(z: np.ndarray, sqrt_k: np.ndarray, theta: np.ndarray) -> np.ndarr
         t = np.where(large > 1, large, 2 * z / (sqrt_k + theta))
         t = np.minimum(t, np.arcsinh(2 * z / sqrt_k))
     for _ in range(50):
-        sinh_t = np.sinh(t)
-        step = ((sqrt_k / 2) * sinh_t + (theta / 2) * t - z) / (0.5 * (sqrt_k * np.sqrt(1 + sinh_t**2) + theta))
+        step = ((sqrt_k / 2) * np.sinh(t) + (theta / 2) * t - z) / (0.5 * (sqrt_k * np.cosh(t) + theta))
         t = t - step
-        if np.all(np.abs(step) <= 1e-9 * t):  # quadratic convergence: the next step would be below rounding
+        if np.all(np.abs(step) <= 1e-9 * t + 1e-300):  # quadratic convergence: the next step would be below rounding
             return t
     raise FloatingPointError("the proximal map did not converge; please report the arguments")

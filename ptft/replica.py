@@ -33,7 +33,7 @@ MAX_STEPS = 80
 _LOG_RANGE = (-100.0, 100.0)  # of log tau^2 and log theta
 _REACH = 10.0  # the integrals cover this many standard deviations of z; exp(-_REACH^2/2) = 2e-22
 _SPACING = 0.125  # of the nodes in t, where the Gaussian is wide ...
-_SPACING_IN_DEVIATIONS = 0.5  # ... and in standard deviations of t, where it is narrow
+_SPACING_IN_DEVIATIONS = 0.3  # ... and in standard deviations of t, where it is narrow
 
 
 def _signed_angle(z: np.ndarray, s: np.ndarray, theta: np.ndarray) -> np.ndarray:
@@ -182,10 +182,12 @@ class _Problem:
         reach, previous = np.full(u.size, 4.0), np.zeros(u.size)
         todo = np.arange(u.size)
         for step in range(MAX_STEPS + 1):
+            if not todo.size:
+                break
             moments, f, g = self.gaps(u[todo], w[todo], a[todo])
             mse[todo], residual[todo], steps[todo] = moments.mse, np.maximum(np.abs(f), np.abs(g)), step
             more = residual[todo] > TOLERANCE / 10
-            if step == MAX_STEPS or not more.any():
+            if step == MAX_STEPS:
                 break
             du, dw = self.newton_step(u[todo], w[todo], a[todo], moments, f, g)
             reach[todo] *= np.where(du * previous[todo] < 0, 0.5, 1.0)

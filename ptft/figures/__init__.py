@@ -1,5 +1,25 @@
 """Every figure of the book, in one style. Each function takes results of `ptft` and returns a matplotlib Figure."""
 
+from ptft.figures.penalties import (
+    measure_curves,
+    penalty_scales,
+    penalty_shapes,
+    phase_portraits,
+    training,
+    triangle,
+)
 from ptft.figures.style import COLORS, figure, ordered_colors, save, style
 
-__all__ = ["COLORS", "figure", "ordered_colors", "save", "style"]
+__all__ = [
+    "COLORS",
+    "figure",
+    "measure_curves",
+    "ordered_colors",
+    "penalty_scales",
+    "penalty_shapes",
+    "phase_portraits",
+    "save",
+    "style",
+    "training",
+    "triangle",
+]

@@ -8,14 +8,15 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, without the yellow that is illegible on white
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 WIDTH = 7.2  # inches, of a full-width figure
 
-_PARAMETERS: dict[str, Any] = {
-    "axes.prop_cycle": mpl.cycler(color=COLORS),
+_PARAMETERS: Any = {
+    "axes.prop_cycle": cycler(color=COLORS),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": "medium",

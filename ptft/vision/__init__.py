@@ -4,16 +4,29 @@ Import it explicitly, ``from ptft import vision``: it needs torch, torchvision a
 ``pip install ptft[vision]`` brings; the rest of the package does not.
 """
 
-try:
-    import sklearn  # noqa: F401
+try:  # scikit-learn last: it looks for torch itself
+    # isort: off
     import torch  # noqa: F401
     import torchvision  # noqa: F401
+    import sklearn  # noqa: F401
+    # isort: on
 except ImportError as error:
     raise ImportError(f"ptft.vision needs {error.name}: pip install ptft[vision]") from error
 
-from ptft.vision.data import DATASETS, Split, load, normalise, split_classes, split_dataset
+from ptft.vision.data import DATASETS, Split, load, normalize, split_classes, split_dataset
 from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
-from ptft.vision.sweep import BASELINE, KNOBS, SAMPLE_SIZES, Point, Protocol, fine_tune_point, grid, pretrain_point, run
+from ptft.vision.sweep import (
+    BASELINE,
+    KNOBS,
+    SAMPLE_SIZES,
+    Point,
+    Protocol,
+    fine_tune_point,
+    grid,
+    pretrain_point,
+    recompute,
+    run,
+)
 from ptft.vision.tables import read_table, results_file, table_protocol
 from ptft.vision.training import (
     Training,
@@ -26,7 +39,7 @@ from ptft.vision.training import (
     scale_parameters,
     scale_readout,
 )
-from ptft.vision.trends import Effect, curve, differences, paired_effect, slopes
+from ptft.vision.trends import Effect, by_seed, curve, differences, paired_effect, signature, slopes, slopes_table
 
 __all__ = [
     "BASELINE",
@@ -41,6 +54,7 @@ __all__ = [
     "Training",
     "accuracy",
     "activations",
+    "by_seed",
     "curve",
     "differences",
     "ensd",
@@ -49,19 +63,22 @@ __all__ = [
     "grid",
     "load",
     "new_model",
-    "normalise",
+    "normalize",
     "paired_effect",
     "participation_ratio",
     "pretrain",
     "pretrain_point",
     "read_table",
     "recalibrate",
+    "recompute",
     "results_file",
     "run",
     "scale_early_layers",
     "scale_parameters",
     "scale_readout",
+    "signature",
     "slopes",
+    "slopes_table",
     "split_classes",
     "split_dataset",
     "table_protocol",

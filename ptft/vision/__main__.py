@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 import ptft
-from ptft.vision.sweep import SAMPLE_SIZES, Protocol, grid, run
+from ptft.vision.sweep import SAMPLE_SIZES, Protocol, by_stage, grid, run
 from ptft.vision.tables import ACCURACY_COLUMNS, REPRESENTATION_COLUMNS, write_table
 
 
@@ -35,11 +35,9 @@ def main(arguments: list[str] | None = None) -> None:
         "key": protocol.key,
         "protocol": dataclasses.asdict(protocol),
     }
-    stages = [{**point, **stage} for point in found for stage in point["stages"]]
-    write_table(args.out / f"{protocol.dataset}.csv", ACCURACY_COLUMNS, found, provenance, args.replace)
-    write_table(
-        args.out / f"{protocol.dataset}_representations.csv", REPRESENTATION_COLUMNS, stages, provenance, args.replace
-    )
+    tables = {"": (ACCURACY_COLUMNS, found), "_representations": (REPRESENTATION_COLUMNS, by_stage(found))}
+    for suffix, (columns, rows) in tables.items():
+        write_table(args.out / f"{protocol.dataset}{suffix}.csv", columns, rows, provenance, args.replace)
     print(f"{len(found)} points of protocol {protocol.key} in {args.out}")
 
 

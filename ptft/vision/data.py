@@ -56,7 +56,7 @@ def load(name: str) -> tuple[Tensor, Tensor]:
     return grey[:, None].repeat(1, 3, 1, 1), torch.from_numpy(digits.target).long()
 
 
-def normalise(images: Tensor, size: int | None = None) -> Tensor:
+def normalize(images: Tensor, size: int | None = None) -> Tensor:
     """Images resized to `size` x `size` pixels (bilinear; unchanged if None), then mapped from [0, 1] to [-1, 1]."""
     if size is not None:
         whole_number(size, "size", 1)

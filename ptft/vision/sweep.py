@@ -1,6 +1,6 @@
 """The experiment of Figures 4 and 6-9, one point at a time: it can be stopped, resumed and run in several processes.
 
-A point is a (seed, knob, value, n). The knobs `kappa` and `c` act at initialisation, so each of their values has its
+A point is a (seed, knob, value, n). The knobs `kappa` and `c` act at initialization, so each of their values has its
 own pretraining; `gamma` and `weights` act after pretraining and share the baseline's. At scale 1 all four are the same
 baseline, which is run once. Each finished point is one file in a folder named by a hash of the protocol, so that
 results of two protocols never mix.
@@ -25,9 +25,9 @@ import torch
 from torchvision.models import ResNet
 
 from ptft.validation import whole_number
-from ptft.vision.data import Split, load, normalise, split_dataset
+from ptft.vision.data import Split, load, normalize, split_dataset
 from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
-from ptft.vision.tables import write_whole
+from ptft.vision.tables import ACCURACY_COLUMNS, REPRESENTATION_COLUMNS, ROOT, as_table, write_whole
 from ptft.vision.training import (
     Training,
     accuracy,
@@ -68,9 +68,9 @@ class Protocol:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def split(self, seed: int) -> Split:
-        """The normalised images, split into pretraining, fine-tuning pool and test set by `seed`."""
+        """The normalized images, split into pretraining, fine-tuning pool and test set by `seed`."""
         images, labels = load(self.dataset)
-        return split_dataset(normalise(images, self.size), labels, self.n_ft, self.n_test, seed)
+        return split_dataset(normalize(images, self.size), labels, self.n_ft, self.n_test, seed)
 
 
 class Point(NamedTuple):
@@ -82,7 +82,7 @@ class Point(NamedTuple):
 
 
 BASELINE = ("baseline", 1.0)
-UNTRAINED = ("untrained", 0.0)  # fine-tuning from the initialisation, a control
+UNTRAINED = ("untrained", 0.0)  # fine-tuning from the initialization, a control
 KNOBS = {"kappa": (0.25, 0.5, 2.0), "c": (0.5, 2.0, 4.0), "gamma": (0.1, 0.3, 3.0), "weights": (0.25, 0.5, 2.0)}
 SAMPLE_SIZES = (10, 20, 50)
 AT_INITIALISATION = ("kappa", "c")
@@ -100,7 +100,7 @@ def start_of(point: Point) -> tuple[str, float]:
 
 
 def pretrain_point(protocol: Protocol, split: Split, seed: int, start: tuple[str, float] = BASELINE) -> Training:
-    """Pretrain from the initialisation that `start` = (knob, value) scales; the untrained control takes no step."""
+    """Pretrain from the initialization that `start` = (knob, value) scales; the untrained control takes no step."""
     model = new_model(split.n_classes, seed)
     knob, value = start
     if knob == "kappa":
@@ -171,7 +171,7 @@ def fine_tune_point(protocol: Protocol, split: Split, seed: int, pretrained: Res
 
 
 def run(protocol: Protocol, seeds: Sequence[int], points: Sequence[Point], work: Path, jobs: int = 1) -> list[dict]:
-    """Compute what is missing of `points` for each seed, and return all finished points in the work folder.
+    """The results of `points` for each seed: those in the work folder are read, what is missing is computed.
 
     Parameters
     ----------
@@ -202,8 +202,20 @@ def run(protocol: Protocol, seeds: Sequence[int], points: Sequence[Point], work:
         with multiprocessing.get_context("spawn").Pool(jobs) as pool:
             for _ in pool.imap_unordered(_run_group, tasks):
                 pass
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("seed-*_n-*.json")]
+    files = [_point_file(folder, seed, point) for seed, point in itertools.product(seeds, points)]
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     return sorted(found, key=lambda r: (r["seed"], r["knob"], r["value"], r["n"]))
+
+
+def recompute(seeds: Sequence[int], sample_sizes: Sequence[int] = SAMPLE_SIZES) -> tuple[np.ndarray, np.ndarray]:
+    """The two tables of the book, accuracies and representations, computed again on one thread (or resumed)."""
+    found = run(Protocol(), seeds, grid(sample_sizes), ROOT / "_build" / "vision")
+    return as_table(ACCURACY_COLUMNS, found), as_table(REPRESENTATION_COLUMNS, by_stage(found))
+
+
+def by_stage(found: Sequence[dict]) -> list[dict]:
+    """One row per point and stage of what `run` returns."""
+    return [{**point, **stage} for point in found for stage in point["stages"]]
 
 
 def _run_group(task: tuple[Protocol, Path, int, tuple[str, float], list[Point]]) -> None:

@@ -30,6 +30,7 @@ ACCURACY_COLUMNS = (
 )
 REPRESENTATION_COLUMNS = ("seed", "knob", "value", "n", "stage", "pr_before", "pr_after", "ensd")
 _KEY_COLUMNS = ("dataset", "seed", "knob", "value", "n", "stage")
+ROOT = Path(__file__).resolve().parents[2]  # of the working tree
 
 
 def results_file(name: str) -> Path:
@@ -40,7 +41,7 @@ def results_file(name: str) -> Path:
     FileNotFoundError
         If the package does not lie in the book's working tree, or the table is not there.
     """
-    path = Path(__file__).resolve().parents[2] / "book" / "results" / name
+    path = ROOT / "book" / "results" / name
     if not path.is_file():
         raise FileNotFoundError(f"{name}: no such table in book/results; stored results come with the book's sources")
     return path
@@ -48,8 +49,12 @@ def results_file(name: str) -> Path:
 
 def read_table(path: str | Path) -> np.ndarray:
     """A stored table as a structured array, one field per column."""
-    table = np.genfromtxt(_body(Path(path)), delimiter=",", names=True, dtype=None, encoding="utf-8")
-    return np.atleast_1d(table)
+    return _parsed(_body(Path(path)))
+
+
+def as_table(columns: Sequence[str], rows: Iterable[dict]) -> np.ndarray:
+    """The table that `read_table` would return had the rows been stored."""
+    return _parsed(_text(columns, rows).splitlines())
 
 
 def table_protocol(path: str | Path) -> dict:
@@ -74,15 +79,9 @@ def write_table(
         lost = _keys(csv.DictReader(_body(path))) - _keys(rows)
         if table_protocol(path).get("key") != provenance["key"] or lost:
             raise FileExistsError(f"{path} holds other results: move it away, or replace it with --replace")
-    text = io.StringIO()
-    for name, value in provenance.items():
-        text.write(f"# {name}: {json.dumps(value)}\n")
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({c: f"{row[c]:.6g}" if isinstance(row[c], float) else row[c] for c in columns})
+    header = "".join(f"# {name}: {json.dumps(value)}\n" for name, value in provenance.items())
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text.getvalue().encode())
+    write_whole(path, (header + _text(columns, rows)).encode())
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -96,6 +95,19 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _text(columns: Sequence[str], rows: Iterable[dict]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({c: f"{row[c]:.6g}" if isinstance(row[c], float) else row[c] for c in columns})
+    return text.getvalue()
+
+
+def _parsed(lines: list[str]) -> np.ndarray:
+    return np.atleast_1d(np.genfromtxt(lines, delimiter=",", names=True, dtype=None, encoding="utf-8"))
 
 
 def _body(path: Path) -> list[str]:

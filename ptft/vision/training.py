@@ -47,7 +47,7 @@ class Training:
 
 
 def new_model(n_classes: int, seed: int) -> ResNet:
-    """Torchvision's resnet18 at its random initialisation, with one output per class; the global generator is kept."""
+    """Torchvision's resnet18 at its random initialization, with one output per class; the global generator is kept."""
     whole_number(n_classes, "n_classes", 2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -60,7 +60,7 @@ def scale_early_layers(model: ResNet, kappa: float) -> ResNet:
 
 
 def scale_parameters(model: ResNet, c: float) -> ResNet:
-    """Copy with every parameter multiplied by c > 0: at initialisation Figures 4b and 7, after pretraining Figure 9."""
+    """Copy with every parameter multiplied by c > 0: at initialization Figures 4b and 7, after pretraining Figure 9."""
     return _scaled(model, ("",), c, "c")
 
 
@@ -88,7 +88,7 @@ def pretrain(
     ----------
     model : torchvision ResNet with one output per class
     images, labels : tensors (N, 3, H, W) and (N,)
-        Normalised images and their class numbers, all of them in `classes`.
+        Normalized images and their class numbers, all of them in `classes`.
     classes : array_like of int
         The outputs that the cross-entropy sees.
     seed : int
@@ -185,17 +185,17 @@ def _train(
     outputs, targets = _targets(labels, classes)
     start = time.perf_counter()
     model = copy.deepcopy(model).train()
-    optimiser = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum, fused=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum, fused=True)
     order = torch.Generator().manual_seed(seed)
     losses: list[float] = []
     stopped_by = "cap"
     while len(losses) < max_epochs and stopped_by == "cap":
         total = 0.0
         for part in _batches(torch.randperm(len(images), generator=order), batch):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss = nn.functional.cross_entropy(model(images[part])[:, outputs], targets[part])
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             total += loss.item() * len(part)
         losses.append(total / len(images))
         if not math.isfinite(losses[-1]):

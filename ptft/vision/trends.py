@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from ptft.validation import one_of, real_array, require
-from ptft.vision.sweep import BASELINE
+from ptft.vision.representation import STAGES
+from ptft.vision.sweep import BASELINE, KNOBS
 
-EXPECTED_SIGN = {"kappa": -1, "c": -1, "gamma": -1, "weights": -1}  # the paper: smaller scales generalise better
+EXPECTED_SIGN = {"kappa": -1, "c": -1, "gamma": -1, "weights": -1}  # the paper: smaller scales generalize better
 
 
 @dataclass(frozen=True)
@@ -91,3 +92,39 @@ def paired_effect(samples: ArrayLike, expected_sign: int) -> Effect:
     else:
         verdict = "undecided"
     return Effect(float(mean), low, high, len(x), verdict)
+
+
+def slopes_table(table: np.ndarray, knob: str, column: str = "accuracy") -> list[tuple[int, Effect]]:
+    """For each sample size, the effect of doubling the knob on a column, tested against the paper's direction."""
+    sizes = [int(n) for n in np.unique(table["n"])]
+    return [(n, paired_effect(slopes(table, knob, n, column), EXPECTED_SIGN[knob])) for n in sizes]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Dimensions of the last stage for one value of a knob, means over class splits (Appendix D of the paper).
+
+    `change` is the effect on log(PR after / PR before), negative in the regime that is rich and depends on pretraining;
+    `inherited` is ENSD / PR after, close to 1 there.
+    """
+
+    knob: str
+    value: float
+    pr_before: float
+    pr_after: float
+    ensd: float
+    change: Effect
+    inherited: float
+
+
+def signature(table: np.ndarray, n: int, stage: str = STAGES[-1]) -> list[Signature]:
+    """The signature for the baseline and for every value of every knob, from a table of representations."""
+    rows = table[(table["n"] == n) & (table["stage"] == stage)]
+    found = []
+    for knob, value in [BASELINE, *((knob, value) for knob, values in KNOBS.items() for value in values)]:
+        chosen = rows[(rows["knob"] == knob) & np.isclose(rows["value"], value)]
+        before, after, shared = (chosen[c] for c in ("pr_before", "pr_after", "ensd"))
+        change = paired_effect(np.log(after / before), -1)
+        means = (float(x.mean()) for x in (before, after, shared))
+        found.append(Signature(knob, value, *means, change, float((shared / after).mean())))
+    return found

@@ -1,0 +1,206 @@
+"""Figures of the penalty, of the training that minimises it, and of the two measures of its shape (Figure 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ptft.end_point import EndPoint
+from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.network import TrainingRun
+from ptft.penalty import ell_order
+from ptft.regimes import CORNERS, Measures, PhasePortrait
+
+# one hue of decreasing lightness; its light end stands for "no effect" in both measures
+MAP = "cividis"
+
+
+def penalty_shapes(z: np.ndarray, penalties: Mapping[float, np.ndarray]) -> Figure:
+    """The penalty against the coefficient for several scales, and the one function that they all are.
+
+    Parameters
+    ----------
+    z : ndarray, shape (m,)
+        Positive coefficients, in increasing order; the left panel ends at the last.
+    penalties : mapping from sqrt(k) to q_k(z), shape (m,)
+    """
+    fig, axes = figure(1, 2, height=3.0)
+    left, right = axes[0]
+    both = np.concatenate([-z[::-1], z])
+    unit = both / z[-1]
+    left.plot(both, unit**2, "--", color="black", lw=1, label="quadratic")
+    left.plot(both, np.abs(unit), ":", color="black", lw=1, label="absolute value")
+    for (root, q), color in zip(penalties.items(), ordered_colors(len(penalties)), strict=True):
+        left.plot(both, np.concatenate([q[::-1], q]) / q[-1], color=color, label=rf"$\sqrt{{k}} = {root:g}$")
+        right.loglog(z / root, q / root, color=color, lw=2.4)
+    left.set(xlabel=r"coefficient $z$", ylabel=rf"$q_k(z)\,/\,q_k({z[-1]:g})$", title="Shape")
+    left.legend(loc="upper center")
+
+    x = np.geomspace(z[0] / max(penalties), z[-1] / min(penalties), 200)
+    right.loglog(x, x**2 / 2, "--", color="black", lw=1, label=r"$x^2/2$")
+    far = x[x > 1]
+    right.loglog(far, far / 2 * (np.log(4 * far) - 1), ":", color="black", lw=1, label=r"$\frac{x}{2}(\log 4x - 1)$")
+    right.set(xlabel=r"$x = |z|/\sqrt{k}$", ylabel=r"$q_k(z)/\sqrt{k}$", title="One function")
+    right.legend()
+    return fig
+
+
+def training(pretraining: TrainingRun, fine_tuning: TrainingRun, beta_pt: np.ndarray, end: EndPoint) -> Figure:
+    """Coefficients along both stages of training, with where the theory says that they end.
+
+    Parameters
+    ----------
+    pretraining, fine_tuning : TrainingRun
+        Gradient flow of d coefficients.
+    beta_pt : ndarray, shape (d,)
+        Teacher of pretraining: the coordinates at which it is zero are drawn in another colour.
+    end : EndPoint
+        Minimiser of the penalty on the fine-tuning data.
+    """
+    fig, axes = figure(1, 2, height=3.0)
+    active = beta_pt != 0
+    stages = zip(axes[0], (pretraining, fine_tuning), (beta_pt, end.beta), ("Pretraining", "Fine-tuning"), strict=True)
+    for ax, run, target, title in stages:
+        time, beta = _thinned(run)
+        for group, color, label in (
+            (active, COLORS[0], "active in pretraining"),
+            (~active, COLORS[1], "inactive in pretraining"),
+        ):
+            lines = ax.semilogx(time, beta[:, group], color=color, lw=0.9, alpha=0.8)
+            if lines:
+                lines[0].set_label(label)
+        ax.plot(np.full(target.size, 2 * time[-1]), target, "x", color="black", ms=5, clip_on=False)
+        ax.set(xlabel="time $t$", title=title)
+    axes[0, 0].set_ylabel(r"coefficients $\beta_i(t)$")
+    axes[0, 1].plot([], [], "x", color="black", ms=5, label="teacher (left), minimiser (right)")
+    axes[0, 1].legend(loc="best")
+    return fig
+
+
+def _thinned(run: TrainingRun, points: int = 160) -> tuple[np.ndarray, np.ndarray]:
+    """Times and coefficients at about `points` recorded times, evenly spaced in log time, once anything has moved."""
+    size = np.max(np.abs(run.beta), axis=1)
+    first = max(1, int(np.argmax(size > 1e-3 * size[-1])))
+    index = np.searchsorted(run.time, np.geomspace(run.time[first], run.time[-1], points))
+    index = np.unique(np.minimum(index, run.time.size - 1))
+    return run.time[index], run.beta[index]
+
+
+def penalty_scales(beta_pt: np.ndarray, panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """The scale sqrt(k) of the penalty against the pretrained coefficient; one panel per family of curves.
+
+    Parameters
+    ----------
+    beta_pt : ndarray, shape (m,)
+    panels : mapping from the title of a panel to its curves, {label: sqrt(k) of shape (m,)}
+    """
+    fig, axes = figure(1, len(panels), height=3.0, sharey=True)
+    for ax, (title, curves) in zip(axes[0], panels.items(), strict=True):
+        for (label, root), color in zip(curves.items(), ordered_colors(len(curves)), strict=True):
+            ax.loglog(beta_pt, root, color=color, label=label)
+        ax.set(xlabel=r"pretrained coefficient $|\beta_{\mathrm{PT}}|$", title=title)
+        ax.legend()
+    axes[0, 0].set_ylabel(r"scale of the penalty $\sqrt{k}$")
+    return fig
+
+
+def measure_curves(x: np.ndarray, elasticity: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """The ell-order as a function of |beta_ft|/sqrt(k), and the elasticity kappa of sqrt(k) in beta_pt.
+
+    Parameters
+    ----------
+    x : ndarray, shape (m,)
+        Values of |beta_ft|/sqrt(k).
+    elasticity : mapping from a label to (|beta_pt|/c_pt, kappa), two arrays of one shape
+    """
+    fig, axes = figure(1, 2, height=2.7)
+    left, right = axes[0]
+    left.semilogx(x, ell_order(x, 1.0), color=COLORS[0])
+    left.set(xlabel=r"$|\beta_{\mathrm{FT}}|/\sqrt{k}$", ylabel=r"$\ell$-order", ylim=(0.97, 2.03))
+    for (label, (ratio, kappa)), color in zip(elasticity.items(), ordered_colors(len(elasticity)), strict=True):
+        right.semilogx(ratio, kappa, color=color, label=label)
+    right.set(xlabel=r"$|\beta_{\mathrm{PT}}|/c_{\mathrm{PT}}$", ylabel=r"elasticity $\kappa$", ylim=(-0.03, 1.03))
+    right.legend()
+    return fig
+
+
+def triangle(paths: Mapping[str, Measures]) -> Figure:
+    """Paths through the plane of ell-order and pretraining dependence, in the triangle that holds them (Figure 2a).
+
+    Parameters
+    ----------
+    paths : mapping from a label to `Measures` of shape (m,), in the order of the path
+        The first point of each path is marked with a disc, the last with a square.
+    """
+    fig, axes = figure(1, 1, height=4.2)
+    ax = axes[0, 0]
+    corners = np.array(list(CORNERS.values()))
+    ax.fill(*corners.T, color="#f0f0f0", ec="#999999", lw=0.8, zorder=0)
+    for (name, corner), shift in zip(CORNERS.items(), ((-14, 6), (8, -10), (8, 6)), strict=True):
+        ax.annotate(name, corner, xytext=shift, textcoords="offset points", fontsize=13, weight="bold")
+    ax.annotate("IV", (1.38, -0.38), xytext=(-22, -12), textcoords="offset points", fontsize=13, weight="bold")
+    styles = (":", "-", (0, (6, 2)), "--", "-.")
+    for i, (label, path) in enumerate(paths.items()):
+        ell, pd = path.ell_order, path.pretraining_dependence
+        # the paths meet on the edges: wider lines lie below narrower ones, so that each remains visible
+        color = COLORS[i % len(COLORS)]
+        ax.plot(ell, pd, color=color, ls=styles[i % len(styles)], lw=4.5 - 0.7 * i, label=label, zorder=2 + i)
+        ax.plot(ell[:1], pd[:1], "o", color=color, ms=7, zorder=10)
+        ax.plot(ell[-1:], pd[-1:], "s", color=color, ms=6, zorder=10)
+    ax.set(xlabel=r"$\ell$-order", ylabel="pretraining dependence PD", xlim=(0.93, 2.07), ylim=(-1.07, 0.09))
+    ax.legend(loc="lower left")
+    return fig
+
+
+def phase_portraits(portraits: Sequence[PhasePortrait]) -> Figure:
+    """Heat maps of both measures over the initialisations, one column for each gamma_ft (Figure 2b).
+
+    Parameters
+    ----------
+    portraits : sequence of PhasePortrait
+        Those with beta_pt = 0 fill one row, as their pretraining dependence is zero; the others fill two.
+    """
+    gammas = sorted({portrait.gamma_ft for portrait in portraits})
+    coordinates = sorted({portrait.beta_pt for portrait in portraits}, reverse=True)
+    rows = [(beta_pt, name) for beta_pt in coordinates for name in ("ell", "pd") if beta_pt != 0 or name == "ell"]
+    fig, axes = figure(len(rows), len(gammas), height=2.1, sharex=True, sharey=True)
+    for portrait in portraits:
+        column = gammas.index(portrait.gamma_ft)
+        for row, (beta_pt, name) in enumerate(rows):
+            if beta_pt == portrait.beta_pt:
+                _portrait(axes[row, column], portrait, name)
+    for ax, gamma in zip(axes[0], gammas, strict=True):
+        ax.set_title(rf"$\gamma_{{\mathrm{{FT}}}} = {gamma:g}$")
+    for ax in axes[-1]:
+        ax.set_xlabel(r"$c_{\mathrm{PT}}$")
+    for (beta_pt, _), ax in zip(rows, axes[:, 0], strict=True):
+        ax.set_ylabel(rf"$\beta_{{\mathrm{{PT}}}} = {beta_pt:g}$" + "\n" + r"$\lambda_{\mathrm{PT}}/c_{\mathrm{PT}}$")
+    for name, label in (("ell", r"$\ell$-order"), ("pd", "pretraining dependence")):
+        mine = [row for row, (_, which) in enumerate(rows) if which == name]
+        for row in mine:
+            fig.colorbar(axes[row, -1].collections[0], ax=list(axes[row]), label=label, pad=0.02, aspect=14)
+    return fig
+
+
+def _portrait(ax: Axes, portrait: PhasePortrait, name: str) -> None:
+    measures = portrait.measures
+    values, low = (measures.ell_order, 1.0) if name == "ell" else (measures.pretraining_dependence, -1.0)
+    colors = MAP if name == "ell" else MAP + "_r"
+    ax.pcolormesh(
+        portrait.c_pt,
+        portrait.relative,
+        values,
+        cmap=colors,
+        vmin=low,
+        vmax=low + 1,
+        shading="nearest",
+        rasterized=True,
+    )
+    levels = low + np.array([0.1, 0.25, 0.5, 0.75, 0.9])
+    lines = ax.contour(portrait.c_pt, portrait.relative, values, levels=levels, colors="white", linewidths=0.8)
+    ax.clabel(lines, fmt="%g", fontsize=6.5)
+    ax.set_xscale("log")
+    ax.grid(False)

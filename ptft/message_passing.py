@@ -1,0 +1,131 @@
+"""Approximate message passing for the penalty of Theorem 4.1, and its state evolution: the replica iteration.
+
+With the columns of A = X/a of unit length on average, y_a = y/a and alpha = n/d, message passing repeats
+
+    r = beta + A^T z,   theta: mean prox_theta'(r) = alpha,   beta <- prox_theta(r),   z <- y_a - A beta + z,
+
+whose fixed point has A beta = y_a and q'(beta) = A^T z/theta: the end point of training. For Gaussian X, r behaves like
+beta* + tau xi, and tau^2 follows the scalar recursion of Proposition 4.2 without ridge (Bayati and Montanari, 2011).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+
+from ptft.penalty import prox_angle
+from ptft.replica import scalar_moments
+from ptft.teachers import GaussianMixture
+from ptft.validation import nonnegative_array, positive_array, whole_number
+
+
+@dataclass(frozen=True, eq=False)
+class Message:
+    """One iterate of message passing."""
+
+    beta: np.ndarray  # (d,) estimate
+    misfit: np.ndarray  # (n,) y - X beta
+    dual: np.ndarray  # (n,) nu
+    slope: np.ndarray  # (d,) X^T nu, which is q'(beta) at the end point
+    theta: float
+
+
+@dataclass(frozen=True, eq=False)
+class StateEvolution:
+    """Prediction for message passing, arrays of shape (steps,); entry t describes the estimate after t + 1 updates."""
+
+    mse: np.ndarray
+    tau2: np.ndarray  # variance of r - beta* in the update
+    theta: np.ndarray
+
+
+def message_passing(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Iterator[Message]:
+    """Iterate from beta = 0 without end; X has shape (n, d) with n < d, y (n,), k is positive of shape (d,).
+
+    Nothing is checked: `ptft.min_penalty` is the entry with checks, a stopping rule and a certificate.
+
+    Examples
+    --------
+    >>> from itertools import islice
+    >>> *_, last = islice(message_passing(np.array([[1.0, 0.5]]), np.ones(1), np.ones(2)), 20)
+    >>> last.beta.round(3)
+    array([0.829, 0.342])
+    """
+    n, d = X.shape
+    sqrt_k = np.sqrt(k)
+    a = np.sqrt(np.einsum("ij,ij->", X, X) / d) or 1.0
+    beta, z, misfit = np.zeros(d), y / a, y
+    theta = float(np.mean(sqrt_k)) * (d / n - 1)
+    while True:
+        gradient = X.T @ (z / a)
+        yield Message(beta, misfit, z / (a * theta), gradient / theta, theta)
+        r = beta + gradient
+        theta, t, response = _matching_theta(np.abs(r), sqrt_k, theta, n / d)
+        beta = np.sign(r) * (sqrt_k / 2) * np.sinh(t)
+        misfit = y - X @ beta
+        z = misfit / a + (response * d / n) * z
+
+
+def _matching_theta(
+    size: np.ndarray, sqrt_k: np.ndarray, theta: float, alpha: float
+) -> tuple[float, np.ndarray, float]:
+    """Newton steps on log theta towards a mean response alpha: theta, the angles of the proximal points, the response.
+
+    One step in each iteration is enough near the solution, and never fewer are taken.
+    """
+    for step in range(50):
+        t = prox_angle(size, sqrt_k, np.full(size.shape, theta))
+        c = sqrt_k * np.cosh(t)
+        share = c / (c + theta)
+        response = float(np.mean(share))
+        excess = np.log(response / alpha)
+        if step > 0 and abs(excess) < 0.01:
+            break
+        closed = theta / (c + theta)
+        slope = np.mean(share * closed + t * sqrt_k * np.sinh(t) / (c + theta) * closed**2)  # -d response/d log theta
+        theta *= np.exp(np.clip(excess * response / slope, -3, 3))
+    return theta, t, response
+
+
+def state_evolution(alpha: float, mixture: GaussianMixture, steps: int, noise_var: float = 0.0) -> StateEvolution:
+    """Predict `steps` iterations of message passing from beta = 0 in the limit of many coordinates.
+
+    Parameters
+    ----------
+    alpha : float in (0, 1)
+        Data scale n/d.
+    mixture : GaussianMixture
+        Law of (beta*, k), as from `SpikeSlab.mixture`.
+    steps : int, at least 1
+    noise_var : float, default 0
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> from ptft import Initialization, SpikeSlab
+    >>> mixture = SpikeSlab(omega=1.0).mixture(Initialization(c_pt=1e-3))
+    >>> state_evolution(0.3, mixture, steps=3).mse.round(3)
+    array([0.503, 0.26 , 0.138])
+    """
+    alpha = float(positive_array(alpha, "alpha", ndim=0))
+    if alpha >= 1:
+        raise ValueError(f"alpha = {alpha} is not allowed: it must be below 1")
+    noise = float(nonnegative_array(noise_var, "noise_var", ndim=0))
+    mse, tau2, theta = (np.empty(whole_number(steps, "steps", at_least=1)) for _ in range(3))
+    error = mixture.power
+    for i in range(steps):
+        tau2[i] = (noise + error) / alpha
+
+        def excess(log_theta: float, at: np.ndarray = tau2[i : i + 1]) -> float:
+            return float(np.log(scalar_moments(at, np.exp([log_theta]), mixture).response[0] / alpha))
+
+        theta[i] = np.exp(brentq(excess, -90, 90, xtol=1e-13))
+        error = mse[i] = scalar_moments(tau2[i : i + 1], theta[i : i + 1], mixture).mse[0]
+    return StateEvolution(mse, tau2, theta)

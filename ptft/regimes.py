@@ -1,0 +1,201 @@
+"""The regimes of fine-tuning as places in a triangle: the plane of the two measures (Section 5, Proposition 5.1).
+
+Its corners are the rich regime (I), the lazy one that depends on pretraining (II) and the lazy one that does not (III).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ptft.initialization import Initialization
+from ptft.penalty import ell_order, pretraining_dependence
+from ptft.validation import broadcast, nonnegative_array, positive_array, real_array, require, whole_number
+
+CORNERS = {"I": (1.0, 0.0), "II": (2.0, -1.0), "III": (2.0, 0.0)}  # (ell_order, pretraining_dependence)
+DOMINANT = 2 / 3  # the share from which a regime gives its name to a point
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """Shape of the penalty at given coefficients: two arrays of one shape."""
+
+    ell_order: np.ndarray  # d log q / d log|beta_ft|
+    pretraining_dependence: np.ndarray  # d log q / d log|beta_pt|
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Shares of the corners I, II and III, shape (3, ...); not negative (Proposition 5.1), and their sum is 1.
+
+        The point (ell_order, pretraining_dependence) is the mean of the corners with these weights: 2 - ell_order,
+        -pretraining_dependence and ell_order + pretraining_dependence - 1.
+        """
+        ell, pd = self.ell_order, self.pretraining_dependence
+        return np.stack([2 - ell, -pd, ell + pd - 1])
+
+    @property
+    def regime(self) -> np.ndarray:
+        """Name of the regime at each point, an array of strings.
+
+        "I", "II" or "III" where that corner has a share of at least 2/3; otherwise "IV" where I and II together have
+        one (the pretraining-dependent rich regime of Section 5.2), and "between" elsewhere.
+        """
+        one, two, three = self.shares
+        tests = [one >= DOMINANT, two >= DOMINANT, three >= DOMINANT, one + two >= DOMINANT]
+        return np.select(tests, ["I", "II", "III", "IV"], default="between")
+
+
+def measures(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> Measures:
+    """Both measures at coefficients `beta_ft` after pretraining to `beta_pt` (Proposition B.1).
+
+    Parameters
+    ----------
+    beta_ft, beta_pt : array_like
+        Fine-tuned and pretrained coefficients; they and the parameters of `init` broadcast against each other.
+    init : Initialization
+
+    Raises
+    ------
+    ValueError
+        If a coefficient is not finite, or `init` is in the degenerate corner (see `Initialization.sqrt_k`).
+
+    Examples
+    --------
+    >>> at = measures(beta_ft=1.0, beta_pt=1.0, init=Initialization(c_pt=1e-3, lambda_pt=-0.9e-3))
+    >>> at.shares.round(2), str(at.regime)
+    (array([0.57, 0.43, 0.  ]), 'IV')
+    """
+    ell, pd = broadcast(
+        ell_order=ell_order(beta_ft, init.k(beta_pt)),
+        pretraining_dependence=pretraining_dependence(beta_ft, beta_pt, init),
+    )
+    return Measures(np.array(ell), np.array(pd) + 0.0)  # + 0.0 makes -0.0 a zero
+
+
+@dataclass(frozen=True, eq=False)
+class PhasePortrait:
+    """The measures over the plane of initialisations (Figure 2b)."""
+
+    c_pt: np.ndarray  # (m,) absolute scales, the columns
+    relative: np.ndarray  # (r,) lambda_pt/c_pt, the rows
+    gamma_ft: float
+    beta_ft: float
+    beta_pt: float
+    measures: Measures  # of shape (r, m)
+
+
+def phase_portrait(
+    c_pt: ArrayLike, relative: ArrayLike, gamma_ft: float = 0.0, beta_ft: float = 1.0, beta_pt: float = 1.0
+) -> PhasePortrait:
+    """The measures on a grid of absolute and relative scales.
+
+    Parameters
+    ----------
+    c_pt : array_like, positive, shape (m,)
+    relative : array_like in [-1, 1], shape (r,)
+        lambda_pt/c_pt; above -1 where gamma_ft = 0.
+    gamma_ft : float, default 0
+    beta_ft, beta_pt : float, default 1
+        Coefficients at which the measures are taken; beta_pt = 0 is a coordinate that pretraining did not use.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or the grid holds the degenerate corner (see `Initialization.sqrt_k`).
+    """
+    c = positive_array(c_pt, "c_pt", ndim=1)
+    ratio = real_array(relative, "relative", ndim=1)
+    require(np.abs(ratio) <= 1, "relative", ratio, "between -1 and 1")
+    gamma = float(nonnegative_array(gamma_ft, "gamma_ft", ndim=0))
+    init = Initialization(c, ratio[:, None] * c, gamma)
+    return PhasePortrait(c, ratio, gamma, float(beta_ft), float(beta_pt), measures(beta_ft, beta_pt, init))
+
+
+def random_settings(
+    size: int, seed: int | np.random.Generator = 0, decades: float = 6.0
+) -> tuple[np.ndarray, np.ndarray, Initialization]:
+    """Coefficients and initialisations from wide ranges, for a search for counterexamples.
+
+    |beta_ft|, |beta_pt|, c_pt and gamma_ft are log-uniform over `decades` decades on either side of 1, the signs of the
+    coefficients random; lambda_pt/c_pt is uniform in (-1, 1) for half of the settings, and for the others its distance
+    from -1 is log-uniform down to 1e-6; gamma_ft is zero in a third of all.
+
+    Returns
+    -------
+    beta_ft, beta_pt, init : arrays of shape (size,), and an `Initialization` of as many
+    """
+    whole_number(size, "size", at_least=1)
+    positive_array(decades, "decades", ndim=0)
+    rng = np.random.default_rng(seed)
+    beta_ft, beta_pt, c_pt, gamma_ft = 10 ** rng.uniform(-decades, decades, (4, size))
+    signs = rng.choice([-1.0, 1.0], size=(2, size))
+    near = rng.random(size) < 0.5
+    relative = np.where(near, -1 + 10 ** rng.uniform(-6, 0, size), rng.uniform(-1, 1, size))
+    gamma_ft = np.where(rng.random(size) < 1 / 3, 0.0, gamma_ft)
+    return signs[0] * beta_ft, signs[1] * beta_pt, Initialization(c_pt, relative * c_pt, gamma_ft)
+
+
+@dataclass(frozen=True, eq=False)
+class Derivatives:
+    """Derivatives of the penalty as its definition has them, rounded to float64; arrays of shape (m,)."""
+
+    first: np.ndarray  # dq/dbeta
+    second: np.ndarray  # d2q/dbeta2
+    ell_order: np.ndarray  # d log q / d log|beta_ft|
+    pretraining_dependence: np.ndarray  # d log q / d log|beta_pt|
+
+
+def derivatives_of_definition(
+    beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization, digits: int = 50
+) -> Derivatives:
+    """Differentiate the penalty of Theorem 4.1 numerically, in multiple precision and without any closed form.
+
+    q is taken from Equations 12 and 14 as they stand, which shares nothing with `ptft.penalty`. Needs mpmath.
+
+    Parameters
+    ----------
+    beta_ft, beta_pt : array_like, not zero, shape (m,)
+    init : Initialization
+        Scalars or arrays of shape (m,).
+    digits : int, default 50
+        Working precision; the definition loses 2 log10(sqrt(k)/|beta_ft|) of them where the penalty is quadratic.
+
+    Raises
+    ------
+    ValueError
+        If a coefficient is zero or not finite, or the shapes do not broadcast.
+    """
+    import mpmath
+
+    ft, pt, c, lam, gamma = broadcast(
+        beta_ft=real_array(beta_ft, "beta_ft", ndim=1),
+        beta_pt=real_array(beta_pt, "beta_pt", ndim=1),
+        c_pt=np.asarray(init.c_pt),
+        lambda_pt=np.asarray(init.lambda_pt),
+        gamma_ft=np.asarray(init.gamma_ft),
+    )
+    require(ft != 0, "beta_ft", ft, "other than zero, where its logarithm has no derivative")
+    require(pt != 0, "beta_pt", pt, "other than zero, where its logarithm has no derivative")
+    whole_number(digits, "digits", at_least=15)
+
+    def definition(beta, pretrained, c, lam, gamma):
+        root = 2 * (lam + c) * (1 + mpmath.sqrt(1 + (pretrained / c) ** 2)) + gamma**2
+        x = 2 * beta / root
+        return root / 4 * (1 - mpmath.sqrt(1 + x**2) + x * mpmath.asinh(x))
+
+    rows = []
+    with mpmath.workdps(digits):
+        for numbers in zip(ft, pt, c, lam, gamma, strict=True):
+            b, p, *scales = (mpmath.mpf(float(number)) for number in numbers)
+            rows.append(
+                [
+                    # in units of beta, so that the steps of the differences are small against it
+                    mpmath.diff(lambda u, b=b, p=p, s=scales: definition(b * u, p, *s), 1) / b,
+                    mpmath.diff(lambda u, b=b, p=p, s=scales: definition(b * u, p, *s), 1, 2) / b**2,
+                    mpmath.diff(lambda u, b=b, p=p, s=scales: mpmath.log(definition(b * mpmath.exp(u), p, *s)), 0),
+                    mpmath.diff(lambda u, b=b, p=p, s=scales: mpmath.log(definition(b, p * mpmath.exp(u), *s)), 0),
+                ]
+            )
+    return Derivatives(*np.array(rows, dtype=np.float64).T)

@@ -1,0 +1,35 @@
+"""The quadrature solver against the Monte-Carlo solver, timed in one run (`make bench` prints the ratio)."""
+
+import time
+
+import numpy as np
+
+import ptft
+from ptft.monte_carlo import iterate_once
+
+
+def best_of(repeats, call):
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def test_a_curve_costs_less_than_one_monte_carlo_iteration():
+    alpha = np.linspace(0.01, 0.5, 11)
+    teacher, init = ptft.SpikeSlab(0.1, 0.1, 0.5), ptft.Initialization(1e-3)
+    rng = np.random.default_rng(0)
+    beta, k = teacher.mixture(init).sample(80_000, rng)
+    sample = (beta, np.sqrt(k), rng.standard_normal(80_000))
+    exact = ptft.replica_curve(0.3, teacher, init)
+    state = (float(exact.tau2), float(exact.theta))
+    curve = best_of(20, lambda: ptft.replica_curve(alpha, teacher, init))
+    iteration = best_of(20, lambda: iterate_once(*state, 0.3, sample, 0.0, 0.0))
+    print(
+        f"\n11-point curve {1e3 * curve:.1f} ms, one Monte-Carlo iteration on 80,000 samples {1e3 * iteration:.1f} ms, "
+        f"ratio {curve / iteration:.2f}"
+    )
+    assert ptft.replica_curve(alpha, teacher, init).converged.all()
+    assert curve < iteration

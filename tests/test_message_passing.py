@@ -1,0 +1,65 @@
+"""Message passing and its state evolution: twins of the replica equations."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import ptft
+
+
+@pytest.mark.parametrize(
+    ("teacher", "init", "alpha"),
+    [
+        (ptft.SpikeSlab(0.1, 0.1, 1.0), ptft.Initialization(1e-3), 0.25),
+        (ptft.SpikeSlab(0.1, 0.1, 0.0), ptft.Initialization(1e-3, 0.0, 1.0), 0.4),
+        (ptft.SingleTask(0.1), ptft.Initialization(1e-2), 0.5),
+    ],
+)
+def test_state_evolution_predicts_every_iteration(teacher, init, alpha):
+    d, steps, seeds = 2000, 12, 6
+    mse = np.empty((seeds, steps))
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        beta_pt, beta = teacher.sample(d, rng)
+        X = rng.standard_normal((round(alpha * d), d)) / np.sqrt(d)
+        iterates = ptft.message_passing(X, X @ beta, teacher.penalty_scale(init, beta_pt))
+        mse[seed] = [np.mean((m.beta - beta) ** 2) for m in itertools.islice(iterates, 1, steps + 1)]
+    theory = ptft.state_evolution(alpha, teacher.mixture(init), steps).mse
+    error = mse.std(axis=0, ddof=1) / np.sqrt(seeds)
+    assert np.all(np.abs(mse.mean(axis=0) - theory) < 5 * error + 0.02 * theory)
+
+
+@pytest.mark.parametrize("omega", [0.0, 0.5, 1.0])
+def test_state_evolution_ends_at_the_replica_solution(omega):
+    teacher, init = ptft.SpikeSlab(0.1, 0.1, omega), ptft.Initialization(1e-2)
+    end = ptft.replica_curve(0.4, teacher, init)
+    evolution = ptft.state_evolution(0.4, teacher.mixture(init), steps=400)
+    assert evolution.mse[-1] == pytest.approx(float(end.mse), rel=1e-8)
+    assert evolution.tau2[-1] == pytest.approx(float(end.tau2), rel=1e-8)
+    assert evolution.theta[-1] == pytest.approx(float(end.theta), rel=1e-6)
+
+
+def test_the_fixed_point_is_the_end_point():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 150)) / np.sqrt(150)
+    y, k = X @ rng.standard_normal(150), np.geomspace(1e-2, 1.0, 150)
+    message = next(itertools.islice(ptft.message_passing(X, y, k), 300, None))
+    assert message.beta == pytest.approx(ptft.min_penalty(X, y, k, method="newton").beta, abs=1e-9)
+    assert message.slope == pytest.approx(X.T @ message.dual, abs=1e-12)
+    assert message.slope == pytest.approx(ptft.penalty_grad(message.beta, k), abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"alpha": 1.0, "steps": 3}, "alpha = 1.0 is not allowed: it must be below 1"),
+        ({"alpha": 0.0, "steps": 3}, "alpha = 0. is not allowed"),
+        ({"alpha": 0.3, "steps": 0}, "steps = 0 is not allowed"),
+        ({"alpha": 0.3, "steps": 3, "noise_var": -1.0}, "noise_var = -1. is not allowed"),
+    ],
+)
+def test_bad_input_is_named(arguments, message):
+    mixture = ptft.SingleTask().mixture(ptft.Initialization(1.0))
+    with pytest.raises(ValueError, match=message):
+        ptft.state_evolution(mixture=mixture, **arguments)

@@ -1,0 +1,363 @@
+"""The replica equations (Proposition 4.2): the quadrature, its solver, and the limits with known answers."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, optimize, stats
+
+import ptft
+from ptft.penalty import prox_angle
+from ptft.replica import TOLERANCE, scalar_moments
+
+ALPHA = np.linspace(0.01, 0.5, 11)
+
+
+def decades(low, high):
+    return st.floats(low, high).map(lambda e: 10.0**e)
+
+
+# --- the quadrature -------------------------------------------------------------------------------------------------
+
+
+def adaptive_moments(tau2, theta, mean, variance, k):
+    """MSE and response of one component by adaptive integration over z, with the proximal map solved at every z."""
+    s, V = np.sqrt(k), variance + tau2
+
+    def angle(z):
+        return np.sign(z) * prox_angle(np.abs(np.array([z])), np.array([s]), np.array([theta]))[0]
+
+    def error(z):
+        return ((s / 2) * np.sinh(angle(z)) - (mean + variance / V * (z - mean))) ** 2
+
+    def response(z):
+        c = s * np.cosh(angle(z))
+        return c / (c + theta)
+
+    law = stats.norm(mean, np.sqrt(V))
+    knots = mean + np.sqrt(V) * np.linspace(-9, 9, 37)
+
+    def expect(f):
+        return sum(
+            integrate.quad(lambda z: f(z) * law.pdf(z), a, b, epsabs=0, epsrel=1e-11)[0]
+            for a, b in itertools.pairwise(knots)
+        )
+
+    return expect(error) + variance * tau2 / V, expect(response)
+
+
+@pytest.mark.parametrize(
+    ("tau2", "theta", "mean", "variance", "k"),
+    [
+        (0.5, 0.3, 0.0, 10.0, 1e-6),
+        (0.5, 0.3, 0.0, 0.0, 1e-6),
+        (1e-3, 5.0, 0.0, 1.0, 4.0),
+        (0.2, 0.1, 1.5, 0.0, 1e-4),
+        (0.2, 0.1, 1.5, 0.3, 1e-12),
+        (1e-6, 1e-4, 0.0, 1.0, 1e-4),
+    ],
+)
+def test_quadrature_agrees_with_adaptive_integration(tau2, theta, mean, variance, k):
+    mixture = ptft.GaussianMixture([1.0], mean, variance, k)
+    moments = scalar_moments(np.array([tau2]), np.array([theta]), mixture)
+    mse, response = adaptive_moments(tau2, theta, mean, variance, k)
+    assert moments.mse[0] == pytest.approx(mse, rel=1e-8)
+    assert moments.response[0] == pytest.approx(response, rel=1e-8)
+
+
+@settings(max_examples=60)
+@given(
+    decades(-14, 3),
+    decades(-8, 3),
+    decades(-14, 4),
+    st.sampled_from([0.0, 1e-3, 1.0, 10.0]),
+    decades(-3, 2) | st.just(0.0),
+)
+def test_doubling_the_nodes_changes_nothing(tau2, theta, k, mean, variance):
+    mixture = ptft.GaussianMixture([0.3, 0.7], [mean, 0.0], [variance, 0.0], [k, 2 * k])
+    coarse, fine = (scalar_moments(np.array([tau2]), np.array([theta]), mixture, refine) for refine in (1.0, 2.0))
+    for name in ("mse", "response"):
+        assert getattr(coarse, name) == pytest.approx(getattr(fine, name), rel=1e-11)
+
+
+@settings(max_examples=40)
+@given(decades(-4, 2), decades(-4, 2), decades(-8, 2), st.sampled_from([0.0, 0.7]), st.sampled_from([0.0, 2.0]))
+def test_derivatives_of_the_moments(tau2, theta, k, mean, variance):
+    mixture = ptft.GaussianMixture([0.4, 0.6], [mean, 0.0], [variance, 0.0], [k, 3 * k])
+    moments = scalar_moments(np.array([tau2]), np.array([theta]), mixture)
+    h = 1e-5
+    for name, tau2_h, theta_h, width in (("tau2", h * tau2, 0, h * tau2), ("theta", 0, h * theta, h * theta)):
+        up, down = (
+            scalar_moments(np.array([tau2 + e * tau2_h]), np.array([theta + e * theta_h]), mixture) for e in (1, -1)
+        )
+        for moment in ("mse", "response"):
+            difference = (getattr(up, moment)[0] - getattr(down, moment)[0]) / (2 * width)
+            rounding = 1e-9 * getattr(moments, moment)[0] / width
+            assert getattr(moments, f"{moment}_{name}")[0] == pytest.approx(difference, rel=1e-5, abs=rounding * 1e-1)
+
+
+def test_atoms_far_out_keep_their_precision():
+    """(x_hat - m)^2 near 1e-16 for a coefficient of size 9: no cancellation of z against m."""
+    tau2, theta, k, m = 1e-16, 1e-9, 1e-14, 9.0
+    moments = scalar_moments(np.array([tau2]), np.array([theta]), ptft.GaussianMixture([1.0], m, 0.0, k))
+    bias = theta / 2 * np.arcsinh(2 * m / np.sqrt(k))
+    assert moments.mse[0] == pytest.approx(tau2 + bias**2, rel=1e-6)
+
+
+# --- the solver -----------------------------------------------------------------------------------------------------
+
+
+def published_settings():
+    for rho_ft, omega, c, share, gamma in itertools.product(
+        (0.01, 0.04, 0.1, 0.9), (0.0, 0.5, 1.0), (1e-6, 1e-3, 1.0), (-0.99, 0.0, 0.99), (0.0, 1.0, 10.0)
+    ):
+        if omega * rho_ft <= 0.1 and 0.1 + (1 - omega) * rho_ft <= 1:
+            yield ptft.SpikeSlab(0.1, rho_ft, omega), ptft.Initialization(c, share * c, gamma)
+    for rho, c in itertools.product((0.01, 0.04, 0.1, 0.9), (1e-6, 1e-3, 1.0)):
+        yield ptft.SingleTask(rho), ptft.Initialization(c)
+    for omega, rho_ft in ((0.0, 0.1), (1.0, 0.1), (1.0, 0.01)):
+        yield ptft.SpikeSlab(0.1, rho_ft, omega), ptft.Initialization(1e-3, -0.999999e-3, 1e-6)  # regime I of Figure 5
+
+
+@pytest.mark.parametrize("slab", ["gaussian", "signs"])
+def test_the_whole_published_range_is_solved_from_both_starts(slab):
+    count = 0
+    for teacher, init in published_settings():
+        teacher = type(teacher)(**{**vars(teacher), "slab": slab})
+        curve = ptft.replica_curve(ALPHA, teacher, init)
+        assert curve.converged.all() and np.all(curve.residual <= TOLERANCE)
+        assert np.all(curve.mismatch_db < 1e-7)  # the residual, amplified near the transition to recovery
+        assert np.all(curve.mse > 0) and np.all(np.isfinite(curve.mse))
+        count += 1
+    assert count > 250
+
+
+def test_the_solution_satisfies_both_equations():
+    teacher, init = ptft.SpikeSlab(0.2, 0.3, 0.4), ptft.Initialization(1e-2, -5e-3, 0.1)
+    curve = ptft.replica_curve([0.2, 0.9, 2.0], teacher, init, noise_var=0.1, ridge=0.05)
+    moments = scalar_moments(curve.tau2, curve.theta, teacher.mixture(init), refine=2.0)
+    assert curve.tau2 == pytest.approx((0.1 + moments.mse) / curve.alpha, rel=1e-11)
+    assert curve.theta == pytest.approx(0.05 + curve.theta * moments.response / curve.alpha, rel=1e-11)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.floats(0, 1), decades(-2, 0), st.floats(0, 1), decades(-6, 2), st.floats(-0.999, 1), st.floats(0, 10),
+    st.sampled_from([0.0, 1e-3, 1.0]), st.sampled_from([0.0, 1e-3, 1.0]),
+)  # fmt: skip
+def test_any_teacher_and_initialization(rho_pt, rho_ft, omega, c, share, gamma, noise_var, ridge):
+    try:
+        teacher = ptft.SpikeSlab(rho_pt, rho_ft, omega)
+    except ValueError:
+        return
+    curve = ptft.replica_curve(
+        [0.01, 0.2, 0.6, 0.95], teacher, ptft.Initialization(c, share * c, gamma), noise_var, ridge
+    )
+    assert curve.converged.all() and np.all(curve.mismatch_db < 1e-6)
+    assert np.all(curve.tau2 * curve.alpha >= noise_var)
+
+
+def test_shapes_follow_alpha():
+    teacher, init = ptft.SpikeSlab(), ptft.Initialization(1e-3)
+    scalar, grid = ptft.replica_curve(0.3, teacher, init), ptft.replica_curve([[0.1, 0.3]], teacher, init)
+    assert scalar.mse.shape == () and grid.mse.shape == grid.converged.shape == (1, 2)
+    assert grid.mse[0, 1] == pytest.approx(float(scalar.mse), rel=1e-12)
+    frame = grid.to_frame()
+    assert list(frame.columns[:2]) == ["alpha", "mse"] and len(frame) == 2
+
+
+def test_splitting_a_component_changes_nothing():
+    whole = ptft.GaussianMixture([0.2, 0.8], [0.0, 0.0], [5.0, 0.0], [1e-4, 1e-2])
+    split = ptft.GaussianMixture(
+        [0.1, 0.1, 0.5, 0.3], [0.0, 0.0, 0.0, 0.0], [5.0, 5.0, 0.0, 0.0], [1e-4, 1e-4, 1e-2, 1e-2]
+    )
+    assert ptft.replica_curve(ALPHA, split).mse == pytest.approx(ptft.replica_curve(ALPHA, whole).mse, rel=1e-10)
+
+
+def test_units_may_be_changed():
+    """beta, tau and theta scale with sqrt(k): the equations have no scale of their own."""
+    one = ptft.replica_curve(ALPHA, ptft.GaussianMixture([0.2, 0.8], 0.0, [5.0, 0.0], [1e-4, 1e-2]))
+    other = ptft.replica_curve(ALPHA, ptft.GaussianMixture([0.2, 0.8], 0.0, [500.0, 0.0], [1e-2, 1.0]))
+    assert other.mse == pytest.approx(100 * one.mse, rel=1e-10)
+    assert other.theta == pytest.approx(10 * one.theta, rel=1e-10)
+
+
+# --- limits with known answers --------------------------------------------------------------------------------------
+
+
+def test_minimum_l2_norm_interpolation_is_the_lazy_limit():
+    curve = ptft.replica_curve(ALPHA, ptft.SpikeSlab(), ptft.Initialization(1e6))
+    assert curve.mse == pytest.approx(1 - ALPHA, rel=1e-9)
+
+
+def test_noisy_minimum_norm_interpolation_shows_double_descent():
+    """Ridgeless least squares with isotropic inputs (Hastie et al. 2022), below and above alpha = 1."""
+    alpha, noise = np.array([0.2, 0.5, 0.9, 1.1, 2.0]), 0.3
+    curve = ptft.replica_curve(alpha, ptft.SpikeSlab(), ptft.Initialization(1e6), noise_var=noise)
+    below = (1 - alpha) + noise * alpha / (1 - alpha)
+    assert curve.mse == pytest.approx(np.where(alpha < 1, below, noise / (alpha - 1)), rel=1e-8)
+
+
+def test_ridge_regression_is_the_lazy_limit_with_ridge():
+    """Against the Marchenko-Pastur formula: theta solves a quadratic equation."""
+    alpha, noise, ridge, s = np.array([0.3, 1.0, 3.0]), 0.2, 0.4, 2e6
+    curve = ptft.replica_curve(alpha, ptft.SpikeSlab(), ptft.Initialization(s / 4), noise_var=noise, ridge=ridge * s)
+    b = 1 - ridge - 1 / alpha  # t = theta/s solves t = ridge + t/(alpha (1 + t))
+    t = (-b + np.sqrt(b**2 + 4 * ridge)) / 2
+    mse = (t**2 + noise / alpha) / (1 + t) ** 2 / (1 - 1 / (alpha * (1 + t) ** 2))
+    assert curve.mse == pytest.approx(mse, rel=1e-9)
+
+
+def test_weighted_l2_is_the_lazy_limit_of_two_groups():
+    power, weight, s = np.array([4.0, 0.5]), np.array([0.25, 0.75]), np.array([3e6, 1e6])
+    curve = ptft.replica_curve(ALPHA, ptft.GaussianMixture(weight, 0.0, power, s**2))
+    for alpha, mse in zip(ALPHA, curve.mse, strict=True):
+        theta = optimize.brentq(lambda t, a=alpha: np.sum(weight / (1 + t / s)) - a, 1.0, 1e12, xtol=1e-6)
+        gain = 1 / (1 + theta / s)
+        tau2 = np.sum(weight * (1 - gain) ** 2 * power) / (alpha - np.sum(weight * gain**2))
+        assert mse == pytest.approx(alpha * tau2, rel=1e-8)
+
+
+def soft_threshold_risk(chi):
+    """E soft(xi, chi)^2 for xi ~ N(0, 1)."""
+    return 2 * ((1 + chi**2) * stats.norm.sf(chi) - chi * stats.norm.pdf(chi))
+
+
+def phase_transition(density, weights=(1.0,)):
+    """Data scale above which weighted-l1 minimisation recovers every sparse vector exactly.
+
+    `density` holds the share of zero and of active coordinates per group as rows (zero, active).
+    """
+    zero, active = np.transpose(density)
+    weights = np.asarray(weights)
+
+    def risk(chi):
+        return np.sum(active * (1 + (weights * chi) ** 2) + zero * soft_threshold_risk(weights * chi))
+
+    return optimize.minimize_scalar(risk, bounds=(1e-3, 6), method="bounded").fun
+
+
+@pytest.mark.parametrize("rho", [0.02, 0.1, 0.3])
+def test_basis_pursuit_is_the_rich_limit_with_its_phase_transition(rho):
+    """k -> 0 is the l1 norm up to 1/log(1/k): exact recovery sets in at the Donoho-Tanner transition."""
+    threshold = phase_transition([(1 - rho, rho)])
+    mixture = ptft.GaussianMixture([rho, 1 - rho], 0.0, [1 / rho, 0.0], 1e-120)
+    curve = ptft.replica_curve(threshold * np.array([0.9, 1.1]), mixture)
+    assert curve.converged.all()
+    assert curve.mse[0] > 1e-2 and curve.mse[1] < 1e-8
+
+
+def test_weighted_l1_is_the_rich_limit_of_two_groups():
+    """k = 10^-100 and 10^-200 weigh the l1 norm 1 : 2 to leading order; the transition moves accordingly."""
+    groups = [(0.05, 0.1), (0.8, 0.05)]
+    threshold = phase_transition(groups, (1.0, 2.0))
+    assert threshold < 0.9 * phase_transition(groups, (1.0, 1.0))
+    mixture = ptft.GaussianMixture([0.1, 0.05, 0.05, 0.8], 0.0, [5.0, 5.0, 0.0, 0.0], [1e-100, 1e-200, 1e-100, 1e-200])
+    curve = ptft.replica_curve(threshold * np.array([0.9, 1.1]), mixture)
+    assert curve.mse[0] > 1e-2 and curve.mse[1] < 1e-20
+
+
+def test_below_the_transition_the_rich_limit_is_soft_thresholding():
+    """As k falls, the error approaches that of the l1 norm, solved here by its own two equations."""
+    rho, alpha = 0.1, 0.2
+
+    def l1_error(chi, tau2):
+        V, cut = 1 / rho + tau2, chi * np.sqrt(tau2)
+        law = stats.norm(scale=np.sqrt(V))
+
+        def active_error(z):
+            return (max(z - cut, 0.0) - z / rho / V) ** 2 * law.pdf(z)
+
+        halves = [integrate.quad(active_error, *ends, epsabs=0, epsrel=1e-10)[0] for ends in ((0, cut), (cut, 12 * V))]
+        mse = rho * (2 * sum(halves) + tau2 / rho / V) + (1 - rho) * tau2 * soft_threshold_risk(chi)
+        return mse, rho * 2 * law.sf(cut) + (1 - rho) * 2 * stats.norm.sf(chi)
+
+    def gaps(v):
+        mse, share = l1_error(np.exp(v[0]), np.exp(v[1]))
+        return np.log(mse / alpha) - v[1], np.log(share / alpha)
+
+    solution = optimize.root(gaps, [0.3, 1.5], tol=1e-10)
+    assert solution.success
+    limit = alpha * np.exp(solution.x[1])
+    mixtures = (ptft.GaussianMixture([rho, 1 - rho], 0.0, [1 / rho, 0.0], k) for k in (1e-6, 1e-80, 1e-120, 1e-200))
+    distance = [abs(ptft.replica_curve(alpha, mixture).mse / limit - 1) for mixture in mixtures]
+    assert distance[0] > 0.01 > 1e-3 > distance[1] > distance[2] > distance[3]
+
+
+# --- the Monte-Carlo solver -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("omega", [0.0, 1.0])
+def test_monte_carlo_agrees_with_quadrature_within_its_error(omega):
+    teacher, init = ptft.SpikeSlab(0.1, 0.1, omega), ptft.Initialization(1e-3)
+    alpha = [0.1, 0.3]
+    exact = ptft.replica_curve(alpha, teacher, init)
+    sampled = ptft.replica_curve(alpha, teacher, init, method="monte-carlo", samples=20_000, seed=1)
+    assert sampled.converged.all()
+    amplification = 1 / (1 - 0.8)  # an error in the moments is amplified by the fixed point
+    assert np.all(np.abs(sampled.mse - exact.mse) < 4 * amplification * sampled.mse_se)
+    assert np.all(sampled.mismatch_db < 1e-6) and np.all(np.isfinite(sampled.reliability_db))
+
+
+def test_monte_carlo_takes_teachers_that_can_only_be_sampled():
+    class Uniform:
+        def sample(self, d, seed):
+            rng = np.random.default_rng(seed)
+            return rng.uniform(0, 2, d), rng.uniform(-1, 1, d)
+
+        def penalty_scale(self, init, beta_pt):
+            return init.k(beta_pt)
+
+    lazy = ptft.Initialization(1e4)
+    curve = ptft.replica_curve([0.4], Uniform(), lazy, method="monte-carlo", samples=20_000, seed=0)
+    assert curve.mse == pytest.approx(0.6 / 3, rel=0.05)
+    with pytest.raises(ValueError, match="use method='monte-carlo'"):
+        ptft.replica_curve([0.4], Uniform(), lazy)
+
+
+def test_monte_carlo_is_repeatable_by_seed():
+    arguments = ([0.2], ptft.SpikeSlab(), ptft.Initialization(1e-2))
+    one, same, other = (ptft.replica_curve(*arguments, method="monte-carlo", samples=2000, seed=s) for s in (5, 5, 6))
+    assert one.mse == same.mse and one.mse != other.mse
+
+
+# --- bad input ------------------------------------------------------------------------------------------------------
+
+GOOD = (ptft.SpikeSlab(), ptft.Initialization(1e-3))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ptft.replica_curve(0.0, *GOOD), "alpha = 0. is not allowed: it must be positive"),
+        (lambda: ptft.replica_curve([0.1, np.nan], *GOOD), "alpha = nan is not allowed"),
+        (lambda: ptft.replica_curve(0.1, *GOOD, noise_var=-1.0), "noise_var = -1. is not allowed"),
+        (lambda: ptft.replica_curve(0.1, *GOOD, ridge=np.inf), "ridge = inf is not allowed"),
+        (lambda: ptft.replica_curve(0.1, *GOOD, method="annealing"), "method = 'annealing' is not allowed"),
+        (lambda: ptft.replica_curve(0.1, *GOOD, method="monte-carlo", samples=10), "samples = 10 is not allowed"),
+        (lambda: ptft.replica_curve(1.0, *GOOD, noise_var=0.1), "the error diverges"),
+        (lambda: ptft.replica_curve(0.1, GOOD[0]), "init = None is not allowed"),
+        (lambda: ptft.replica_curve(0.1, "sparse", GOOD[1]), "teacher = 'sparse' has no Gaussian mixture"),
+        (lambda: ptft.replica_curve(0.1, "sparse", GOOD[1], method="monte-carlo"), "teacher = 'sparse' is not allowed"),
+        (lambda: ptft.replica_curve(0.1, GOOD[0], ptft.Initialization([1.0, 2.0])), "init.c_pt has shape"),
+        (lambda: ptft.replica_curve(0.1, GOOD[0], ptft.Initialization(1.0, -1.0)), "lambda_pt = -1. is not allowed"),
+        (lambda: ptft.replica_curve(0.1, ptft.GaussianMixture([1.0], 0.0, 0.0, 1.0)), "nothing to learn"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_determined_data_need_no_equations():
+    curve = ptft.replica_curve([1.0, 2.0], *GOOD)
+    assert np.all(curve.mse == 0) and np.all(curve.theta == 0) and curve.converged.all()
+
+
+def test_a_solver_that_stops_short_warns_and_says_where(monkeypatch):
+    monkeypatch.setattr("ptft.monte_carlo.MAX_STEPS", 3)
+    with pytest.warns(UserWarning, match=r"did not converge at alpha = \[0.2\]"):
+        curve = ptft.replica_curve([0.2], *GOOD, method="monte-carlo", samples=2000)
+    assert not curve.converged[0] and curve.residual[0] > 1e-10 and np.isfinite(curve.mse[0])

@@ -1,0 +1,71 @@
+"""Simulated experiments: repeatable, nested in alpha, and in agreement with the replica prediction."""
+
+import numpy as np
+import pytest
+
+import ptft
+
+
+@pytest.mark.parametrize(
+    ("teacher", "init", "alpha"),
+    [
+        (ptft.SpikeSlab(0.1, 0.1, 0.5), ptft.Initialization(1e-3), 0.3),
+        (ptft.SpikeSlab(0.1, 0.1, 1.0), ptft.Initialization(1e-3, 0.0, 1.0), 0.4),
+        (ptft.SpikeSlab(0.1, 0.9, 0.0), ptft.Initialization(1.0), 0.2),
+        (ptft.SpikeSlab(0.1, 0.1, 0.5, slab="signs"), ptft.Initialization(1e-3), 0.3),
+        (ptft.SingleTask(0.1), ptft.Initialization(1e-3), 0.3),
+    ],
+)
+def test_simulation_agrees_with_the_replica_prediction(teacher, init, alpha):
+    points = [ptft.simulate(teacher, init, alpha, d=600, seed=seed) for seed in range(20)]
+    assert all(p.converged for p in points)
+    mse = np.array([p.mse for p in points])
+    error = mse.std(ddof=1) / np.sqrt(len(mse))
+    theory = float(ptft.replica_curve(points[0].alpha, teacher, init).mse)
+    assert abs(mse.mean() - theory) < 4 * error + 0.03 * theory  # the second term for the finite dimension
+    assert error < 0.2 * theory  # so that the comparison can fail
+
+
+def test_label_noise_agrees_with_the_replica_prediction():
+    teacher, init = ptft.SpikeSlab(0.1, 0.2, 0.5), ptft.Initialization(1e-2)
+    mse = np.array([ptft.simulate(teacher, init, 0.4, d=500, seed=s, noise_var=0.05).mse for s in range(12)])
+    theory = float(ptft.replica_curve(0.4, teacher, init, noise_var=0.05).mse)
+    noiseless = float(ptft.replica_curve(0.4, teacher, init).mse)
+    assert abs(mse.mean() - theory) < 4 * mse.std(ddof=1) / np.sqrt(12) + 0.03 * theory
+    assert theory > 1.2 * noiseless
+
+
+def test_a_seed_repeats_the_experiment():
+    arguments = (ptft.SpikeSlab(), ptft.Initialization(1e-2), 0.3, 100)
+    one, same, other = (ptft.simulate(*arguments, seed=s) for s in (4, 4, 5))
+    assert one == same and one.mse != other.mse
+    assert (one.n, one.d, one.seed, one.alpha) == (30, 100, 4, 0.3)
+
+
+def test_more_data_never_hurt_exact_recovery():
+    """One seed is one teacher and one stream of examples: with n = d every seed recovers its teacher."""
+    teacher, init = ptft.SpikeSlab(), ptft.Initialization(1e-2)
+    assert ptft.simulate(teacher, init, 1.0, 60, seed=0).mse < 1e-18
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"alpha": 0.001, "d": 100}, "alpha = 0.001 is not allowed: it must be such that n"),
+        ({"alpha": 1.2, "d": 100}, "alpha = 1.2 is not allowed"),
+        ({"alpha": -0.5, "d": 100}, "alpha = -0.5 is not allowed: it must be positive"),
+        ({"alpha": 0.5, "d": 0}, "d = 0 is not allowed"),
+        ({"alpha": 0.5, "d": 10.0}, "d = 10.0 is not allowed: it must be a whole number"),
+        ({"alpha": 0.5, "d": 10, "seed": -1}, "seed = -1 is not allowed"),
+        ({"alpha": 0.5, "d": 10, "noise_var": -1.0}, "noise_var = -1. is not allowed"),
+    ],
+)
+def test_bad_input_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ptft.simulate(ptft.SpikeSlab(), ptft.Initialization(1e-2), **{"seed": 0, **arguments})
+
+
+def test_the_degenerate_corner_is_refused():
+    with pytest.raises(ValueError, match="fine-tuning starts on a saddle"):
+        ptft.simulate(ptft.SpikeSlab(), ptft.Initialization(1.0, -1.0), 0.5, 20, seed=0)
+    assert ptft.simulate(ptft.SingleTask(), ptft.Initialization(1.0, -1.0), 0.5, 20, seed=0).converged

@@ -1,0 +1,107 @@
+"""Teachers: group probabilities, sampling, and the Gaussian mixture that the replica theory sees."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import ptft
+
+unit = st.floats(0, 1)
+
+
+def feasible(rho_pt, rho_ft, omega):
+    return rho_ft > 0 and omega * rho_ft <= rho_pt and rho_pt + (1 - omega) * rho_ft <= 1
+
+
+@given(unit, unit, unit)
+def test_a_teacher_exists_exactly_where_its_probabilities_do(rho_pt, rho_ft, omega):
+    if feasible(rho_pt, rho_ft, omega):
+        p = ptft.SpikeSlab(rho_pt, rho_ft, omega).group_probabilities
+        assert np.all(p >= 0) and p.sum() == pytest.approx(1)
+        assert p[0] + p[2] == pytest.approx(rho_pt) and p[0] + p[1] == pytest.approx(rho_ft)
+        assert p[0] == pytest.approx(omega * rho_ft)
+    elif rho_ft > 0 and (omega * rho_ft > rho_pt + 1e-9 or rho_pt + (1 - omega) * rho_ft > 1 + 1e-9):
+        with pytest.raises(ValueError, match="such that"):
+            ptft.SpikeSlab(rho_pt, rho_ft, omega)
+
+
+def test_feasibility_may_hold_with_equality():
+    ptft.SpikeSlab(rho_pt=0.1, rho_ft=0.9, omega=0.0)
+    ptft.SpikeSlab(rho_pt=0.1, rho_ft=0.1, omega=1.0)
+    ptft.SpikeSlab(rho_pt=0.3, rho_ft=0.7, omega=0.0)  # 0.3 + 0.7 rounds to 1 or above
+
+
+@given(unit, unit, unit, st.sampled_from(["gaussian", "signs"]))
+def test_the_fine_tuning_teacher_has_unit_power(rho_pt, rho_ft, omega, slab):
+    assume(feasible(rho_pt, rho_ft, omega) and rho_ft > 1e-3)
+    mixture = ptft.SpikeSlab(rho_pt, rho_ft, omega, slab=slab).mixture(ptft.Initialization(1.0))
+    assert mixture.power == pytest.approx(1)
+
+
+@pytest.mark.parametrize("slab", ["gaussian", "signs"])
+def test_samples_have_the_stated_law(slab):
+    teacher = ptft.SpikeSlab(rho_pt=0.2, rho_ft=0.3, omega=0.5, a_pt=2.0, slab=slab)
+    d = 400_000
+    beta_pt, beta_ft = teacher.sample(d, seed=0)
+    error = 4 / np.sqrt(d)
+    assert set(np.unique(np.abs(beta_pt))) == {0.0, 2.0}
+    assert np.mean(beta_pt != 0) == pytest.approx(0.2, abs=error)
+    assert np.mean(beta_ft != 0) == pytest.approx(0.3, abs=error)
+    assert np.mean((beta_pt != 0) & (beta_ft != 0)) == pytest.approx(0.15, abs=error)
+    assert np.mean(beta_ft**2) == pytest.approx(1, abs=4 * error)
+    assert np.mean(np.sign(beta_pt)) == pytest.approx(0, abs=error)
+    if slab == "signs":
+        assert np.allclose(np.abs(beta_ft[beta_ft != 0]), 1 / np.sqrt(0.3))
+
+
+def test_a_mixture_samples_its_own_law():
+    mixture = ptft.GaussianMixture([0.25, 0.75, 0.0], [1.0, -2.0, 9.0], [0.0, 4.0, 1.0], [1.0, 2.0, 3.0])
+    beta, k = mixture.sample(200_000, seed=1)
+    assert mixture.weight.shape == (2,)  # the impossible component is gone
+    assert np.all(beta[k == 1.0] == 1.0)
+    assert np.mean(k == 1.0) == pytest.approx(0.25, abs=0.005)
+    assert beta[k == 2.0].std() == pytest.approx(2, rel=0.02)
+    assert np.mean(beta**2) == pytest.approx(mixture.power, rel=0.02)
+
+
+def test_single_task_has_one_scale_and_no_pretraining():
+    task, init = ptft.SingleTask(rho=0.3), ptft.Initialization(0.5, 0.2, 7.0)
+    beta_pt, beta_ft = task.sample(1000, seed=0)
+    assert not beta_pt.any() and 0.2 < np.mean(beta_ft != 0) < 0.4
+    assert np.all(task.penalty_scale(init, beta_pt) == 1.0)
+    assert np.all(task.mixture(init).k == 1.0)
+
+
+def test_a_seed_gives_the_same_teacher_and_a_generator_moves_on():
+    teacher, rng = ptft.SpikeSlab(), np.random.default_rng(3)
+    assert np.array_equal(teacher.sample(50, 3), teacher.sample(50, rng))
+    assert not np.array_equal(teacher.sample(50, 3), teacher.sample(50, rng))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ptft.SpikeSlab(rho_pt=1.2), "rho_pt = 1.2 is not allowed: it must be between 0 and 1"),
+        (lambda: ptft.SpikeSlab(rho_ft=0.0), "rho_ft = 0. is not allowed: it must be positive"),
+        (lambda: ptft.SpikeSlab(omega=-0.1), "omega = -0.1 is not allowed"),
+        (lambda: ptft.SpikeSlab(a_pt=0.0), "a_pt = 0. is not allowed"),
+        (lambda: ptft.SpikeSlab(slab="laplace"), "slab = 'laplace' is not allowed: it must be one of gaussian, signs"),
+        (lambda: ptft.SpikeSlab(rho_pt=0.1, rho_ft=0.5, omega=1.0), "omega rho_ft <= rho_pt"),
+        (lambda: ptft.SpikeSlab(rho_pt=0.5, rho_ft=0.9, omega=0.0), "<= 1"),
+        (lambda: ptft.SpikeSlab().sample(0, 0), "d = 0 is not allowed: it must be at least 1"),
+        (lambda: ptft.SpikeSlab().sample(2.5, 0), "d = 2.5 is not allowed: it must be a whole number"),
+        (lambda: ptft.SingleTask(rho=0.0), "rho = 0. is not allowed"),
+        (lambda: ptft.SingleTask(rho=np.nan), "rho = nan is not allowed"),
+        (
+            lambda: ptft.GaussianMixture([0.5, 0.4], 0.0, 1.0, 1.0),
+            "the sum of weight = 0.9 is not allowed: it must be 1",
+        ),
+        (lambda: ptft.GaussianMixture([1.0], 0.0, -1.0, 1.0), "variance = -1. is not allowed"),
+        (lambda: ptft.GaussianMixture([1.0], 0.0, 1.0, 0.0), "k = 0. is not allowed"),
+        (lambda: ptft.GaussianMixture([0.5, 0.5], [1.0, 2.0, 3.0], 1.0, 1.0), "do not broadcast"),
+    ],
+)
+def test_bad_teachers_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
