@@ -148,7 +148,7 @@ class Derivatives:
 
 
 def derivatives_of_definition(
-    beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization, digits: int = 50
+    beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization, digits: int = 100
 ) -> Derivatives:
     """Differentiate the penalty of Theorem 4.1 numerically, in multiple precision and without any closed form.
 
@@ -159,7 +159,7 @@ def derivatives_of_definition(
     beta_ft, beta_pt : array_like, not zero, shape (m,)
     init : Initialization
         Scalars or arrays of shape (m,).
-    digits : int, default 50
+    digits : int, default 100
         Working precision; the definition loses 2 log10(sqrt(k)/|beta_ft|) of them where the penalty is quadratic.
 
     Raises

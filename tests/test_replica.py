@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, optimize, stats
+from scipy import integrate, stats
 
 import ptft
 from ptft.penalty import prox_angle
@@ -187,11 +187,6 @@ def test_units_may_be_changed():
 # --- limits with known answers --------------------------------------------------------------------------------------
 
 
-def test_minimum_l2_norm_interpolation_is_the_lazy_limit():
-    curve = ptft.replica_curve(ALPHA, ptft.SpikeSlab(), ptft.Initialization(1e6))
-    assert curve.mse == pytest.approx(1 - ALPHA, rel=1e-9)
-
-
 def test_noisy_minimum_norm_interpolation_shows_double_descent():
     """Ridgeless least squares with isotropic inputs (Hastie et al. 2022), below and above alpha = 1."""
     alpha, noise = np.array([0.2, 0.5, 0.9, 1.1, 2.0]), 0.3
@@ -210,82 +205,6 @@ def test_ridge_regression_is_the_lazy_limit_with_ridge():
     assert curve.mse == pytest.approx(mse, rel=1e-9)
 
 
-def test_weighted_l2_is_the_lazy_limit_of_two_groups():
-    power, weight, s = np.array([4.0, 0.5]), np.array([0.25, 0.75]), np.array([3e6, 1e6])
-    curve = ptft.replica_curve(ALPHA, ptft.GaussianMixture(weight, 0.0, power, s**2))
-    for alpha, mse in zip(ALPHA, curve.mse, strict=True):
-        theta = optimize.brentq(lambda t, a=alpha: np.sum(weight / (1 + t / s)) - a, 1.0, 1e12, xtol=1e-6)
-        gain = 1 / (1 + theta / s)
-        tau2 = np.sum(weight * (1 - gain) ** 2 * power) / (alpha - np.sum(weight * gain**2))
-        assert mse == pytest.approx(alpha * tau2, rel=1e-8)
-
-
-def soft_threshold_risk(chi):
-    """E soft(xi, chi)^2 for xi ~ N(0, 1)."""
-    return 2 * ((1 + chi**2) * stats.norm.sf(chi) - chi * stats.norm.pdf(chi))
-
-
-def phase_transition(density, weights=(1.0,)):
-    """Data scale above which weighted-l1 minimisation recovers every sparse vector exactly.
-
-    `density` holds the share of zero and of active coordinates per group as rows (zero, active).
-    """
-    zero, active = np.transpose(density)
-    weights = np.asarray(weights)
-
-    def risk(chi):
-        return np.sum(active * (1 + (weights * chi) ** 2) + zero * soft_threshold_risk(weights * chi))
-
-    return optimize.minimize_scalar(risk, bounds=(1e-3, 6), method="bounded").fun
-
-
-@pytest.mark.parametrize("rho", [0.02, 0.1, 0.3])
-def test_basis_pursuit_is_the_rich_limit_with_its_phase_transition(rho):
-    """k -> 0 is the l1 norm up to 1/log(1/k): exact recovery sets in at the Donoho-Tanner transition."""
-    threshold = phase_transition([(1 - rho, rho)])
-    mixture = ptft.GaussianMixture([rho, 1 - rho], 0.0, [1 / rho, 0.0], 1e-120)
-    curve = ptft.replica_curve(threshold * np.array([0.9, 1.1]), mixture)
-    assert curve.converged.all()
-    assert curve.mse[0] > 1e-2 and curve.mse[1] < 1e-8
-
-
-def test_weighted_l1_is_the_rich_limit_of_two_groups():
-    """k = 10^-100 and 10^-200 weigh the l1 norm 1 : 2 to leading order; the transition moves accordingly."""
-    groups = [(0.05, 0.1), (0.8, 0.05)]
-    threshold = phase_transition(groups, (1.0, 2.0))
-    assert threshold < 0.9 * phase_transition(groups, (1.0, 1.0))
-    mixture = ptft.GaussianMixture([0.1, 0.05, 0.05, 0.8], 0.0, [5.0, 5.0, 0.0, 0.0], [1e-100, 1e-200, 1e-100, 1e-200])
-    curve = ptft.replica_curve(threshold * np.array([0.9, 1.1]), mixture)
-    assert curve.mse[0] > 1e-2 and curve.mse[1] < 1e-20
-
-
-def test_below_the_transition_the_rich_limit_is_soft_thresholding():
-    """As k falls, the error approaches that of the l1 norm, solved here by its own two equations."""
-    rho, alpha = 0.1, 0.2
-
-    def l1_error(chi, tau2):
-        V, cut = 1 / rho + tau2, chi * np.sqrt(tau2)
-        law = stats.norm(scale=np.sqrt(V))
-
-        def active_error(z):
-            return (max(z - cut, 0.0) - z / rho / V) ** 2 * law.pdf(z)
-
-        halves = [integrate.quad(active_error, *ends, epsabs=0, epsrel=1e-10)[0] for ends in ((0, cut), (cut, 12 * V))]
-        mse = rho * (2 * sum(halves) + tau2 / rho / V) + (1 - rho) * tau2 * soft_threshold_risk(chi)
-        return mse, rho * 2 * law.sf(cut) + (1 - rho) * 2 * stats.norm.sf(chi)
-
-    def gaps(v):
-        mse, share = l1_error(np.exp(v[0]), np.exp(v[1]))
-        return np.log(mse / alpha) - v[1], np.log(share / alpha)
-
-    solution = optimize.root(gaps, [0.3, 1.5], tol=1e-10)
-    assert solution.success
-    limit = alpha * np.exp(solution.x[1])
-    mixtures = (ptft.GaussianMixture([rho, 1 - rho], 0.0, [1 / rho, 0.0], k) for k in (1e-6, 1e-80, 1e-120, 1e-200))
-    distance = [abs(ptft.replica_curve(alpha, mixture).mse / limit - 1) for mixture in mixtures]
-    assert distance[0] > 0.01 > 1e-3 > distance[1] > distance[2] > distance[3]
-
-
 # --- the Monte-Carlo solver -----------------------------------------------------------------------------------------
 
 
@@ -296,7 +215,8 @@ def test_monte_carlo_agrees_with_quadrature_within_its_error(omega):
     exact = ptft.replica_curve(alpha, teacher, init)
     sampled = ptft.replica_curve(alpha, teacher, init, method="monte-carlo", samples=20_000, seed=1)
     assert sampled.converged.all()
-    amplification = 1 / (1 - 0.8)  # an error in the moments is amplified by the fixed point
+    extra = 1e-4 * exact.mse.min()  # an error in the map moves its fixed point by 1/(1 - slope), as label noise does
+    amplification = 1 + (ptft.replica_curve(alpha, teacher, init, noise_var=extra).mse - exact.mse) / extra
     assert np.all(np.abs(sampled.mse - exact.mse) < 4 * amplification * sampled.mse_se)
     assert np.all(sampled.mismatch_db < 1e-6) and np.all(np.isfinite(sampled.reliability_db))
 

@@ -14,7 +14,7 @@ from ptft.network import TrainingRun
 from ptft.penalty import ell_order
 from ptft.regimes import CORNERS, Measures, PhasePortrait
 
-# one hue of decreasing lightness; its light end stands for "no effect" in both measures
+# even in lightness; light stands for lazy in one measure, for dependence on pretraining in the other
 MAP = "cividis"
 
 
@@ -76,7 +76,7 @@ def training(pretraining: TrainingRun, fine_tuning: TrainingRun, beta_pt: np.nda
         ax.set(xlabel="time $t$", title=title)
     axes[0, 0].set_ylabel(r"coefficients $\beta_i(t)$")
     axes[0, 1].plot([], [], "x", color="black", ms=5, label="teacher (left), minimiser (right)")
-    axes[0, 1].legend(loc="best")
+    fig.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig
 
 
@@ -199,8 +199,12 @@ def _portrait(ax: Axes, portrait: PhasePortrait, name: str) -> None:
         shading="nearest",
         rasterized=True,
     )
-    levels = low + np.array([0.1, 0.25, 0.5, 0.75, 0.9])
-    lines = ax.contour(portrait.c_pt, portrait.relative, values, levels=levels, colors="white", linewidths=0.8)
-    ax.clabel(lines, fmt="%g", fontsize=6.5)
+    levels = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
+    light = levels if name == "ell" else 1 - levels  # how light the map is there
+    shades = ["black" if value > 0.5 else "white" for value in light]
     ax.set_xscale("log")
+    lines = ax.contour(
+        portrait.c_pt, portrait.relative, values, levels=low + levels, colors=shades, linewidths=0.8, linestyles="-"
+    )
+    ax.clabel(lines, fmt="%g", fontsize=6.5)
     ax.grid(False)

@@ -32,7 +32,7 @@ _PARAMETERS: Any = {
     "legend.fontsize": "small",
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
-    "mathtext.fontset": "cm",
+    "mathtext.fontset": "dejavusans",
     "savefig.facecolor": "white",
     # the same figure gives the same bytes
     "svg.hashsalt": "ptft",
@@ -61,8 +61,8 @@ def figure(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any)
 
 
 def ordered_colors(count: int) -> list[Any]:
-    """`count` colours from dark to light for values with an order (cividis, which is even in lightness)."""
-    return [mpl.colormaps["cividis"](x) for x in np.linspace(0.0, 0.85, count)]
+    """`count` colours from dark to light for values with an order (viridis, which is even in lightness)."""
+    return [mpl.colormaps["viridis"](x) for x in np.linspace(0.0, 0.85, count)]
 
 
 def save(fig: Figure, path: str | Path) -> None:

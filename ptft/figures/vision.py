@@ -62,12 +62,12 @@ def accuracy_curves(table: np.ndarray, column: str = "accuracy") -> Figure:
         n, mean, error = curve(table, *UNTRAINED, column)
         ax.errorbar(n, mean, error, color="#777777", ls=":", marker="", label="not pretrained")
         values = values_of(table, knob)
-        for value, color, shift in zip(
-            values, ordered_colors(len(values)), np.linspace(-1, 1, len(values)), strict=True
-        ):
+        shifts = 1.03 ** np.linspace(-1, 1, len(values))  # so that error bars do not cover each other
+        looks = zip(ordered_colors(len(values)), MARKERS, shifts, strict=False)
+        for value, (color, marker, shift) in zip(values, looks, strict=True):
             n, mean, error = curve(table, knob, value, column)
             label = f"{SYMBOLS[knob]} = {value:g}"
-            ax.errorbar(n * 1.03**shift, mean, error, color=color, marker="o", capsize=2, label=label)
+            ax.errorbar(n * shift, mean, error, color=color, marker=marker, capsize=2, label=label)
         ax.axhline(0.5, color="black", lw=0.8, ls="--")
         ax.set(title=TITLES[knob], xscale="log", xticks=n)
         ax.xaxis.set_major_formatter(matplotlib.ticker.ScalarFormatter())
@@ -94,7 +94,7 @@ def trends(table: np.ndarray) -> Figure:
         ax.axhline(0, color="black", lw=0.8)
         ax.set(title=SHORT_TITLES[knob], xticks=range(len(sizes)), xticklabels=sizes, xlabel="images $n$")
     axes[0, 0].set_ylabel("accuracy per doubling")
-    axes[0, -1].legend(loc="lower right")
+    axes[0, 2].legend(loc="lower right")
     return fig
 
 

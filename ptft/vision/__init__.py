@@ -19,6 +19,7 @@ from ptft.vision.sweep import (
     BASELINE,
     KNOBS,
     SAMPLE_SIZES,
+    UNTRAINED,
     Point,
     Protocol,
     fine_tune_point,
@@ -39,7 +40,17 @@ from ptft.vision.training import (
     scale_parameters,
     scale_readout,
 )
-from ptft.vision.trends import Effect, by_seed, curve, differences, paired_effect, signature, slopes, slopes_table
+from ptft.vision.trends import (
+    Effect,
+    by_seed,
+    capped_pretraining,
+    curve,
+    differences,
+    paired_effect,
+    signature,
+    slopes,
+    slopes_table,
+)
 
 __all__ = [
     "BASELINE",
@@ -47,6 +58,7 @@ __all__ = [
     "KNOBS",
     "SAMPLE_SIZES",
     "STAGES",
+    "UNTRAINED",
     "Effect",
     "Point",
     "Protocol",
@@ -55,6 +67,7 @@ __all__ = [
     "accuracy",
     "activations",
     "by_seed",
+    "capped_pretraining",
     "curve",
     "differences",
     "ensd",

@@ -85,7 +85,7 @@ BASELINE = ("baseline", 1.0)
 UNTRAINED = ("untrained", 0.0)  # fine-tuning from the initialization, a control
 KNOBS = {"kappa": (0.25, 0.5, 2.0), "c": (0.5, 2.0, 4.0), "gamma": (0.1, 0.3, 3.0), "weights": (0.25, 0.5, 2.0)}
 SAMPLE_SIZES = (10, 20, 50)
-AT_INITIALISATION = ("kappa", "c")
+AT_INITIALIZATION = ("kappa", "c")
 
 
 def grid(sample_sizes: Sequence[int] = SAMPLE_SIZES) -> list[Point]:
@@ -96,7 +96,7 @@ def grid(sample_sizes: Sequence[int] = SAMPLE_SIZES) -> list[Point]:
 
 def start_of(point: Point) -> tuple[str, float]:
     """The setting of the pretraining from which a point starts: knobs after pretraining share the baseline's."""
-    return (point.knob, point.value) if point.knob in (*AT_INITIALISATION, UNTRAINED[0]) else BASELINE
+    return (point.knob, point.value) if point.knob in (*AT_INITIALIZATION, UNTRAINED[0]) else BASELINE
 
 
 def pretrain_point(protocol: Protocol, split: Split, seed: int, start: tuple[str, float] = BASELINE) -> Training:

@@ -76,7 +76,8 @@ def write_table(
     """
     path, rows = Path(path), list(rows)
     if path.exists() and not replace:
-        lost = _keys(csv.DictReader(_body(path))) - _keys(rows)
+        key = [c for c in _KEY_COLUMNS if c in columns]
+        lost = _keys(csv.DictReader(_body(path)), key) - _keys(rows, key)
         if table_protocol(path).get("key") != provenance["key"] or lost:
             raise FileExistsError(f"{path} holds other results: move it away, or replace it with --replace")
     header = "".join(f"# {name}: {json.dumps(value)}\n" for name, value in provenance.items())
@@ -114,8 +115,7 @@ def _body(path: Path) -> list[str]:
     return [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
 
 
-def _keys(rows: Iterable[dict]) -> set[tuple[str, ...]]:
-    def text(value: object) -> str:
-        return f"{float(value):g}" if str(value).replace(".", "", 1).isdigit() else str(value)  # type: ignore[arg-type]
-
-    return {tuple(text(row[c]) for c in _KEY_COLUMNS if c in row) for row in rows}
+def _keys(rows: Iterable[dict], columns: Sequence[str]) -> set[tuple[str, ...]]:
+    """The points of some rows, alike for numbers and for the text that they are stored as."""
+    numbers = ("seed", "value", "n")
+    return {tuple(f"{float(row[c]):g}" if c in numbers else row[c] for c in columns) for row in rows}

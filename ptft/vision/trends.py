@@ -124,7 +124,25 @@ def signature(table: np.ndarray, n: int, stage: str = STAGES[-1]) -> list[Signat
     for knob, value in [BASELINE, *((knob, value) for knob, values in KNOBS.items() for value in values)]:
         chosen = rows[(rows["knob"] == knob) & np.isclose(rows["value"], value)]
         before, after, shared = (chosen[c] for c in ("pr_before", "pr_after", "ensd"))
-        change = paired_effect(np.log(after / before), -1)
-        means = (float(x.mean()) for x in (before, after, shared))
-        found.append(Signature(knob, value, *means, change, float((shared / after).mean())))
+        found.append(
+            Signature(
+                knob=knob,
+                value=value,
+                pr_before=float(before.mean()),
+                pr_after=float(after.mean()),
+                ensd=float(shared.mean()),
+                change=paired_effect(np.log(after / before), -1),
+                inherited=float((shared / after).mean()),
+            )
+        )
     return found
+
+
+def capped_pretraining(table: np.ndarray) -> dict[tuple[str, float], float]:
+    """Share of class splits whose pretraining was ended by the cap on epochs, for each setting where there are any."""
+    rows = table[(table["pretraining_stopped_by"] == "cap") & (table["pretraining_epochs"] > 0)]
+    total = len(np.unique(table["seed"]))
+    settings = sorted({(str(r["knob"]), float(r["value"])) for r in rows})
+    return {
+        (k, v): len(np.unique(rows["seed"][(rows["knob"] == k) & (rows["value"] == v)])) / total for k, v in settings
+    }

@@ -1,0 +1,52 @@
+# `make` lists the targets. Everything is installed into .venv; PYTHON may name another interpreter (3.11 or newer).
+
+PYTHON ?= python3
+VENV   ?= .venv
+JOBS   ?= 2
+
+BIN   := $(VENV)/bin
+READY := $(VENV)/.installed
+
+# one thread for each of the processes that run side by side
+export OMP_NUM_THREADS = 1
+export OPENBLAS_NUM_THREADS = 1
+export MKL_NUM_THREADS = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book test test-slow html lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+book: $(READY) ## run the chapters that are out of date and render the book into _build/html
+	$(BIN)/python book/execute.py --stale --jobs $(JOBS)
+	@$(MAKE) --no-print-directory html
+
+test: lint html ## lint, render the committed chapters, run the tests, re-run the chapters and compare
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+	$(BIN)/python book/execute.py --check --stale --jobs $(JOBS)
+
+test-slow: $(READY) ## run the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+# An incremental build repeats no warning of a page it does not read again, so a failed build leaves nothing behind.
+html: $(READY) ## render the committed chapters into _build/html without running them
+	$(BIN)/jupyter-book build . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
+
+lint: $(READY) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY) ## run the benchmarks
+	$(BIN)/python -m pytest tests/benchmarks -m "slow or not slow" -s
+
+clean: ## remove what was built, but neither .venv nor the committed chapters
+	rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,405 @@
+"""Run the chapters: notebooks/NN_name.md (Markdown, no outputs) becomes book/chapters/NN_name.ipynb (executed).
+
+    python book/execute.py                        run every chapter with the parameters of book/params.yml
+    python book/execute.py --stale --jobs 2       only those of which something changed, two at a time
+    python book/execute.py 03_replica_solver      one chapter
+    python book/execute.py 03_replica_solver -p rho_ft=0.04 -o out.ipynb
+                                                  one chapter with other parameters, into a file of its own
+    python book/execute.py --check                run the committed chapters again and compare what they print
+
+Exit code: 0 done, 1 a chapter failed, 2 the request was refused and nothing was written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
+from pathlib import Path
+
+import jupytext
+import nbformat
+import papermill
+import yaml
+from nbclient.exceptions import DeadKernelError
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ROOT / "notebooks"
+CHAPTERS = ROOT / "book" / "chapters"
+PARAMETERS = ROOT / "book" / "params.yml"
+SANITIZE = ROOT / "tests" / "nbval_sanitize.cfg"
+STAMPS = ROOT / "_build" / "stamps"
+
+# Inherited by the kernels: one thread each, since chapters run side by side, and figures without a date.
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+    "SOURCE_DATE_EPOCH": "0",
+}
+
+
+class Refused(ValueError):
+    """A request that names something unknown or unfit; raised before anything runs or is written."""
+
+
+class Failed(RuntimeError):
+    """A chapter that did not run to its end without complaint."""
+
+
+# ---------------------------------------------------------------------------------------------- what there is
+
+
+def sources() -> dict[str, Path]:
+    """The chapters' sources by stem, in the order of the book."""
+    return {path.stem: path for path in sorted(SOURCES.glob("[0-9][0-9]_*.md"))}
+
+
+def output(stem: str) -> Path:
+    """Where the executed chapter belongs."""
+    return CHAPTERS / f"{stem}.ipynb"
+
+
+def defaults(notebook: nbformat.NotebookNode, stem: str) -> dict:
+    """Names and values assigned in the cell tagged `parameters`, each of which must be a literal."""
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise Refused(f"{stem} has {len(cells)} cells tagged `parameters`: it must have exactly one")
+    found = {}
+    for statement in ast.parse(cells[0].source).body:
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        try:
+            found[target.id] = ast.literal_eval(statement.value)
+        except (AttributeError, ValueError):
+            line = ast.get_source_segment(cells[0].source, statement)
+            raise Refused(f"{stem}: `{line}` is not allowed in the parameters cell: only `name = literal` is") from None
+    return found
+
+
+# ------------------------------------------------------------------------------------------------- parameters
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number, as it is in Python; YAML 1.1 would have it 1.0e-3."""
+
+
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def kind(default: object) -> str:
+    """What may stand in place of `default`, in words."""
+    if isinstance(default, (list, tuple)):
+        inner = sorted({kind(element) for element in default})
+        return f"a list, each element {' or '.join(inner)}" if inner else "a list"
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    return names.get(type(default), f"of type {type(default).__name__}")
+
+
+def conform(value: object, default: object) -> object:
+    """`value` as the kind of its default (a whole number passes for a float); TypeError where it is another kind."""
+    if isinstance(default, (list, tuple)):
+        if not isinstance(value, (list, tuple)):
+            raise TypeError
+        return [_conform_to_any(element, default) for element in value]
+    if isinstance(default, float) and type(value) in (int, float):
+        return float(value)
+    if type(value) is not type(default):
+        raise TypeError
+    return value
+
+
+def _conform_to_any(value: object, allowed: list | tuple) -> object:
+    for default in allowed:
+        try:
+            return conform(value, default)
+        except TypeError:
+            continue
+    if allowed:
+        raise TypeError
+    return value
+
+
+def checked(given: dict, known: dict, stem: str) -> dict:
+    """`given` with every value of the kind of the chapter's default; Refused names what the chapter knows."""
+    menu = f"Parameters of {stem}: " + (", ".join(f"{name}={value!r}" for name, value in known.items()) or "none")
+    result = {}
+    for name, value in given.items():
+        if name not in known:
+            raise Refused(f"unknown parameter {name!r}. {menu}")
+        try:
+            result[name] = conform(value, known[name])
+        except TypeError:
+            raise Refused(f"{name} = {value!r} is not allowed: it must be {kind(known[name])}. {menu}") from None
+    return result
+
+
+def book_parameters() -> dict[str, dict]:
+    """The parameters of each chapter in book/params.yml, checked against the sources."""
+    known = sources()
+    listed = yaml.load(PARAMETERS.read_text(encoding="utf-8"), _Yaml) or {}
+    if unknown := sorted(set(listed) - set(known)):
+        raise Refused(f"{PARAMETERS.name}: unknown chapter {', '.join(unknown)}. Chapters: {', '.join(known)}")
+    return {
+        stem: checked(listed.get(stem) or {}, defaults(jupytext.read(path), stem), stem) for stem, path in known.items()
+    }
+
+
+def assignments(pairs: list[str]) -> dict:
+    """The NAME=VALUE pairs of the command line, values read as YAML."""
+    result = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise Refused(f"-p {pair} is not allowed: it must be NAME=VALUE")
+        try:
+            result[name.strip()] = yaml.load(text, _Yaml)
+        except yaml.YAMLError:
+            raise Refused(f"-p {pair} is not allowed: {text!r} is not a YAML value") from None
+    return result
+
+
+# -------------------------------------------------------------------------------------------- running a chapter
+
+
+def execute(stem: str, parameters: dict) -> nbformat.NotebookNode:
+    """Run one chapter from its source and return it, in a form that is the same byte for byte in every run.
+
+    Raises Failed, with the traceback of the cell, where a cell raises, the kernel dies or something reaches stderr.
+    """
+    CHAPTERS.mkdir(parents=True, exist_ok=True)
+    notebook = jupytext.read(sources()[stem])
+    try:
+        done = papermill.execute_notebook(
+            notebook,
+            None,
+            parameters=parameters,
+            kernel_name="python3",
+            cwd=CHAPTERS,
+            progress_bar=False,
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # the kernel's own log, not the chapter's stderr
+        )
+    except papermill.PapermillExecutionError as error:
+        raise Failed(f"{stem}, cell {error.cell_index}:\n" + "\n".join(error.traceback)) from None
+    except DeadKernelError as error:
+        raise Failed(f"{stem}: {error}") from None
+    for cell in done.cells:
+        for out in cell.get("outputs", []):
+            if out.output_type == "stream" and out.name == "stderr":
+                raise Failed(f"{stem}: a cell wrote to stderr:\n{cell.source}\n\n{out.text}")
+    return normalised(done, stem, parameters)
+
+
+def normalised(notebook: nbformat.NotebookNode, stem: str, parameters: dict) -> nbformat.NotebookNode:
+    """The executed notebook without what differs from run to run: times, random ids, the chunking of streams."""
+    for i, cell in enumerate(notebook.cells):
+        cell["id"] = f"{stem[:50]}-{i:03d}"
+        for key in ("execution", "papermill"):
+            cell.metadata.pop(key, None)
+        tags = cell.metadata.get("tags", [])
+        if "injected-parameters" in tags and "hide-input" not in tags:
+            cell.metadata["tags"] = [*tags, "hide-input"]
+        if cell.cell_type == "code":
+            cell["outputs"] = _joined_streams(cell.outputs)
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python", "file_extension": ".py", "pygments_lexer": "ipython3"},
+            "ptft": {"source": f"notebooks/{stem}.md", "parameters": parameters, "version": version("ptft")},
+        }
+    )
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    nbformat.validate(notebook)
+    return notebook
+
+
+def _joined_streams(outputs: list) -> list:
+    joined: list = []
+    for out in outputs:
+        if joined and out.output_type == "stream" and joined[-1].get("name") == out.name:
+            joined[-1]["text"] += out.text
+        else:
+            joined.append(out)
+    return joined
+
+
+def write(text: str, path: Path) -> None:
+    """Write the file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+# ------------------------------------------------------------------------------------------ what is out of date
+
+
+def fingerprint(stem: str, parameters: dict) -> str:
+    """A digest of all that the run of a chapter depends on."""
+    code = sorted((ROOT / "ptft").rglob("*.py"))
+    results = sorted(path for path in (ROOT / "book" / "results").rglob("*") if path.is_file())
+    text = json.dumps([version("ptft"), parameters], sort_keys=True)
+    return _sealed(text, sources()[stem], Path(__file__), ROOT / "constraints.txt", *code, *results)
+
+
+def digest(stem: str, parameters: dict, *further: Path) -> str:
+    """A digest of all that a chapter depends on and of the executed chapter itself (and of files named further)."""
+    return _sealed(fingerprint(stem, parameters), output(stem), *further)
+
+
+def _sealed(text: str, *files: Path) -> str:
+    total = hashlib.sha256(text.encode())
+    for path in files:
+        content = path.read_bytes() if path.exists() else b"absent"
+        total.update(f"\n{path.relative_to(ROOT)} {hashlib.sha256(content).hexdigest()}".encode())
+    return total.hexdigest()
+
+
+def _stamp(task: str, stem: str) -> dict:
+    try:
+        return json.loads((STAMPS / task / f"{stem}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _put_stamp(task: str, stem: str, mark: str, seconds: float = 0.0) -> None:
+    text = json.dumps({"digest": mark, "seconds": round(seconds, 1)})
+    write(text + "\n", STAMPS / task / f"{stem}.json")
+
+
+# -------------------------------------------------------------------------------------------------- the commands
+
+
+def _run(stem: str, parameters: dict) -> None:
+    """Run one chapter into the book, and note from what: an edit made meanwhile counts as a change."""
+    start, inputs = time.monotonic(), fingerprint(stem, parameters)
+    print(f"{stem}: running", flush=True)
+    write(nbformat.writes(execute(stem, parameters)), output(stem))
+    seconds = time.monotonic() - start
+    _put_stamp("run", stem, _sealed(inputs, output(stem)), seconds)
+    print(f"{stem}: done in {seconds:.0f} s", flush=True)
+
+
+def run_book(stems: list[str], jobs: int = 1, stale_only: bool = False) -> int:
+    """Run chapters into book/chapters, `jobs` at a time, the longest first; the number that failed."""
+    parameters = book_parameters()
+    if stale_only:
+        current = [stem for stem in stems if _stamp("run", stem).get("digest") == digest(stem, parameters[stem])]
+        stems = [stem for stem in stems if stem not in current]
+        if current:
+            print(f"up to date: {', '.join(current)}", flush=True)
+    stems = sorted(stems, key=lambda stem: -_stamp("run", stem).get("seconds", float("inf")))
+    failures = 0
+    with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(stems)))) as pool:
+        running = {pool.submit(_run, stem, parameters[stem]): stem for stem in stems}
+        for future in as_completed(running):
+            stem = running[future]
+            try:
+                future.result()
+            except Failed as failure:
+                failures += 1
+                print(f"{failure}\n{stem}: FAILED, the previous output is kept", file=sys.stderr, flush=True)
+    return failures
+
+
+def run_aside(stem: str, changes: dict, out: Path, force: bool) -> int:
+    """Run one chapter with other parameters into a file outside the book; the number that failed."""
+    known = defaults(jupytext.read(sources()[stem]), stem)
+    parameters = book_parameters()[stem] | checked(changes, known, stem)
+    if out.suffix != ".ipynb":
+        raise Refused(f"-o {out} is not allowed: it must end in .ipynb")
+    if out.resolve().parent == CHAPTERS:
+        raise Refused(f"-o {out} is not allowed: book/chapters holds the chapters as the book shows them")
+    if not out.resolve().parent.is_dir():
+        raise Refused(f"-o {out} is not allowed: there is no directory {out.parent}")
+    if out.exists() and not force:
+        raise Refused(f"-o {out} exists: give another name, or --force to overwrite it")
+    try:
+        write(nbformat.writes(execute(stem, parameters)), out)
+    except Failed as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    return 0
+
+
+def check(stems: list[str], jobs: int = 1, stale_only: bool = False) -> int:
+    """Run executed chapters again under nbval, which compares everything but figures; the exit code of pytest."""
+    parameters = book_parameters()
+    if absent := [stem for stem in stems if not output(stem).exists()]:
+        raise Refused(f"not executed yet: {', '.join(absent)}. Run python book/execute.py first")
+    marks = {stem: digest(stem, parameters[stem], SANITIZE) for stem in stems}
+    if stale_only:
+        marks = {stem: mark for stem, mark in marks.items() if _stamp("check", stem).get("digest") != mark}
+    if not marks:
+        print("nothing changed since the chapters were last checked", flush=True)
+        return 0
+    code = subprocess.call(
+        [
+            *(sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "900"),
+            *("--nbval-sanitize-with", str(SANITIZE), "-p", "no:cacheprovider"),
+            *("-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"),
+            *(str(output(stem)) for stem in marks),
+        ],
+        cwd=ROOT,
+    )
+    if code == 0:
+        for stem, mark in marks.items():
+            _put_stamp("check", stem, mark)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("chapters", nargs="*", metavar="CHAPTER", help="stems such as 03_replica_solver; default: all")
+    parser.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("-o", dest="out", type=Path, metavar="OUT.ipynb", help="where a changed chapter goes")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing OUT.ipynb")
+    parser.add_argument("--check", action="store_true", help="run again and compare instead of writing")
+    parser.add_argument("--stale", action="store_true", help="leave out chapters of which nothing changed")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="chapters at a time; default 1")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    given = _parser().parse_args(argv)
+    os.environ.update(ENVIRONMENT)
+    # Builds the font cache here: in a kernel its notice would count as a complaint of the chapter.
+    import matplotlib.font_manager  # noqa: F401
+
+    try:
+        known = sources()
+        if unknown := [stem for stem in given.chapters if stem not in known]:
+            raise Refused(f"unknown chapter {', '.join(unknown)}. Chapters: {', '.join(known)}")
+        stems = given.chapters or list(known)
+        if given.jobs < 1:
+            raise Refused(f"--jobs {given.jobs} is not allowed: it must be at least 1")
+        if given.parameters and not given.out:
+            raise Refused("-p needs -o OUT.ipynb: the book's own chapters keep the parameters of book/params.yml")
+        if given.out and (len(given.chapters) != 1 or given.check or given.stale):
+            raise Refused("-o needs exactly one chapter, and neither --check nor --stale")
+        if given.out:
+            return run_aside(stems[0], assignments(given.parameters), given.out, given.force)
+        if given.check:
+            return check(stems, given.jobs, given.stale)
+        return 1 if run_book(stems, given.jobs, given.stale) else 0
+    except Refused as refusal:
+        print(f"execute.py: {refusal}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

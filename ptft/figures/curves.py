@@ -1,0 +1,206 @@
+"""Figures of chapters 3 and 4: the replica solution, its solvers and limits, and error against the data scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from ptft.experiments import Comparison, Panel, Setting
+from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.message_passing import StateEvolution
+from ptft.monte_carlo import MonteCarloCurve
+from ptft.penalty import prox
+from ptft.replica import ReplicaCurve
+
+ALPHA_LABEL = r"data scale $\alpha = n/d$"
+MSE_LABEL = r"error $\mathbb{E}(\hat\beta - \beta^*)^2$"
+SYMBOLS = {
+    "c_pt": r"$c_{\mathrm{PT}}$",
+    "gamma_ft": r"$\gamma_{\mathrm{FT}}$",
+    "lambda_pt": r"$\lambda_{\mathrm{PT}}/c_{\mathrm{PT}}$",
+    "omega": r"$\omega$",
+    "rho_ft": r"$\rho_{\mathrm{FT}}$",
+}
+LINES: Any = ("-", "--", ":")
+MARKERS = ("o", "s", "^")
+
+
+def shrinkage(z: np.ndarray, k: Sequence[float], theta: float) -> Figure:
+    """The scalar estimator x_hat(z) at one theta for several penalty scales k."""
+    fig, axes = figure(1, 1, height=2.9)
+    ax = axes[0, 0]
+    ax.plot(z, z, color="#999999", linewidth=0.8, linestyle="--", label="no shrinkage")
+    for value, color in zip(k, ordered_colors(len(k)), strict=True):
+        ax.plot(z, prox(z, value, theta), color=color, label=rf"$\sqrt{{k}} = {_power(np.sqrt(value))}$")
+    ax.set_xlabel("observation $z$")
+    ax.set_ylabel(r"estimate $\hat x(z)$")
+    ax.set_title(rf"effective regularisation $\theta = {theta:g}$")
+    ax.legend()
+    return fig
+
+
+def quadrature_error(refinement: np.ndarray, errors: Mapping[str, np.ndarray]) -> Figure:
+    """Relative quadrature error of the MSE against the number of nodes, as a share of the number in use."""
+    fig, axes = figure(1, 1, height=2.9)
+    ax = axes[0, 0]
+    for (label, error), color, marker in zip(errors.items(), COLORS, "osD^v", strict=False):
+        ax.semilogy(refinement, np.maximum(error, 1e-17), marker=marker, color=color, label=label)
+    ax.axhline(2.2e-16, color="#999999", linewidth=0.8, linestyle="--")
+    ax.annotate("rounding", (refinement[0], 2.2e-16), ha="left", va="bottom", color="#555555", fontsize="small")
+    ax.set_xlabel("number of nodes, relative to the number in use")
+    ax.set_ylabel("relative error of the MSE")
+    ax.legend()
+    return fig
+
+
+def solvers(exact: ReplicaCurve, sampled: MonteCarloCurve) -> Figure:
+    """Quadrature and Monte Carlo on one curve, and their difference in standard errors of the sampled mean."""
+    fig, axes = figure(1, 2, height=2.8)
+    left, right = axes[0]
+    left.semilogy(exact.alpha, exact.mse, color=COLORS[0], label="quadrature")
+    left.errorbar(
+        sampled.alpha, sampled.mse, 2 * sampled.mse_se, fmt="o", color=COLORS[1], label=r"Monte Carlo $\pm$ 2 s.e."
+    )
+    left.set_ylabel(MSE_LABEL)
+    left.legend()
+    right.axhspan(-2, 2, color="#eeeeee")
+    right.plot(sampled.alpha, (sampled.mse - exact.mse) / sampled.mse_se, "o-", color=COLORS[1])
+    right.set_ylabel("difference in standard errors")
+    for ax in (left, right):
+        ax.set_xlabel(ALPHA_LABEL)
+    return fig
+
+
+def state_evolution(mse: Mapping[str, np.ndarray], theory: Mapping[str, StateEvolution]) -> Figure:
+    """Error of message passing by iteration: runs (steps, seeds) as points, state evolution as lines."""
+    fig, axes = figure(1, 1, height=3.0)
+    ax = axes[0, 0]
+    for (label, runs), color, marker in zip(mse.items(), COLORS, "os^Dv", strict=False):
+        steps = np.arange(1, len(runs) + 1)
+        ax.semilogy(steps, theory[label].mse, color=color, label=label)
+        spread = 2 * runs.std(axis=1, ddof=1) / np.sqrt(runs.shape[1])
+        ax.errorbar(steps, runs.mean(axis=1), spread, fmt=marker, color=color)
+    ax.set_xlabel("iteration")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_ylabel(MSE_LABEL)
+    handles, _ = ax.get_legend_handles_labels()
+    handles.append(Line2D([], [], color="#555555", marker="o", linestyle="", label=r"message passing $\pm$ 2 s.e."))
+    ax.legend(handles=handles)
+    return fig
+
+
+def limits(curves: Mapping[float, ReplicaCurve], l2: np.ndarray, l1: np.ndarray, threshold: float) -> Figure:
+    """Replica curves from lazy to rich (keys are sqrt(k)) between the closed forms of l2 and l1."""
+    fig, axes = figure(1, 1, height=3.2)
+    ax = axes[0, 0]
+    colors = ordered_colors(len(curves))
+    for (scale, curve), color in zip(curves.items(), colors, strict=True):
+        ax.plot(curve.alpha, curve.mse, color=color, label=rf"$\sqrt{{k}} = {_power(scale)}$")
+    alpha = next(iter(curves.values())).alpha
+    ax.plot(alpha, l2, color=COLORS[1], linestyle="--", label=r"$\ell_2$ limit, $1 - \alpha$")
+    ax.plot(alpha, l1, color=COLORS[6], linestyle=":", label=r"$\ell_1$ limit, basis pursuit")
+    ax.axvline(threshold, color=COLORS[6], linewidth=0.8)
+    ax.annotate(
+        " exact recovery\n by basis pursuit",
+        (threshold, 0.98),
+        xycoords=("data", "axes fraction"),
+        va="top",
+        fontsize="small",
+    )
+    ax.set_xlabel(ALPHA_LABEL)
+    ax.set_ylabel(MSE_LABEL)
+    ax.legend()
+    return fig
+
+
+def figure_3(
+    panels: Mapping[str, Panel], curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting, Comparison]
+) -> Figure:
+    """Figure 3: error against the data scale; lines are theory, points are simulations with 95 % intervals."""
+    fig, axes = figure(3, 2, height=2.75, sharex=True, sharey="row")
+    for ax, (letter, panel) in zip(axes.ravel(), panels.items(), strict=True):
+        hues = sorted({_value(s, panel.color) for s in panel.settings})
+        styles = sorted({_value(s, panel.style) for s in panel.settings})
+        colors = dict(zip(hues, ordered_colors(len(hues)), strict=True))
+        for setting in panel.settings:
+            color, rank = colors[_value(setting, panel.color)], styles.index(_value(setting, panel.style))
+            _theory_and_points(ax, curves[setting], points.get(setting), color, LINES[rank], MARKERS[rank])
+        keys = [Line2D([], [], color=colors[v], label=f"{SYMBOLS[panel.color]} = {v:g}") for v in hues]
+        keys += [
+            Line2D(
+                [], [], color="#555555", linestyle=LINES[i], marker=MARKERS[i], label=f"{SYMBOLS[panel.style]} = {v:g}"
+            )
+            for i, v in enumerate(styles)
+        ]
+        ax.legend(handles=keys, fontsize="x-small", handlelength=2.4)
+        ax.set_title(f"({letter})", loc="left")
+    _error_axes(axes)
+    return fig
+
+
+def figure_5(
+    tasks: Mapping[tuple[float, float], Mapping[str, Setting]],
+    curves: Mapping[Setting, ReplicaCurve],
+    points: Mapping[Setting, Comparison],
+) -> Figure:
+    """Figure 5: the four regimes on three tasks; lines are theory, points are simulations with 95 % intervals."""
+    fig, axes = figure(1, len(tasks), height=3.0, sharey=True)
+    for ax, ((omega, rho), regimes) in zip(axes[0], tasks.items(), strict=True):
+        for (name, setting), color, line, marker in zip(
+            regimes.items(), COLORS, ("-", "--", ":", "-."), "os^D", strict=False
+        ):
+            _theory_and_points(ax, curves[setting], points.get(setting), color, line, marker, name)
+        ax.set_title(f"{SYMBOLS['omega']} = {omega:g}, {SYMBOLS['rho_ft']} = {rho:g}")
+    axes[0, 0].legend(title="regime", fontsize="x-small")
+    _error_axes(axes)
+    return fig
+
+
+def single_task(curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting, Comparison]) -> Figure:
+    """Experiment 4: learning without pretraining, one panel per sparsity, one colour per scale c_pt."""
+    rhos, scales = (sorted({getattr(s, name) for s in curves}) for name in ("rho_ft", "c_pt"))
+    fig, axes = figure(1, len(rhos), height=2.7, sharey=True)
+    colors = dict(zip(scales, ordered_colors(len(scales)), strict=True))
+    for setting, curve in curves.items():
+        ax = axes[0, rhos.index(setting.rho_ft)]
+        marker = MARKERS[scales.index(setting.c_pt)]
+        label = f"{SYMBOLS['c_pt']} = {setting.c_pt:g}"
+        _theory_and_points(ax, curve, points.get(setting), colors[setting.c_pt], "-", marker, label)
+        ax.set_title(rf"$\rho$ = {setting.rho_ft:g}")
+    axes[0, 0].legend(fontsize="x-small", loc="lower left")
+    _error_axes(axes)
+    return fig
+
+
+def _theory_and_points(
+    ax: Axes, curve: ReplicaCurve, points: Comparison | None, color: object, line: str, marker: str, label: str = ""
+) -> None:
+    ax.plot(curve.alpha, curve.mse, color=color, linestyle=line, label=label or None)
+    if points is not None:
+        ax.errorbar(points.alpha, points.mean, points.half_width, fmt=marker, color=color, markersize=3, elinewidth=0.8)
+
+
+def _error_axes(axes: np.ndarray) -> None:
+    """Logarithmic error, cut at 1e-5 where recovery is as good as exact."""
+    for ax in axes.ravel():
+        ax.set_yscale("log")
+        ax.set_ylim(1e-5, 5)
+    for ax in axes[-1]:
+        ax.set_xlabel(ALPHA_LABEL)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(MSE_LABEL)
+
+
+def _value(setting: Setting, name: str) -> float:
+    return setting.lambda_pt / setting.c_pt if name == "lambda_pt" else float(getattr(setting, name))
+
+
+def _power(value: float) -> str:
+    exponent = round(np.log10(value), 6)
+    return f"10^{{{exponent:g}}}" if abs(exponent) > 1 else f"{value:g}"

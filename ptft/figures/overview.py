@@ -1,0 +1,38 @@
+"""The picture of the front page: initialisation to penalty to regime to error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ptft.figures.curves import ALPHA_LABEL, MSE_LABEL
+from ptft.figures.style import COLORS, figure
+from ptft.initialization import Initialization
+from ptft.penalty import ell_order, penalty, pretraining_dependence
+from ptft.replica import ReplicaCurve
+
+
+def overview(inits: Mapping[str, Initialization], curves: Mapping[str, ReplicaCurve]) -> Figure:
+    """Penalties, (l-order, PD) of an active coordinate at beta = 1, and errors of the same named initialisations."""
+    fig, axes = figure(1, 3, height=2.6)
+    left, middle, right = axes[0]
+    z = np.linspace(-1, 1, 201)
+    middle.plot([1, 2, 2, 1], [0, -1, 0, 0], color="#999999", linewidth=0.8)
+    for (name, init), color, line in zip(inits.items(), COLORS, ("-", "--", ":", "-."), strict=False):
+        k = init.k(1.0)
+        left.plot(z, penalty(z, k) / penalty(1.0, k), color=color, linestyle=line, label=name)
+        middle.plot(ell_order(1.0, k), pretraining_dependence(1.0, 1.0, init), "o", color=color, markersize=6)
+        right.semilogy(curves[name].alpha, curves[name].mse, color=color, linestyle=line)
+    left.set_xlabel(r"coefficient $\beta_{\mathrm{FT}}$")
+    left.set_ylabel("penalty, scaled")
+    left.legend(title="regime", loc="upper center")
+    middle.set_xlabel(r"$\ell$-order (2: lazy, 1: rich)")
+    middle.set_ylabel("pretraining dependence")
+    right.set_xlabel(ALPHA_LABEL)
+    right.set_ylabel(MSE_LABEL)
+    right.set_ylim(1e-5, 3)
+    for ax, title in zip(axes[0], ("the penalty", "its two measures", "the error it causes"), strict=True):
+        ax.set_title(title)
+    return fig

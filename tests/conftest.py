@@ -1,0 +1,38 @@
+"""What the tests of the book share: the repository, its table of contents, its runner and its rendered pages."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+HTML = ROOT / "_build" / "html"
+
+
+def load_runner(root: Path = ROOT) -> ModuleType:
+    """book/execute.py of the repository at `root`, imported by its path."""
+    name = f"execute_{abs(hash(root))}"
+    spec = importlib.util.spec_from_file_location(name, root / "book" / "execute.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def listed_chapters() -> list[str]:
+    """Stems of the executed chapters in _toc.yml, in order."""
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    files = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    return [Path(file).name for file in files if file.startswith("book/chapters/")]
+
+
+@pytest.fixture(scope="session")
+def html() -> Path:
+    """The rendered book; tests that need it are skipped where it has not been built."""
+    if not (HTML / "index.html").exists():
+        pytest.skip("the book is not rendered: run `make html` (`make test` does)")
+    return HTML

@@ -1,0 +1,170 @@
+"""The exact end point: optimality conditions, limits with known answers, and refusal of bad data."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize
+
+import ptft
+
+
+def gaussian_data(n, d, seed, noise=0.0):
+    rng = np.random.default_rng(seed)
+    beta = np.where(rng.random(d) < 0.3, rng.standard_normal(d), 0.0)
+    X = rng.standard_normal((n, d)) / np.sqrt(d)
+    return X, X @ beta + noise * rng.standard_normal(n), beta
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 30), st.integers(0, 60), st.integers(0, 10**6), st.floats(-14, 6), st.floats(0, 6),
+    st.sampled_from(["auto", "newton"]),
+)  # fmt: skip
+def test_end_point_is_optimal(n, extra, seed, log_k, spread, method):
+    """It interpolates, and its gradient lies in the row space of X: the conditions that define the minimiser."""
+    X, y, _ = gaussian_data(n, n + extra, seed, noise=0.1)
+    k = 10.0 ** (log_k + spread * np.random.default_rng(seed).uniform(-0.5, 0.5, n + extra))
+    point = ptft.min_penalty(X, y, k, method=method)
+    assert point.converged and point.kkt_residual <= 1e-10 and point.interpolation_residual <= 1e-10
+    assert X @ point.beta == pytest.approx(y, abs=1e-9 * np.linalg.norm(y))
+    gap = (X.T @ point.dual - ptft.penalty_grad(point.beta, k)) / ptft.penalty_hess(point.beta, k)
+    assert np.max(np.abs(gap)) <= 1.1e-10 * np.max(np.abs(point.beta))
+
+
+def test_no_interpolating_neighbour_is_better():
+    X, y, _ = gaussian_data(10, 25, 0)
+    k = np.geomspace(1e-6, 1.0, 25)
+    point = ptft.min_penalty(X, y, k)
+    null_space = np.linalg.svd(X)[2][10:]
+    best = ptft.penalty(point.beta, k).sum()
+    rng = np.random.default_rng(1)
+    for size in (1e-3, 1e-1, 10.0):
+        for direction in rng.standard_normal((20, 15)) @ null_space:
+            assert ptft.penalty(point.beta + size * direction, k).sum() > best
+
+
+@pytest.mark.parametrize("log_k", [-4, -2, 0, 3])
+def test_message_passing_and_newton_agree(log_k):
+    X, y, _ = gaussian_data(120, 400, 3)
+    k = 10.0**log_k * np.where(np.arange(400) < 40, 100.0, 1.0)
+    amp, newton = (ptft.min_penalty(X, y, k, method=m) for m in ("amp", "newton"))
+    assert amp.converged and newton.converged and (amp.method, newton.method) == ("amp", "newton")
+    assert amp.beta == pytest.approx(newton.beta, abs=1e-8)
+
+
+def test_a_general_solver_finds_the_same_point():
+    X, y, _ = gaussian_data(6, 12, 5)
+    k = np.full(12, 1e-2)
+    result = optimize.minimize(
+        lambda b: ptft.penalty(b, k).sum(),
+        np.linalg.pinv(X) @ y,
+        jac=lambda b: ptft.penalty_grad(b, k),
+        constraints={"type": "eq", "fun": lambda b: X @ b - y, "jac": lambda b: X},
+        method="SLSQP",
+        options={"ftol": 1e-15, "maxiter": 1000},
+    )
+    assert ptft.min_penalty(X, y, k).beta == pytest.approx(result.x, abs=1e-6)
+
+
+def test_lazy_limit_is_the_minimum_norm():
+    X, y, _ = gaussian_data(20, 50, 1)
+    assert ptft.min_penalty(X, y, 1e12).beta == pytest.approx(np.linalg.pinv(X) @ y, abs=1e-8)
+
+
+def test_lazy_limit_of_two_scales_is_the_minimum_weighted_norm():
+    X, y, _ = gaussian_data(20, 50, 2)
+    s = np.where(np.arange(50) < 10, 1e7, 1e6)
+    weighted = s * (X.T @ np.linalg.solve((X * s) @ X.T, y))
+    assert ptft.min_penalty(X, y, s**2).beta == pytest.approx(weighted, abs=1e-8)
+
+
+def test_rich_limit_is_basis_pursuit():
+    X, y, _ = gaussian_data(30, 50, 4)
+    split = optimize.linprog(np.ones(100), A_eq=np.hstack([X, -X]), b_eq=y, method="highs").x
+    pursuit = split[:50] - split[50:]
+    norm = np.abs(pursuit).sum()
+    excess = [np.abs(ptft.min_penalty(X, y, k).beta).sum() / norm - 1 for k in (1e-2, 1e-6, 1e-24)]
+    assert excess[0] > excess[1] > excess[2] > -1e-9 and excess[2] < 0.01
+
+
+def test_scaling_the_data_scales_nothing_else():
+    X, y, _ = gaussian_data(15, 40, 6)
+    one = ptft.min_penalty(X, y, 1e-4)
+    assert ptft.min_penalty(1e3 * X, 1e3 * y, 1e-4).beta == pytest.approx(one.beta, abs=1e-8)
+    assert ptft.min_penalty(X, 1e3 * y, 1e-4 * 1e6).beta == pytest.approx(1e3 * one.beta, rel=1e-6, abs=1e-5)
+
+
+def test_designs_that_are_not_gaussian_are_solved_and_certified():
+    rng = np.random.default_rng(0)
+    heavy = rng.standard_cauchy((20, 40))
+    low_rank = rng.standard_normal((20, 3)) @ rng.standard_normal((3, 40)) + 1e-2 * rng.standard_normal((20, 40))
+    vandermonde = np.cos(np.outer(np.arange(20), np.arange(40)) / 7)
+    for X in (heavy, low_rank, vandermonde):
+        point = ptft.min_penalty(X, X @ rng.standard_normal(40), 1e-3)
+        assert point.converged
+
+
+def test_dependent_rows_are_no_obstacle_where_the_labels_agree():
+    X, y, _ = gaussian_data(10, 30, 7)
+    one = ptft.min_penalty(X, y, 1e-3)
+    twice = ptft.min_penalty(np.vstack([X, X[:4]]), np.append(y, y[:4]), 1e-3)
+    assert twice.converged and twice.beta == pytest.approx(one.beta, abs=1e-8)
+    assert twice.dual.shape == (14,)
+
+
+@pytest.mark.parametrize("n", [20, 35])
+def test_determined_data_give_the_only_solution(n):
+    X, y, beta = gaussian_data(n, 20, 8)
+    point = ptft.min_penalty(X, y, 1e-2)
+    assert point.converged and point.beta == pytest.approx(beta, abs=1e-8)
+
+
+def test_zero_labels_give_zero():
+    point = ptft.min_penalty(np.eye(3, 5), np.zeros(3), 1.0)
+    assert point.converged and not point.beta.any()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ptft.min_penalty(np.ones((2, 3)), np.ones(3), 1.0), r"y has shape \(3,\): it must have one entry"),
+        (lambda: ptft.min_penalty(np.ones(3), np.ones(3), 1.0), r"X has shape \(3,\): it must have 2 dimension"),
+        (lambda: ptft.min_penalty(np.ones((2, 3)), np.ones(2), np.ones(2)), r"k has shape \(2,\): it must"),
+        (lambda: ptft.min_penalty(np.ones((2, 3)), np.ones(2), 0.0), "k = 0. is not allowed"),
+        (lambda: ptft.min_penalty(np.full((2, 3), np.nan), np.ones(2), 1.0), "X = nan is not allowed"),
+        (lambda: ptft.min_penalty(np.ones((2, 3)), [1.0, np.inf], 1.0), "y = inf is not allowed"),
+        (lambda: ptft.min_penalty(np.ones((2, 3)), np.ones(2), 1.0, method="cg"), "method = 'cg' is not allowed"),
+        (lambda: ptft.min_penalty(np.ones((2, 3)), np.ones(2), 1.0, tolerance=0.0), "tolerance = 0. is not allowed"),
+        (lambda: ptft.min_penalty(np.empty((0, 3)), np.empty(0), 1.0), "the shape of X"),
+        (lambda: ptft.min_penalty(np.ones((2, 3)), [1.0, 2.0], 1.0), "no beta interpolates"),
+        (lambda: ptft.min_penalty(np.eye(4)[:, :3], np.ones(4), 1.0), "no beta interpolates"),
+        (lambda: ptft.min_penalty(np.zeros((2, 3)), [1.0, 2.0], 1.0), "no beta interpolates"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_an_answer_without_a_certificate_is_never_called_converged():
+    X, y, _ = gaussian_data(30, 60, 9)
+    with pytest.warns(UserWarning, match="the end point is not certified"):
+        point = ptft.min_penalty(X, y, 1e-2, tolerance=1e-18)
+    assert not point.converged and max(point.kkt_residual, point.interpolation_residual) > 1e-18
+
+
+def test_message_passing_that_fails_hands_over_to_newton():
+    """Near-perfect recovery, where the message-passing iteration stalls."""
+    rng = np.random.default_rng(0)
+    teacher, init = ptft.SpikeSlab(0.1, 0.01, 1.0), ptft.Initialization(1e-6, -0.99e-6)
+    beta_pt, beta = teacher.sample(500, rng)
+    X = rng.standard_normal((150, 500)) / np.sqrt(500)
+    k = init.k(beta_pt)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        assert not ptft.min_penalty(X, X @ beta, k, method="amp").converged
+    point = ptft.min_penalty(X, X @ beta, k)
+    assert point.converged and point.method == "newton"

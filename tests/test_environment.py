@@ -1,0 +1,128 @@
+"""What the files about the project say of each other: requirements, pins, versions, citation."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from conftest import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!]+)")
+
+
+def direct_requirements():
+    """Every package that pyproject.toml asks for, in the core or in an extra."""
+    lists = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    found = [Requirement(text) for requirements in lists for text in requirements]
+    return [requirement for requirement in found if requirement.name != PROJECT["name"]]
+
+
+def constraint_lines():
+    """The lines of constraints.txt without comments."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def pins():
+    matches = [PIN.fullmatch(line) for line in constraint_lines()]
+    return {canonicalize_name(match["name"]): Version(match["version"]) for match in matches if match}
+
+
+def test_constraints_hold_names_and_versions_only():
+    assert [line for line in constraint_lines() if not PIN.fullmatch(line)] == []
+    assert len(pins()) == len(constraint_lines()), "a package is pinned twice"
+
+
+@pytest.mark.parametrize("requirement", direct_requirements(), ids=str)
+def test_every_direct_requirement_is_pinned_within_its_bounds(requirement):
+    pinned = pins()[canonicalize_name(requirement.name)]
+    assert requirement.specifier.contains(pinned, prereleases=True), f"{requirement} is pinned at {pinned}"
+
+
+def test_the_conda_environment_asks_for_what_pyproject_asks_for():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    *conda, pip = environment["dependencies"]
+    assert environment["channels"] == ["conda-forge"]
+    assert conda == [f"python{PROJECT['requires-python']}", "pip"]
+    assert pip == {"pip": ["-c constraints.txt", "-e .[dev]"]}
+    extras = PROJECT["optional-dependencies"]
+    reached, pending = set(), {"dev"}
+    while pending:  # `dev` must reach every extra, or the two files would ask for different packages
+        reached |= pending
+        inner = [Requirement(text) for extra in pending for text in extras[extra]]
+        pending = {name for item in inner if item.name == PROJECT["name"] for name in item.extras} - reached
+    assert reached == set(extras)
+
+
+def test_the_citation_and_the_changelog_know_the_version():
+    version = PROJECT["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert str(citation["version"]) == version
+    assert citation["license"] == PROJECT["license"]
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_front_page_cites_as_the_citation_file_does():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    block = re.search(r"```bibtex\n(.*?)```", (ROOT / "book" / "intro.md").read_text(encoding="utf-8"), re.S)
+    assert block is not None
+    fields = dict(re.findall(r"(\w+)\s*= \{+(.*?)\}+,", block[1]))
+    assert fields["title"] == citation["title"]
+    assert fields["author"] == citation["authors"][0]["name"]
+    assert fields["version"] == str(citation["version"])
+
+
+def test_latex_has_the_macros_of_the_pages():
+    sys.path.insert(0, str(ROOT / "book" / "_ext"))
+    from offline_pages import latex_macros
+
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    macros = config["sphinx"]["config"]["mathjax3_config"]["tex"]["macros"]
+    lines = latex_macros(macros).splitlines()
+    assert len(lines) == len(macros) > 10
+    assert r"\newcommand{\EE}{\mathbb{E}}" in lines
+    assert r"\newcommand{\norm}[1]{\lVert #1 \rVert}" in lines
+
+
+def test_make_alone_lists_every_target():
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("make is not installed")
+    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert phony is not None
+    done = subprocess.run([make, "--no-print-directory"], capture_output=True, text=True, cwd=ROOT, check=True)
+    listed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("make ")]
+    assert sorted(listed) == sorted(phony[1].split())
+
+
+def test_importing_the_package_needs_only_its_core_requirements():
+    allowed = {Requirement(text).name for text in PROJECT["dependencies"]}
+    beyond = sorted({requirement.name.replace("-", "_") for requirement in direct_requirements()} - allowed)
+    names = [*beyond, "sklearn", "IPython", "yaml"]
+    code = f"import sys, ptft; print([name for name in {names!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_readme_example_runs():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    assert blocks
+    for block in blocks:
+        done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip()
+
+
+def test_the_readme_names_only_what_exists():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = [path for line in readme.splitlines() if line.startswith("| `") for path in re.findall(r"`([^`]+)`", line)]
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", readme)
+    assert table and pictures
+    assert [path for path in [*table, *pictures] if not (ROOT / path).exists()] == []

@@ -1,0 +1,289 @@
+"""Running chapters: what is refused, what is written, what is run again, and what a re-run notices."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import ROOT, load_runner
+
+HEADER = """---
+jupytext:
+  text_representation: {extension: .md, format_name: myst}
+kernelspec: {name: python3, display_name: Python 3, language: python}
+---
+
+"""
+CHAPTER = (
+    HEADER
+    + """# A chapter
+
+```{code-cell} python3
+:tags: [parameters, hide-input]
+rho = 0.5
+n = 3
+alpha = [0.1, 1]
+label = "text"
+noisy = False
+```
+
+```{code-cell} python3
+import sys
+print(f"{n * rho:.2f}", label)
+sys.stdout.flush()
+print(sum(alpha))
+```
+"""
+)
+OTHER = (
+    HEADER + "# Another\n\n```{code-cell} python3\n:tags: [parameters]\nm = 2\n```\n\n```{code-cell}\nprint(m)\n```\n"
+)
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A small book with two chapters and a runner of its own."""
+    (tmp_path / "book" / "results").mkdir(parents=True)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "ptft").mkdir()
+    shutil.copy(ROOT / "book" / "execute.py", tmp_path / "book")
+    shutil.copy(ROOT / "tests" / "nbval_sanitize.cfg", tmp_path / "tests")
+    (tmp_path / "constraints.txt").write_text("a==1\n")
+    (tmp_path / "ptft" / "module.py").write_text("x = 1\n")
+    (tmp_path / "book" / "results" / "data.csv").write_text("1\n")
+    (tmp_path / "book" / "params.yml").write_text("02_other: {m: 5}\n")
+    (tmp_path / "notebooks" / "01_first.md").write_text(CHAPTER)
+    (tmp_path / "notebooks" / "02_other.md").write_text(OTHER)
+    runner = load_runner(tmp_path)
+    for name, value in runner.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    return runner
+
+
+def command(book, *arguments) -> subprocess.CompletedProcess:
+    script = book.ROOT / "book" / "execute.py"
+    return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, cwd=book.ROOT)
+
+
+def files(root: Path) -> set[Path]:
+    return {path for path in root.rglob("*") if "__pycache__" not in path.parts}
+
+
+def shown(path: Path) -> list[str]:
+    """What the cells of a notebook printed."""
+    cells = nbformat.read(path, as_version=4).cells
+    return [output.text for cell in cells for output in cell.get("outputs", []) if output.output_type == "stream"]
+
+
+# -------------------------------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("03_none", ["03_none", "01_first", "02_other"]),
+        ("01_first -p sigma=1 -o out.ipynb", ["'sigma'", "rho=0.5", "n=3", "alpha=[0.1, 1]", "label='text'"]),
+        ("01_first -p rho=abc -o out.ipynb", ["rho = 'abc'", "a number", "rho=0.5"]),
+        ("01_first -p rho=true -o out.ipynb", ["rho = True", "a number"]),
+        ("01_first -p rho= -o out.ipynb", ["rho = None", "a number"]),
+        ("01_first -p n=2.5 -o out.ipynb", ["n = 2.5", "a whole number"]),
+        ("01_first -p n=[2] -o out.ipynb", ["n = [2]", "a whole number"]),
+        ("01_first -p alpha=0.1 -o out.ipynb", ["alpha = 0.1", "a list"]),
+        ("01_first -p alpha=[0.1,x] -o out.ipynb", ["alpha = [0.1, 'x']", "each element"]),
+        ("01_first -p label=7 -o out.ipynb", ["label = 7", "text"]),
+        ("01_first -p noisy=1 -o out.ipynb", ["noisy = 1", "true or false"]),
+        ("01_first -p rho -o out.ipynb", ["NAME=VALUE"]),
+        ("01_first -p rho=[1 -o out.ipynb", ["not a YAML value"]),
+        ("01_first -p rho=0.1", ["-p needs -o"]),
+        ("01_first 02_other -p rho=0.1 -o out.ipynb", ["exactly one chapter"]),
+        ("-p rho=0.1 -o out.ipynb", ["exactly one chapter"]),
+        ("01_first -p rho=0.1 -o out.md", ["must end in .ipynb"]),
+        ("01_first -p rho=0.1 -o none/out.ipynb", ["no directory none"]),
+        ("01_first -p rho=0.1 -o book/chapters/01_first.ipynb --force", ["as the book shows them"]),
+        ("01_first -p rho=0.1 -o there.ipynb", ["there.ipynb exists", "--force"]),
+        ("--jobs 0", ["--jobs 0"]),
+        ("--check", ["not executed yet: 01_first, 02_other"]),
+    ],
+)
+def test_an_unfit_request_is_refused_and_writes_nothing(book, capsys, monkeypatch, arguments, said):
+    monkeypatch.chdir(book.ROOT)
+    Path("there.ipynb").write_text("kept")
+    before = files(book.ROOT)
+    assert book.main(arguments.split()) == 2
+    message = capsys.readouterr().err
+    assert all(words in message for words in said), message
+    assert files(book.ROOT) == before and Path("there.ipynb").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("09_none: {}", "unknown chapter 09_none"), ("02_other: {k: 1}", "'k'"), ("02_other: {m: a}", "m = 'a'")],
+)
+def test_the_parameters_of_the_book_are_checked_too(book, capsys, text, said):
+    book.PARAMETERS.write_text(text)
+    before = files(book.ROOT)
+    assert book.main([]) == 2
+    assert said in capsys.readouterr().err
+    assert files(book.ROOT) == before
+
+
+@pytest.mark.parametrize("cell", ["x = [i for i in range(3)]", "import os", "x, y = 1, 2", "f(1)"])
+def test_a_parameter_must_be_a_literal(book, capsys, cell):
+    (book.SOURCES / "02_other.md").write_text(OTHER.replace("m = 2", cell))
+    assert book.main(["02_other"]) == 2
+    assert cell in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("pair", "value"),
+    [
+        *(("rho=1", 1.0), ("rho=1e-3", 1e-3), ("rho=-2.5E4", -2.5e4), ("n=7", 7), ("label=sparse", "sparse")),
+        *(("alpha=[1, 2e-1]", [1.0, 0.2]), ("alpha=[]", []), ("noisy=true", True)),
+    ],
+)
+def test_a_value_of_the_right_kind_is_taken(book, pair, value):
+    known = {"rho": 0.5, "n": 3, "alpha": [0.1, 1], "label": "text", "noisy": False}
+    (found,) = book.checked(book.assignments([pair]), known, "01_first").values()
+    assert found == value and type(found) is type(value)
+
+
+# -------------------------------------------------------------------------------------------------- what is written
+
+
+def test_the_whole_book_runs_and_a_second_run_gives_the_same_bytes(book):
+    done = command(book, "--jobs", "2")
+    assert done.returncode == 0, done.stderr
+    assert "01_first: running" in done.stdout and "02_other: done in" in done.stdout
+    assert shown(book.output("01_first")) == ["1.50 text\n1.1\n"]
+    assert shown(book.output("02_other")) == ["5\n"]
+    other = nbformat.read(book.output("02_other"), as_version=4)
+    assert other.metadata.ptft == {
+        "source": "notebooks/02_other.md",
+        "parameters": {"m": 5},
+        "version": book.version("ptft"),
+    }
+    injected = [cell for cell in other.cells if "injected-parameters" in cell.metadata.get("tags", [])]
+    assert [cell.metadata.tags for cell in injected] == [["injected-parameters", "hide-input"]]
+    first = {stem: book.output(stem).read_bytes() for stem in book.sources()}
+    assert command(book).returncode == 0
+    assert first == {stem: book.output(stem).read_bytes() for stem in book.sources()}
+
+
+def test_a_chapter_runs_aside_with_other_parameters_and_the_book_keeps_its_own(book, tmp_path):
+    assert command(book, "01_first").returncode == 0
+    before = book.output("01_first").read_bytes()
+    out = tmp_path / "out.ipynb"
+    assert book.main(["01_first", "-p", "rho=2", "-p", "label=other", "-o", str(out)]) == 0
+    assert shown(out) == ["6.00 other\n1.1\n"]
+    assert nbformat.read(out, as_version=4).metadata.ptft.parameters == {"rho": 2.0, "label": "other"}
+    assert book.main(["01_first", "-p", "n=4", "-o", str(out), "--force"]) == 0
+    assert shown(out) == ["2.00 text\n1.1\n"]
+    assert book.output("01_first").read_bytes() == before
+
+
+def test_papermill_runs_an_executed_chapter_with_other_parameters(book, tmp_path):
+    assert command(book, "02_other").returncode == 0
+    papermill = [sys.executable, "-m", "papermill", str(book.output("02_other")), str(tmp_path / "out.ipynb")]
+    done = subprocess.run([*papermill, "-p", "m", "8"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert shown(tmp_path / "out.ipynb") == ["8\n"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [("1 / 0", "ZeroDivisionError"), ("import warnings; warnings.warn('odd')", "wrote to stderr")],
+)
+def test_a_chapter_that_fails_is_reported_and_leaves_the_old_output(book, cell, said):
+    assert command(book, "02_other").returncode == 0
+    before = book.output("02_other").read_bytes()
+    (book.SOURCES / "02_other.md").write_text(OTHER.replace("print(m)", cell))
+    done = command(book, "--jobs", "2")
+    assert done.returncode == 1
+    assert said in done.stderr and "02_other: FAILED" in done.stderr
+    assert book.output("02_other").read_bytes() == before
+    assert book.output("01_first").exists(), "the other chapter must still run"
+    assert not list(book.ROOT.rglob("*.tmp"))
+
+
+def test_a_file_is_written_whole_or_not_at_all(book, tmp_path, monkeypatch):
+    path = tmp_path / "file.txt"
+    book.write("old", path)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(book.os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        book.write("new", path)
+    assert path.read_text() == "old" and not list(tmp_path.glob(".*.tmp"))
+
+
+# --------------------------------------------------------------------------------------- what is run and compared again
+
+
+def test_only_what_changed_runs_again(book):
+    assert command(book).returncode == 0
+    again = command(book, "--stale")
+    assert again.stdout.strip() == "up to date: 01_first, 02_other"
+    (book.SOURCES / "02_other.md").write_text(OTHER.replace("# Another", "# Changed"))
+    changed = command(book, "--stale").stdout
+    assert "up to date: 01_first\n" in changed and "02_other: done" in changed
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "notebooks/01_first.md",
+        "ptft/module.py",
+        "constraints.txt",
+        "book/results/data.csv",
+        "book/chapters/01_first.ipynb",
+    ],
+)
+def test_the_digest_covers_everything_a_chapter_depends_on(book, path):
+    before = book.digest("01_first", {})
+    target = book.ROOT / path
+    target.parent.mkdir(exist_ok=True)
+    target.write_text((target.read_text() if target.exists() else "") + "\n# changed\n")
+    assert book.digest("01_first", {}) != before
+
+
+def test_the_digest_covers_the_parameters_but_no_other_chapter(book):
+    before = book.digest("01_first", {})
+    assert book.digest("01_first", {"rho": 0.1}) != before
+    (book.SOURCES / "02_other.md").write_text("changed")
+    assert book.digest("01_first", {}) == before
+
+
+def test_a_source_edited_while_its_chapter_runs_counts_as_changed(book, monkeypatch):
+    def edit_meanwhile(stem, parameters):
+        (book.SOURCES / "02_other.md").write_text(OTHER.replace("# Another", "# Changed"))
+        return nbformat.v4.new_notebook()
+
+    monkeypatch.setattr(book, "execute", edit_meanwhile)
+    book._run("02_other", {})
+    assert book._stamp("run", "02_other")["digest"] != book.digest("02_other", {})
+
+
+def test_a_rerun_notices_a_changed_number_but_not_a_changed_figure(book):
+    picture = "<?xml version='1.0'?><svg>a line</svg>"
+    figure = f'```{{code-cell}}\ndisplay({{"image/svg+xml": "{picture}"}}, raw=True)\n```\n'
+    (book.SOURCES / "02_other.md").write_text(OTHER + "\n" + figure)
+    assert command(book, "--jobs", "2").returncode == 0
+    whole = command(book, "--check", "--jobs", "2")
+    assert whole.returncode == 0 and "6 passed" in whole.stdout, whole.stdout
+    assert "since the chapters were last checked" in command(book, "--check", "--stale").stdout
+
+    notebook = nbformat.read(book.output("02_other"), as_version=4)
+    notebook.cells[-1].outputs[0].data["image/svg+xml"] = picture.replace("line", "curve")
+    nbformat.write(notebook, book.output("02_other"))
+    assert command(book, "--check", "--stale", "--jobs", "2").returncode == 0
+
+    text = book.output("01_first").read_text()
+    book.output("01_first").write_text(text.replace("1.50 text", "1.51 text"))
+    changed = command(book, "--check", "--stale", "--jobs", "2")
+    assert changed.returncode == 1
+    assert "1.51 text" in changed.stdout and "1 failed" in changed.stdout, changed.stdout

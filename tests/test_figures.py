@@ -1,0 +1,172 @@
+"""The figures of chapters 1 and 2, drawn from real results, and their common style."""
+
+import io
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.collections import QuadMesh
+
+import ptft
+from ptft import Initialization, figures
+from ptft.regimes import measures, phase_portrait
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with matplotlib.rc_context():
+        figures.style()
+        yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def stages():
+    """Both stages of training of a small network, the teacher of the first and the minimiser of the second."""
+    rng = np.random.default_rng(0)
+    d, init = 8, Initialization(0.1, -0.05)
+    beta_pt = np.array([1.0, -1, 1, 0, 0, 0, 0, 0])
+    X_pt, X_ft = rng.standard_normal((d + 2, d)), rng.standard_normal((4, d))
+    pretraining = ptft.train(X_pt, X_pt @ beta_pt, ptft.pretraining_weights(init, d), tolerance=1e-6)
+    y = X_ft @ np.array([2.0, 0, 0, 1, 0, 0, 0, 0])
+    fine_tuning = ptft.train(X_ft, y, ptft.fine_tuning_weights(pretraining.weights, 0.0), tolerance=1e-6)
+    return pretraining, fine_tuning, beta_pt, ptft.min_penalty(X_ft, y, init.k(beta_pt))
+
+
+def draw_shapes():
+    z = np.geomspace(1e-2, 1, 100)
+    return figures.penalty_shapes(z, {root: ptft.penalty(z, root**2) for root in (0.1, 1.0)})
+
+
+def draw_scales():
+    beta_pt = np.geomspace(1e-2, 1, 20)
+    curves = {f"{c:g}": Initialization(c).sqrt_k(beta_pt) for c in (0.01, 0.1, 1.0)}
+    return figures.penalty_scales(beta_pt, {"one": curves, "two": curves})
+
+
+def draw_measures():
+    ratio = np.geomspace(0.1, 10, 20)
+    return figures.measure_curves(ratio, {"curve": (ratio, Initialization(1.0).kappa(ratio))})
+
+
+def draw_triangle():
+    c = np.geomspace(1e-3, 1e2, 20)
+    return figures.triangle({f"at {b:g}": measures(1.0, b, Initialization(c)) for b in (1.0, 0.0)})
+
+
+def portraits(gammas=(0.0, 1.0)):
+    c, relative = np.geomspace(1e-3, 10, 9), np.linspace(-0.9, 1, 7)
+    return [phase_portrait(c, relative, gamma, 1.0, beta_pt) for gamma in gammas for beta_pt in (1.0, 0.0)]
+
+
+def draw_portraits():
+    return figures.phase_portraits(portraits())
+
+
+DRAWN = [draw_shapes, draw_scales, draw_measures, draw_triangle, draw_portraits]
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+def test_outer_axes_are_labelled(draw):
+    fig = draw()
+    for ax in fig.axes:
+        grid = ax.get_subplotspec()
+        if grid is None or ax.get_label() == "<colorbar>":
+            assert ax.get_ylabel()
+            continue
+        assert ax.get_xlabel() or not grid.is_last_row()
+        shared = bool(ax.get_shared_y_axes().get_siblings(ax)[1:])
+        assert ax.get_ylabel() or (shared and not grid.is_first_col())
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+def test_the_same_figure_has_the_same_bytes(draw):
+    first, second = io.BytesIO(), io.BytesIO()
+    for file in (first, second):
+        draw().savefig(file, format="svg", metadata={"Date": None})
+    assert first.getvalue() == second.getvalue()
+    assert b"<text" not in first.getvalue()  # letters are paths, which look the same everywhere
+
+
+def test_penalties_are_drawn_between_their_limits_and_collapse():
+    left, right = draw_shapes().axes
+    quadratic, absolute, *curves = (line.get_ydata() for line in left.lines)
+    assert len(curves) == 2
+    for q in curves:
+        assert np.all(q >= quadratic - 1e-12) and np.all(q <= absolute + 1e-12)
+    (x0, q0), (x1, q1) = (line.get_data() for line in right.lines[:2])
+    assert np.interp(0.5, x0, q0) == pytest.approx(np.interp(0.5, x1, q1), rel=0.005)
+
+
+def test_training_ends_at_the_crosses(stages):
+    fig = figures.training(*stages)
+    assert len(fig.axes) == 2
+    for ax in fig.axes:
+        *curves, crosses = [line for line in ax.lines if len(line.get_xdata())]
+        assert len(curves) == 8
+        ends = sorted(line.get_ydata()[-1] for line in curves)
+        assert ends == pytest.approx(sorted(crosses.get_ydata()), abs=1e-5)
+        assert crosses.get_xdata()[0] > max(line.get_xdata()[-1] for line in curves)
+    assert [text.get_text() for text in fig.legends[0].get_texts()][:2] == [
+        "active in pretraining",
+        "inactive in pretraining",
+    ]
+
+
+def test_training_is_thinned_for_the_page_but_keeps_its_end(stages):
+    fig = figures.training(*stages)
+    curve = fig.axes[1].lines[0]
+    assert len(curve.get_xdata()) <= 160
+    assert curve.get_xdata()[-1] == stages[1].time[-1]
+
+
+def test_each_family_of_scales_has_its_panel_and_each_curve_its_name():
+    fig = draw_scales()
+    assert [ax.get_title() for ax in fig.axes] == ["one", "two"]
+    assert all(len(ax.lines) == 3 == len(ax.get_legend().get_texts()) for ax in fig.axes)
+
+
+def test_triangle_shows_its_corners_and_the_ends_of_every_path():
+    ax = draw_triangle().axes[0]
+    assert [text.get_text() for text in ax.texts] == ["I", "II", "III", "IV"]
+    corners = ax.patches[0].get_path().vertices[:3]
+    assert corners.tolist() == [[1, 0], [2, -1], [2, 0]]
+    path, start, end, *rest = ax.lines
+    assert len(rest) == 3
+    assert start.get_xydata()[0].tolist() == path.get_xydata()[0].tolist()
+    assert end.get_xydata()[0].tolist() == path.get_xydata()[-1].tolist()
+
+
+def test_phase_portraits_share_their_colours_and_leave_out_the_empty_row():
+    fig = draw_portraits()
+    panels = [
+        ax for ax in fig.axes if any(isinstance(c, QuadMesh) for c in ax.collections) and ax.get_xscale() == "log"
+    ]
+    assert len(panels) == 6  # two rows for the active coordinate, one for the inactive, in two columns
+    limits = [ax.collections[0].get_clim() for ax in panels]
+    assert limits == [(1, 2), (1, 2), (-1, 0), (-1, 0), (1, 2), (1, 2)]
+    drawn = panels[0].collections[0].get_array()
+    assert np.array_equal(np.asarray(drawn).reshape(7, 9), portraits()[0].measures.ell_order)
+    assert [ax.get_title() for ax in panels[:2]] == [
+        r"$\gamma_{\mathrm{FT}} = 0$",
+        r"$\gamma_{\mathrm{FT}} = 1$",
+    ]
+
+
+def test_colours_of_ordered_values_grow_lighter_and_are_distinct():
+    lightness = [np.dot(color[:3], [0.2126, 0.7152, 0.0722]) for color in figures.ordered_colors(6)]
+    assert np.all(np.diff(lightness) > 0.05)
+    assert len(set(figures.COLORS)) == len(figures.COLORS)
+
+
+def test_figures_are_saved_whole(tmp_path):
+    path = tmp_path / "figure.svg"
+    figures.save(draw_measures(), path)
+    first = path.read_bytes()
+    figures.save(draw_measures(), path)
+    assert path.read_bytes() == first
+    assert [file.name for file in tmp_path.iterdir()] == ["figure.svg"]
