@@ -21,6 +21,7 @@ help: ## list the targets
 
 book: $(READY) ## run the chapters that are out of date and render the book into _build/html
 	$(BIN)/python book/execute.py --stale --jobs $(JOBS)
+	$(BIN)/python book/overview.py
 	@$(MAKE) --no-print-directory html
 
 test: lint html ## lint, render the committed chapters, run the tests, re-run the chapters and compare

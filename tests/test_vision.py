@@ -195,6 +195,24 @@ def test_training_with_kappa_is_training_with_the_learning_rate_of_the_early_lay
     assert not torch.equal(trained.conv1.weight, scaled.conv1.weight)
 
 
+@pytest.mark.parametrize("c", [0.5, 2.0])
+def test_training_with_scale_c_is_training_with_outputs_times_c_squared_at_the_learning_rate_over_c_squared(
+    sharp_network, noise, c
+):
+    labels = torch.tensor([0, 1, 2, 0, 1, 2])
+    start = training.copy.deepcopy(sharp_network)
+    start.fc.bias.requires_grad_(False)
+    trained = vision.pretrain(vision.scale_parameters(start, c), noise, labels, [0, 1, 2], seed=0, max_epochs=2).model
+    optimizer = torch.optim.SGD([p for p in start.parameters() if p.requires_grad], lr=1e-3 / c**2, momentum=0.9)
+    for _ in range(2):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(c**2 * start(noise)[:, :3], labels).backward()
+        optimizer.step()
+    for p, q in zip(trained.parameters(), vision.scale_parameters(start, c).parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-6, atol=1e-9)
+    assert not torch.equal(start.conv1.weight, sharp_network.conv1.weight)
+
+
 # --------------------------------------------------------------------------------------------------------- training
 
 
