@@ -58,36 +58,37 @@ def message_passing(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Iterator[Mes
     sqrt_k = np.sqrt(k)
     a = np.sqrt(np.einsum("ij,ij->", X, X) / d) or 1.0
     beta, z, misfit = np.zeros(d), y / a, y
-    theta = float(np.mean(sqrt_k)) * (d / n - 1)
+    theta, t = float(np.mean(sqrt_k)) * (d / n - 1), None
     while True:
         gradient = X.T @ (z / a)
         yield Message(beta, misfit, z / (a * theta), gradient / theta, theta)
         r = beta + gradient
-        theta, t, response = _matching_theta(np.abs(r), sqrt_k, theta, n / d)
+        t, response, theta = _matching_prox(np.abs(r), sqrt_k, theta, t, n / d)
         beta = np.sign(r) * (sqrt_k / 2) * np.sinh(t)
         misfit = y - X @ beta
         z = misfit / a + (response * d / n) * z
 
 
-def _matching_theta(
-    size: np.ndarray, sqrt_k: np.ndarray, theta: float, alpha: float
-) -> tuple[float, np.ndarray, float]:
-    """Newton steps on log theta towards a mean response alpha: theta, the angles of the proximal points, the response.
+def _matching_prox(
+    size: np.ndarray, sqrt_k: np.ndarray, theta: float, guess: np.ndarray | None, alpha: float
+) -> tuple[np.ndarray, float, float]:
+    """Proximal angles at a theta whose mean response is alpha within 1 %; angles, response, and theta a step closer.
 
-    One step in each iteration is enough near the solution, and never fewer are taken.
+    Newton steps on log theta: near the solution, one for each iteration.
     """
-    for step in range(50):
-        t = prox_angle(size, sqrt_k, np.full(size.shape, theta))
+    t = guess
+    for _ in range(50):
+        t = prox_angle(size, sqrt_k, theta, t)
         c = sqrt_k * np.cosh(t)
         share = c / (c + theta)
         response = float(np.mean(share))
         excess = np.log(response / alpha)
-        if step > 0 and abs(excess) < 0.01:
-            break
         closed = theta / (c + theta)
         slope = np.mean(share * closed + t * sqrt_k * np.sinh(t) / (c + theta) * closed**2)  # -d response/d log theta
-        theta *= np.exp(np.clip(excess * response / slope, -3, 3))
-    return theta, t, response
+        theta *= float(np.exp(np.clip(excess * response / slope, -3, 3)))
+        if abs(excess) < 0.01:
+            break
+    return t, response, theta
 
 
 def state_evolution(alpha: float, mixture: GaussianMixture, steps: int, noise_var: float = 0.0) -> StateEvolution:

@@ -178,22 +178,27 @@ def prox(z: ArrayLike, k: ArrayLike, theta: ArrayLike) -> np.ndarray:
     return np.sign(z) * (sqrt_k / 2) * np.sinh(prox_angle(np.abs(z), sqrt_k, theta))
 
 
-def prox_angle(z: np.ndarray, sqrt_k: np.ndarray, theta: np.ndarray) -> np.ndarray:
+def prox_angle(
+    z: np.ndarray, sqrt_k: np.ndarray, theta: np.ndarray | float, guess: np.ndarray | None = None
+) -> np.ndarray:
     """Hyperbolic angle t >= 0 of the proximal point: (sqrt(k)/2) sinh t + (theta/2) t = z, for z >= 0; unchecked.
 
-    For large t, sinh t = e^t/2 makes the equation one for Wright's omega function, whose value is 2x/theta; for small t
-    it is linear. From there, or from the bound (sqrt(k)/2) sinh t <= z, Newton's method takes a few steps.
+    Newton's method, which converges from any start because the left-hand side is convex and the start is kept below the
+    bound (sqrt(k)/2) sinh t <= z. Without a guess it starts from the solution with sinh t = e^t/2, Wright's omega
+    function, where t is large, and from the linear one where it is small.
     """
-    log_ratio = np.log(sqrt_k / 2) - np.log(theta)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        linear = 2 * z / theta
-        omega = wrightomega(linear + log_ratio)
-        large = np.where(omega > 1, np.log(omega) - log_ratio, linear - omega)
-        t = np.where(large > 1, large, 2 * z / (sqrt_k + theta))
-        t = np.minimum(t, np.arcsinh(2 * z / sqrt_k))
+        bound = np.arcsinh(2 * z / sqrt_k)
+        if guess is None:
+            log_ratio = np.log(sqrt_k / 2) - np.log(theta)
+            linear = 2 * z / theta
+            omega = wrightomega(linear + log_ratio)
+            large = np.where(omega > 1, np.log(omega) - log_ratio, linear - omega)
+            guess = np.where(large > 1, large, 2 * z / (sqrt_k + theta))
+        t = np.minimum(guess, bound)
     for _ in range(50):
         step = ((sqrt_k / 2) * np.sinh(t) + (theta / 2) * t - z) / (0.5 * (sqrt_k * np.cosh(t) + theta))
-        t = t - step
+        t = np.minimum(t - step, bound)
         if np.all(np.abs(step) <= 1e-9 * t + 1e-300):  # quadratic convergence: the next step would be below rounding
             return t
     raise FloatingPointError("the proximal map did not converge; please report the arguments")
