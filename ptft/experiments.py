@@ -16,8 +16,8 @@ from scipy import stats
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
 from ptft.replica import ReplicaCurve
-from ptft.simulation import simulate
-from ptft.teachers import SingleTask, SpikeSlab
+from ptft.simulation import sampled_teacher, simulate
+from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab
 from ptft.validation import positive_array, require, whole_number
 
 ALPHA = np.linspace(0.01, 0.5, 11)  # the published data scales
@@ -124,7 +124,8 @@ class Comparison:
     alpha: np.ndarray  # (points,) n/d as simulated
     mse: np.ndarray  # (points, seeds) of the exact end points
     certified: np.ndarray  # (points, seeds) end point converged
-    theory: np.ndarray  # (points,) replica prediction
+    theory: np.ndarray  # (points,) replica prediction for the law of the teacher
+    given_teacher: np.ndarray  # (points, seeds) replica prediction for the sampled teachers (GaussianMixture.of_sample)
 
     @property
     def mean(self) -> np.ndarray:
@@ -143,8 +144,15 @@ class Comparison:
 
     @property
     def covered(self) -> np.ndarray:
-        """Whether the interval covers the theory, (points,)."""
+        """Whether the interval of the mean covers the theory, (points,)."""
         return np.abs(self.mean - self.theory) <= self.half_width
+
+    @property
+    def covered_given_teacher(self) -> np.ndarray:
+        """Whether the 95 % interval of the mean difference from the prediction for each teacher covers 0, (points,)."""
+        difference = self.mse - self.given_teacher
+        error = difference.std(axis=1, ddof=1) / np.sqrt(difference.shape[1])
+        return np.abs(difference.mean(axis=1)) <= stats.t.ppf(0.975, difference.shape[1] - 1) * error
 
 
 def compare(setting: Setting, alpha: ArrayLike, d: int, seeds: Iterable[int]) -> Comparison:
@@ -168,6 +176,11 @@ def compare(setting: Setting, alpha: ArrayLike, d: int, seeds: Iterable[int]) ->
     alpha = positive_array(alpha, "alpha", ndim=1)
     grid = [[simulate(setting.teacher, setting.init, float(a), d, seed) for seed in seeds] for a in alpha]
     used = np.array([row[0].alpha for row in grid])
+    given_teacher = []
+    for seed in seeds:
+        beta_pt, beta_ft = sampled_teacher(setting.teacher, d, seed)
+        sampled = GaussianMixture.of_sample(beta_ft, setting.teacher.penalty_scale(setting.init, beta_pt))
+        given_teacher.append(replica_curve(used, sampled).mse)
     return Comparison(
         setting=setting,
         d=d,
@@ -175,6 +188,7 @@ def compare(setting: Setting, alpha: ArrayLike, d: int, seeds: Iterable[int]) ->
         mse=np.array([[point.mse for point in row] for row in grid]),
         certified=np.array([[point.converged for point in row] for row in grid]),
         theory=replica_curve(used, setting.teacher, setting.init).mse,
+        given_teacher=np.transpose(given_teacher),
     )
 
 

@@ -76,9 +76,8 @@ def _matching_prox(
 
     Newton steps on log theta: near the solution, one for each iteration.
     """
-    t = guess
     for _ in range(50):
-        t = prox_angle(size, sqrt_k, theta, t)
+        guess = t = prox_angle(size, sqrt_k, theta, guess)
         c = sqrt_k * np.cosh(t)
         share = c / (c + theta)
         response = float(np.mean(share))

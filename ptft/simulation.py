@@ -27,6 +27,11 @@ class SimulatedPoint:
     converged: bool
 
 
+def sampled_teacher(teacher: Teacher, d: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The (beta_pt, beta_ft), each of shape (d,), with which `simulate` works at this seed, whatever alpha is."""
+    return teacher.sample(d, np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[0]))
+
+
 def simulate(
     teacher: Teacher, init: Initialization, alpha: float, d: int, seed: int, noise_var: float = 0.0
 ) -> SimulatedPoint:
@@ -72,8 +77,8 @@ def simulate(
     noise_var = float(nonnegative_array(noise_var, "noise_var", ndim=0))
     n = round(alpha * d)
     require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
-    teacher_rng, input_rng, noise_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
-    beta_pt, beta_ft = teacher.sample(d, teacher_rng)
+    input_rng, noise_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)[1:])
+    beta_pt, beta_ft = sampled_teacher(teacher, d, seed)
     X = input_rng.standard_normal((n, d)) / np.sqrt(d)
     y = X @ beta_ft + np.sqrt(noise_var) * noise_rng.standard_normal(n)
     end = min_penalty(X, y, teacher.penalty_scale(init, beta_pt))

@@ -70,6 +70,18 @@ class GaussianMixture:
         for name, value in (("weight", weight), ("mean", mean), ("variance", variance), ("k", k)):
             object.__setattr__(self, name, value[used])
 
+    @classmethod
+    def of_sample(cls, beta: np.ndarray, k: np.ndarray) -> GaussianMixture:
+        """Law with the shares and mean squares of one sample of (beta*_ft, k), arrays of shape (d,).
+
+        Every distinct k is a component of its zero coefficients and one of the others, taken as Gaussian around 0.
+        """
+        beta, k = broadcast(beta=real_array(beta, "beta", ndim=1), k=positive_array(k, "k"))
+        scales, groups = np.unique(np.column_stack([k, beta != 0]), axis=0, return_inverse=True)
+        counts = np.bincount(groups)
+        variance = np.bincount(groups, weights=beta**2) / counts
+        return cls(counts / beta.size, np.zeros(len(counts)), variance, scales[:, 0])
+
     @property
     def power(self) -> float:
         """E (beta*_ft)^2."""

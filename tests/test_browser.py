@@ -37,6 +37,11 @@ READ_PAGE = """async () => {
     formulas: document.querySelectorAll('.math').length,
     typeset: document.querySelectorAll('mjx-container').length,
     errors: [...document.querySelectorAll('mjx-merror')].map(e => e.getAttribute('data-mjx-error') || e.textContent),
+    unknown: [...document.querySelectorAll('mjx-mtext')]  // MathJax shows a macro that it does not know in red
+      .filter(e => getComputedStyle(e).color === 'rgb(255, 0, 0)').map(e => e.textContent || 'a macro'),
+    cut: [...document.querySelectorAll('article :is(div.math, div.pst-scrollable-table-container, pre)')]
+      .filter(e => e.scrollWidth > e.clientWidth + 2 && !e.closest('details'))
+      .map(e => (e.id || e.textContent.trim()).slice(0, 60)),
     blank: [...document.images].filter(image => !image.naturalWidth).map(image => image.src),
     faint: texts.filter(e => e.textContent.trim() && contrast(e) < 4.5).map(e => e.textContent.trim().slice(0, 60)),
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -67,6 +72,9 @@ def faults(browser, path: Path, theme: str, width: int = 1300, screenshot: Path 
     if seen["typeset"] < seen["formulas"]:
         found.append(f"formulas: {seen['typeset']} of {seen['formulas']} are typeset")
     found += [f"formula: {error}" for error in seen["errors"]]
+    found += [f"unknown macro: {text}" for text in seen["unknown"]]
+    if width >= 1300:  # on a telephone, wide formulas and tables scroll
+        found += [f"cut: {text}" for text in seen["cut"]]
     found += [f"blank image: {source}" for source in seen["blank"]]
     found += [f"faint: {text}" for text in seen["faint"]]
     if seen["overflow"] > 0:
@@ -130,6 +138,8 @@ def test_a_good_page_has_no_faults(browser, tmp_path):
         ("not loaded", '<script src="absent.js"></script>'),
         ("formulas", '<span class="math">x</span>'),
         ("formula", '<mjx-container><mjx-merror data-mjx-error="Undefined control sequence"></mjx-merror>'),
+        ("unknown macro", '<mjx-container><mjx-mtext style="color: red">oops</mjx-mtext></mjx-container>'),
+        ("cut", '<div class="math" style="width: 99px; overflow: auto"><div style="width: 500px">x</div></div>'),
         ("blank image", '<img src="absent.svg">'),
         ("faint", '<p style="color: #ccc">Text</p>'),
         ("faint", '<div style="background: #222"><p style="color: #333">Text</p></div>'),

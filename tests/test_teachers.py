@@ -105,3 +105,15 @@ def test_a_seed_gives_the_same_teacher_and_a_generator_moves_on():
 def test_bad_teachers_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_mixture_of_a_sample_has_its_shares_and_power():
+    teacher, init = ptft.SpikeSlab(0.2, 0.3, 0.5), ptft.Initialization(1e-3)
+    beta_pt, beta_ft = teacher.sample(500, seed=2)
+    mixture = ptft.GaussianMixture.of_sample(beta_ft, init.k(beta_pt))
+    assert mixture.weight.shape == (4,) and mixture.weight.sum() == pytest.approx(1)
+    assert mixture.power == pytest.approx(np.mean(beta_ft**2))
+    shared = (mixture.variance > 0) & (mixture.k == init.k(1.0))
+    assert mixture.weight[shared] == pytest.approx(np.mean((beta_ft != 0) & (beta_pt != 0)))
+    large, _ = np.histogram(mixture.variance, [0, 1e-9, np.inf])
+    assert list(large) == [2, 2]

@@ -59,11 +59,11 @@ def quadrature_error(refinement: np.ndarray, errors: Mapping[str, np.ndarray]) -
     return fig
 
 
-def solvers(exact: ReplicaCurve, sampled: MonteCarloCurve) -> Figure:
-    """Quadrature and Monte Carlo on one curve, and their difference in standard errors of the sampled mean."""
+def solvers(curve: ReplicaCurve, exact: ReplicaCurve, sampled: MonteCarloCurve) -> Figure:
+    """Quadrature on a curve, Monte Carlo at some of its points, and their difference there in standard errors."""
     fig, axes = figure(1, 2, height=2.8)
     left, right = axes[0]
-    left.semilogy(exact.alpha, exact.mse, color=COLORS[0], label="quadrature")
+    left.semilogy(curve.alpha, curve.mse, color=COLORS[0], label="quadrature")
     left.errorbar(
         sampled.alpha, sampled.mse, 2 * sampled.mse_se, fmt="o", color=COLORS[1], label=r"Monte Carlo $\pm$ 2 s.e."
     )
@@ -123,7 +123,7 @@ def figure_3(
     panels: Mapping[str, Panel], curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting, Comparison]
 ) -> Figure:
     """Figure 3: error against the data scale; lines are theory, points are simulations with 95 % intervals."""
-    fig, axes = figure(3, 2, height=2.75, sharex=True, sharey="row")
+    fig, axes = figure(3, 2, height=3.1, sharex=True, sharey="row")
     for ax, (letter, panel) in zip(axes.ravel(), panels.items(), strict=True):
         hues = sorted({_value(s, panel.color) for s in panel.settings})
         styles = sorted({_value(s, panel.style) for s in panel.settings})
@@ -131,15 +131,23 @@ def figure_3(
         for setting in panel.settings:
             color, rank = colors[_value(setting, panel.color)], styles.index(_value(setting, panel.style))
             _theory_and_points(ax, curves[setting], points.get(setting), color, LINES[rank], MARKERS[rank])
-        keys = [Line2D([], [], color=colors[v], label=f"{SYMBOLS[panel.color]} = {v:g}") for v in hues]
+        keys = [Line2D([], [], color=colors[v], label=f"{SYMBOLS[panel.color]} = {number(v)}") for v in hues]
         keys += [
             Line2D(
                 [], [], color="#555555", linestyle=LINES[i], marker=MARKERS[i], label=f"{SYMBOLS[panel.style]} = {v:g}"
             )
             for i, v in enumerate(styles)
         ]
-        ax.legend(handles=keys, fontsize="x-small", handlelength=2.4)
-        ax.set_title(f"({letter})", loc="left")
+        ax.legend(
+            handles=keys,
+            fontsize="small",
+            handlelength=2.2,
+            ncols=2,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            borderpad=0,
+        )
+        ax.annotate(f"({letter})", (0.97, 0.95), xycoords="axes fraction", ha="right", va="top", weight="bold")
     _error_axes(axes)
     return fig
 
@@ -157,7 +165,7 @@ def figure_5(
         ):
             _theory_and_points(ax, curves[setting], points.get(setting), color, line, marker, name)
         ax.set_title(f"{SYMBOLS['omega']} = {omega:g}, {SYMBOLS['rho_ft']} = {rho:g}")
-    axes[0, 0].legend(title="regime", fontsize="x-small")
+    axes[0, 0].legend(title="regime", loc="lower left")
     _error_axes(axes)
     return fig
 
@@ -170,10 +178,10 @@ def single_task(curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting,
     for setting, curve in curves.items():
         ax = axes[0, rhos.index(setting.rho_ft)]
         marker = MARKERS[scales.index(setting.c_pt)]
-        label = f"{SYMBOLS['c_pt']} = {setting.c_pt:g}"
+        label = f"{SYMBOLS['c_pt']} = {number(setting.c_pt)}" if ax is axes[0, -1] else ""
         _theory_and_points(ax, curve, points.get(setting), colors[setting.c_pt], "-", marker, label)
         ax.set_title(rf"$\rho$ = {setting.rho_ft:g}")
-    axes[0, 0].legend(fontsize="x-small", loc="lower left")
+    axes[0, -1].legend(loc="lower left")
     _error_axes(axes)
     return fig
 
@@ -199,6 +207,12 @@ def _error_axes(axes: np.ndarray) -> None:
 
 def _value(setting: Setting, name: str) -> float:
     return setting.lambda_pt / setting.c_pt if name == "lambda_pt" else float(getattr(setting, name))
+
+
+def number(value: float) -> str:
+    """A parameter value as mathematics: powers of ten from 0.001 down as such."""
+    exponent = np.log10(abs(value)) if value else 0.0
+    return f"$10^{{{round(exponent)}}}$" if exponent <= -3 and np.isclose(exponent, round(exponent)) else f"{value:g}"
 
 
 def _power(value: float) -> str:
