@@ -19,6 +19,7 @@ from ptft.validation import broadcast, one_of, positive_array, real_array, requi
 
 METHODS = ("auto", "amp", "newton")
 AMP_STEPS = 500
+AMP_COLUMNS = 10  # problems treated together: more share each product with X, fewer stay in the cache
 AMP_PATIENCE = 100  # steps in which message passing must gain a factor of ten
 NEWTON_STEPS = 200
 
@@ -32,7 +33,7 @@ class EndPoint:
     kkt_residual: float  # max_i |X^T nu - q'(beta)|_i / q''(beta_i), in units of max|beta|
     interpolation_residual: float  # |y - X beta| / |y|
     iterations: int  # of the method that gave the answer
-    method: str  # "amp", "newton" or "unique" (the data determine beta)
+    method: str  # "amp" or "newton"
     converged: bool  # both residuals below the tolerance
 
 
@@ -74,50 +75,95 @@ def min_penalty(X: ArrayLike, y: ArrayLike, k: ArrayLike, method: str = "auto", 
     (array([0.001, 0.999]), True)
     """
     X, y = real_array(X, "X", ndim=2), real_array(y, "y", ndim=1)
+    if y.shape != (X.shape[0],):
+        raise ValueError(f"y has shape {y.shape}: it must have one entry for each of the {X.shape[0]} rows of X")
+    k = positive_array(k, "k")
+    if k.shape not in ((), (X.shape[1],)):
+        raise ValueError(
+            f"k has shape {k.shape}: it must be one number or one for each of the {X.shape[1]} columns of X"
+        )
+    columns = broadcast(k=k, columns=np.empty(X.shape[1]))[0][:, None]
+    return min_penalties(X, y[:, None], columns, method, tolerance, stacklevel=3)[0]
+
+
+def min_penalties(
+    X: ArrayLike, Y: ArrayLike, K: ArrayLike, method: str = "auto", tolerance: float = 1e-10, stacklevel: int = 2
+) -> list[EndPoint]:
+    """`min_penalty` for several problems with the same X, which share the products with it.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d)
+    Y : array_like, shape (n, problems)
+    K : array_like, positive, shape (d, problems)
+    method, tolerance
+        As in `min_penalty`, as are errors and warnings.
+
+    Examples
+    --------
+    >>> one, other = min_penalties([[1.0, 1.0]], [[1.0, 1.0]], [[1e-6, 1.0], [1.0, 1.0]])
+    >>> one.beta.round(3), other.beta.round(3)
+    (array([0.001, 0.999]), array([0.5, 0.5]))
+    """
+    X, Y, K = real_array(X, "X", ndim=2), real_array(Y, "Y", ndim=2), positive_array(K, "K", ndim=2)
     n, d = X.shape
     require(n > 0 and d > 0, "the shape of X", X.shape, "at least one row and one column")
-    if y.shape != (n,):
-        raise ValueError(f"y has shape {y.shape}: it must have one entry for each of the {n} rows of X")
-    k = positive_array(k, "k")
-    if k.shape not in ((), (d,)):
-        raise ValueError(f"k has shape {k.shape}: it must be one number or one for each of the {d} columns of X")
+    if Y.shape[0] != n or K.shape != (d, Y.shape[1]):
+        raise ValueError(f"X, Y and K have shapes {X.shape}, {Y.shape} and {K.shape}: they must match")
     one_of(method, "method", METHODS)
     require(tolerance > 0, "tolerance", tolerance, "positive")
-    sqrt_k = np.sqrt(broadcast(k=k, columns=np.empty(d))[0])
-
-    point = None
+    points: list[EndPoint | None] = [None] * Y.shape[1]
     if n < d and method != "newton":
-        point = _amp(X, y, sqrt_k, tolerance)
-    if point is None or (method == "auto" and not point.converged):
-        point = _newton_on_any_rows(X, y, sqrt_k, tolerance)
-    if not point.converged:
-        warnings.warn(
-            f"the end point is not certified: KKT residual {point.kkt_residual:.1e}, interpolation residual "
-            f"{point.interpolation_residual:.1e}, tolerance {tolerance:.1e}; try method='newton' or a larger k",
-            stacklevel=2,
-        )
-    return point
+        parts = np.array_split(np.arange(Y.shape[1]), -(-Y.shape[1] // AMP_COLUMNS))
+        points = [point for part in parts for point in _amp(X, Y[:, part], K[:, part], tolerance)]
+    for i, point in enumerate(points):
+        if point is None or (method == "auto" and not point.converged):
+            near = point.beta if point is not None and point.kkt_residual < 1 else None
+            point = points[i] = _newton_on_any_rows(X, Y[:, i], np.sqrt(K[:, i]), tolerance, near)
+        if not point.converged:
+            warnings.warn(
+                f"the end point is not certified: KKT residual {point.kkt_residual:.1e}, interpolation residual "
+                f"{point.interpolation_residual:.1e}, tolerance {tolerance:.1e}; try method='newton' or a larger k",
+                stacklevel=stacklevel,
+            )
+    return [point for point in points if point is not None]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # where message passing diverges, it stops and is not certified
-def _amp(X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, tolerance: float) -> EndPoint:
-    """Message passing until the certificate holds; both residuals come with each iterate, at no further product."""
-    size = np.linalg.norm(y) or 1.0
-    gaps: list[float] = []
-    for iteration, state in enumerate(message_passing(X, y, sqrt_k**2)):
-        gaps.append(_kkt_gap(state.beta, state.slope, sqrt_k)[0])
-        certified = gaps[-1] <= tolerance / 3 and np.linalg.norm(state.misfit) <= tolerance / 3 * size
-        stalled = iteration >= AMP_PATIENCE and gaps[-1] > 0.1 * gaps[-1 - AMP_PATIENCE]
-        if certified or stalled or iteration == AMP_STEPS or not gaps[-1] < 1e30:
+def _amp(X: np.ndarray, Y: np.ndarray, K: np.ndarray, tolerance: float) -> list[EndPoint]:
+    """Message passing until the certificates hold; both residuals come with each iterate, at no further product."""
+    sqrt_k, size = np.sqrt(K), np.linalg.norm(Y, axis=0)
+    todo = np.arange(Y.shape[1])
+    gaps = np.empty((AMP_STEPS + 1, Y.shape[1]))
+    points: dict[int, EndPoint] = {}
+    iterates = message_passing(X, Y, K)
+    state = next(iterates)
+    for iteration in range(AMP_STEPS + 1):
+        gap, _ = _kkt_gap(state.beta, state.slope, sqrt_k[:, todo])
+        gaps[iteration, todo] = gap
+        certified = (gap <= tolerance / 3) & (np.linalg.norm(state.misfit, axis=0) <= tolerance / 3 * size[todo])
+        hopeless = ~(gap < 1e30) | (iteration == AMP_STEPS)
+        if iteration >= AMP_PATIENCE:
+            hopeless |= gap > 0.1 * gaps[iteration - AMP_PATIENCE, todo]
+        keep = ~(certified | hopeless)
+        for j in np.flatnonzero(~keep):
+            i = todo[j]
+            found = state.beta[:, j], state.dual[:, j]
+            points[i] = _certify(X, Y[:, i], sqrt_k[:, i], *found, iteration, "amp", tolerance)
+        todo = todo[keep]
+        if not todo.size:
             break
-    return _certify(X, y, sqrt_k, state.beta, state.dual, iteration, "amp", tolerance)
+        state = iterates.send(keep)
+    return [points[i] for i in range(Y.shape[1])]
 
 
-def _newton_on_any_rows(X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, tolerance: float) -> EndPoint:
+def _newton_on_any_rows(
+    X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, tolerance: float, start: np.ndarray | None
+) -> EndPoint:
     """Newton's method on X, and where that fails on an orthonormal basis of its rows, once the data are consistent."""
     if X.shape[0] <= X.shape[1]:
         try:
-            point = newton(X, y, sqrt_k, tolerance)
+            point = newton(X, y, sqrt_k, tolerance, start)
             if point.converged:
                 return point
         except linalg.LinAlgError:
@@ -133,17 +179,22 @@ def _newton_on_any_rows(X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, tolera
     return _certify(X, y, sqrt_k, point.beta, U @ (point.dual / S), point.iterations, "newton", tolerance)
 
 
-def newton(X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, tolerance: float) -> EndPoint:
-    """Newton's method on the feasible set from its point of smallest weighted norm; X has independent rows.
+def newton(
+    X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, tolerance: float, start: np.ndarray | None = None
+) -> EndPoint:
+    """Newton's method on the feasible set; X has independent rows.
+
+    The first step leads from `start`, or from 0, to the feasible set: from 0 to its point of smallest weighted norm.
 
     With D = 1/q''(beta) the step is -D (q' - X^T nu), (X D X^T) nu = X D q' + (y - X beta), halved until the penalty
     falls. Raises LinAlgError where X D X^T is singular to rounding.
     """
-    beta, nu = np.zeros(X.shape[1]), np.zeros(X.shape[0])
+    beta = np.zeros(X.shape[1]) if start is None else start
     value = np.inf
     for iteration in range(NEWTON_STEPS + 1):
         slope, D = _slope(beta, sqrt_k), np.hypot(sqrt_k, 2 * beta)
-        factor = linalg.cho_factor((X * D) @ X.T)
+        root = X * np.sqrt(D)
+        factor = linalg.cho_factor(linalg.blas.dsyrk(1.0, root.T, trans=1), overwrite_a=True, check_finite=False)
         nu = linalg.cho_solve(factor, X @ (D * slope) + (y - X @ beta))
         step = -D * (slope - X.T @ nu)
         largest = np.max(np.abs(beta))
@@ -170,11 +221,11 @@ def _penalty_sum(beta: np.ndarray, sqrt_k: np.ndarray) -> float:
     return float(np.sum(0.5 * np.abs(beta) * (t - np.tanh(t / 2))))
 
 
-def _kkt_gap(beta: np.ndarray, slope: np.ndarray, sqrt_k: np.ndarray) -> tuple[float, float]:
+def _kkt_gap(beta: np.ndarray, slope: np.ndarray, sqrt_k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Largest |slope - q'(beta)|/q''(beta), the Newton step that would close the gap, over max|beta|; and max|beta|."""
-    gap = np.max(np.hypot(sqrt_k, 2 * beta) * np.abs(slope - _slope(beta, sqrt_k)))
-    largest = float(np.max(np.abs(beta)))
-    return float(gap / (largest or 1.0)), largest
+    gap = np.max(np.hypot(sqrt_k, 2 * beta) * np.abs(slope - _slope(beta, sqrt_k)), axis=0)
+    largest = np.max(np.abs(beta), axis=0)
+    return gap / np.where(largest > 0, largest, 1.0), largest
 
 
 def _certify(
@@ -187,7 +238,7 @@ def _certify(
     method: str,
     tolerance: float,
 ) -> EndPoint:
-    kkt, _ = _kkt_gap(beta, X.T @ dual, sqrt_k)
+    kkt = float(_kkt_gap(beta, X.T @ dual, sqrt_k)[0])
     interpolation = float(np.linalg.norm(y - X @ beta) / (np.linalg.norm(y) or 1.0))
     converged = bool(kkt <= tolerance and interpolation <= tolerance)
     return EndPoint(beta, dual, kkt, interpolation, iterations, method, converged)

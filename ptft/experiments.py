@@ -16,7 +16,7 @@ from scipy import stats
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
 from ptft.replica import ReplicaCurve
-from ptft.simulation import sampled_teacher, simulate
+from ptft.simulation import sampled_teacher, simulate_many
 from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab
 from ptft.validation import positive_array, require, whole_number
 
@@ -155,41 +155,50 @@ class Comparison:
         return np.abs(difference.mean(axis=1)) <= stats.t.ppf(0.975, difference.shape[1] - 1) * error
 
 
-def compare(setting: Setting, alpha: ArrayLike, d: int, seeds: Iterable[int]) -> Comparison:
-    """Simulate `setting` at every alpha and seed, and predict the errors.
+def compare(settings: Iterable[Setting], alpha: ArrayLike, d: int, seeds: Iterable[int]) -> dict[Setting, Comparison]:
+    """Simulate all settings at every alpha and seed, and predict the errors.
 
     Parameters
     ----------
-    setting : Setting
+    settings : iterable of Setting
+        They share the inputs X of each alpha and seed.
     alpha : array_like, shape (points,)
         Data scales; each is rounded to a whole number of examples.
     d : int
     seeds : iterable of int, at least two
+
+    Returns
+    -------
+    dict from each setting to its Comparison
 
     Raises
     ------
     ValueError
         If there are fewer than two seeds, or `ptft.simulate` refuses the arguments.
     """
-    seeds = list(seeds)
+    settings, seeds = list(dict.fromkeys(settings)), list(seeds)
     whole_number(len(seeds), "the number of seeds", at_least=2)
     alpha = positive_array(alpha, "alpha", ndim=1)
-    grid = [[simulate(setting.teacher, setting.init, float(a), d, seed) for seed in seeds] for a in alpha]
-    used = np.array([row[0].alpha for row in grid])
-    given_teacher = []
-    for seed in seeds:
-        beta_pt, beta_ft = sampled_teacher(setting.teacher, d, seed)
-        sampled = GaussianMixture.of_sample(beta_ft, setting.teacher.penalty_scale(setting.init, beta_pt))
-        given_teacher.append(replica_curve(used, sampled).mse)
-    return Comparison(
-        setting=setting,
-        d=d,
-        alpha=used,
-        mse=np.array([[point.mse for point in row] for row in grid]),
-        certified=np.array([[point.converged for point in row] for row in grid]),
-        theory=replica_curve(used, setting.teacher, setting.init).mse,
-        given_teacher=np.transpose(given_teacher),
-    )
+    pairs = [(setting.teacher, setting.init) for setting in settings]
+    grid = [[simulate_many(pairs, float(a), d, seed) for seed in seeds] for a in alpha]  # alpha, seed, setting
+    used = np.array([row[0][0].alpha for row in grid])
+    found = {}
+    for i, (setting, (teacher, init)) in enumerate(zip(settings, pairs, strict=True)):
+        given_teacher = []
+        for seed in seeds:
+            beta_pt, beta_ft = sampled_teacher(teacher, d, seed)
+            sampled = GaussianMixture.of_sample(beta_ft, teacher.penalty_scale(init, beta_pt))
+            given_teacher.append(replica_curve(used, sampled).mse)
+        found[setting] = Comparison(
+            setting=setting,
+            d=d,
+            alpha=used,
+            mse=np.array([[points[i].mse for points in row] for row in grid]),
+            certified=np.array([[points[i].converged for points in row] for row in grid]),
+            theory=replica_curve(used, teacher, init).mse,
+            given_teacher=np.transpose(given_teacher),
+        )
+    return found
 
 
 def predict(setting: Setting, alpha: ArrayLike) -> ReplicaCurve:

@@ -10,7 +10,7 @@ beta* + tau xi, and tau^2 follows the scalar recursion of Proposition 4.2 withou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,13 +24,13 @@ from ptft.validation import nonnegative_array, positive_array, whole_number
 
 @dataclass(frozen=True, eq=False)
 class Message:
-    """One iterate of message passing."""
+    """One iterate of message passing; with several problems each array has one more axis, the last."""
 
     beta: np.ndarray  # (d,) estimate
     misfit: np.ndarray  # (n,) y - X beta
     dual: np.ndarray  # (n,) nu
     slope: np.ndarray  # (d,) X^T nu, which is q'(beta) at the end point
-    theta: float
+    theta: np.ndarray  # ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,19 @@ class StateEvolution:
     theta: np.ndarray
 
 
-def message_passing(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Iterator[Message]:
-    """Iterate from beta = 0 without end; X has shape (n, d) with n < d, y (n,), k is positive of shape (d,).
+def message_passing(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Generator[Message, np.ndarray | None, None]:
+    """Iterate from beta = 0 without end.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d), n < d
+    y : ndarray, shape (n,), or (n, problems) for several problems with the same X, which share its products
+    k : ndarray, positive, shape (d,) or (d, problems)
+
+    Yields
+    ------
+    Message
+        Sending a boolean array of shape (problems,) back drops the problems where it is false.
 
     Nothing is checked: `ptft.min_penalty` is the entry with checks, a stopping rule and a certificate.
 
@@ -55,13 +66,15 @@ def message_passing(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Iterator[Mes
     array([0.829, 0.342])
     """
     n, d = X.shape
-    sqrt_k = np.sqrt(k)
-    a = np.sqrt(np.einsum("ij,ij->", X, X) / d) or 1.0
-    beta, z, misfit = np.zeros(d), y / a, y
-    theta, t = float(np.mean(sqrt_k)) * (d / n - 1), None
+    sqrt_k, a = np.sqrt(k), np.sqrt(np.einsum("ij,ij->", X, X) / d) or 1.0
+    beta, z, misfit = np.zeros(k.shape), y / a, y
+    theta, t = np.mean(sqrt_k, axis=0) * (d / n - 1), None
     while True:
         gradient = X.T @ (z / a)
-        yield Message(beta, misfit, z / (a * theta), gradient / theta, theta)
+        keep = yield Message(beta, misfit, z / (a * theta), gradient / theta, theta)
+        if keep is not None and not keep.all():
+            y, sqrt_k, beta, z, theta, gradient = (v[..., keep] for v in (y, sqrt_k, beta, z, theta, gradient))
+            t = None if t is None else t[..., keep]
         r = beta + gradient
         t, response, theta = _matching_prox(np.abs(r), sqrt_k, theta, t, n / d)
         beta = np.sign(r) * (sqrt_k / 2) * np.sinh(t)
@@ -70,8 +83,8 @@ def message_passing(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Iterator[Mes
 
 
 def _matching_prox(
-    size: np.ndarray, sqrt_k: np.ndarray, theta: float, guess: np.ndarray | None, alpha: float
-) -> tuple[np.ndarray, float, float]:
+    size: np.ndarray, sqrt_k: np.ndarray, theta: np.ndarray, guess: np.ndarray | None, alpha: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Proximal angles at a theta whose mean response is alpha within 1 %; angles, response, and theta a step closer.
 
     Newton steps on log theta: near the solution, one for each iteration.
@@ -79,13 +92,12 @@ def _matching_prox(
     for _ in range(50):
         guess = t = prox_angle(size, sqrt_k, theta, guess)
         c = sqrt_k * np.cosh(t)
-        share = c / (c + theta)
-        response = float(np.mean(share))
+        total = c + theta
+        response = np.mean(c / total, axis=0)
         excess = np.log(response / alpha)
-        closed = theta / (c + theta)
-        slope = np.mean(share * closed + t * sqrt_k * np.sinh(t) / (c + theta) * closed**2)  # -d response/d log theta
-        theta *= float(np.exp(np.clip(excess * response / slope, -3, 3)))
-        if abs(excess) < 0.01:
+        slope = np.mean((c + t * sqrt_k * np.sinh(t) * theta / total) * (theta / total) / total, axis=0)
+        theta = theta * np.exp(np.clip(excess * response / slope, -3, 3))  # slope: -d response / d log theta
+        if np.all(np.abs(excess) < 0.01):
             break
     return t, response, theta
 

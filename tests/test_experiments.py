@@ -40,7 +40,10 @@ def test_every_setting_is_feasible():
 
 
 def test_a_comparison_holds_theory_and_simulation():
-    result = experiments.compare(Setting(omega=1.0), [0.2, 0.4], d=200, seeds=range(4))
+    settings = [Setting(omega=1.0), Setting(omega=0.0)]
+    found = experiments.compare(settings, [0.2, 0.4], d=200, seeds=range(4))
+    result = found[settings[0]]
+    assert list(found) == settings and found[settings[1]].mse.shape == (2, 4)
     assert result.mse.shape == result.certified.shape == (2, 4) and result.certified.all()
     assert result.theory == pytest.approx(experiments.predict(Setting(omega=1.0), result.alpha).mse)
     assert result.half_width == pytest.approx(3.182 * result.standard_error, rel=1e-3)  # Student's t, 3 degrees
@@ -52,4 +55,4 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="number = 5 is not allowed"):
         experiments.experiment(5)
     with pytest.raises(ValueError, match="the number of seeds = 1 is not allowed: it must be at least 2"):
-        experiments.compare(Setting(), [0.2], d=50, seeds=[0])
+        experiments.compare([Setting()], [0.2], d=50, seeds=[0])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import ptft
+from ptft.simulation import simulate_many
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,22 @@ def test_a_seed_repeats_the_experiment():
     one, same, other = (ptft.simulate(*arguments, seed=s) for s in (4, 4, 5))
     assert one == same and one.mse != other.mse
     assert (one.n, one.d, one.seed, one.alpha) == (30, 100, 4, 0.3)
+
+
+def test_settings_simulated_together_are_those_simulated_alone():
+    settings = [
+        (ptft.SpikeSlab(0.1, rho, omega), ptft.Initialization(c, share * c))
+        for rho, omega, c, share in (
+            (0.1, 1.0, 1e-3, 0.0),
+            (0.1, 0.0, 1e-3, -0.99),
+            (0.01, 1.0, 1e-6, 0.0),
+            (0.9, 0.0, 1.0, 0.5),
+        )
+    ] + [(ptft.SingleTask(0.1), ptft.Initialization(1e-2))] * 9
+    together = simulate_many(settings, 0.3, 150, seed=2)
+    for point, setting in zip(together, settings, strict=True):
+        alone = ptft.simulate(*setting, 0.3, 150, seed=2)
+        assert point.converged and point.mse == pytest.approx(alone.mse, rel=1e-6)
 
 
 def test_more_data_never_hurt_exact_recovery():
