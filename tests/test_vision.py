@@ -561,19 +561,6 @@ def test_table_grows_but_loses_no_other_result(tmp_path):
     assert len(vision.read_table(path)) == 1
 
 
-def test_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "x.json"
-    tables.write_whole(path, b"old")
-
-    def disk_full(*args):
-        raise OSError
-
-    monkeypatch.setattr(tables.os, "replace", disk_full)
-    with pytest.raises(OSError):
-        tables.write_whole(path, b"new")
-    assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["x.json"]
-
-
 def test_command_writes_both_tables(tmp_path, monkeypatch, capsys, few_digits):
     monkeypatch.setattr(command_line, "Protocol", lambda: TINY)
     monkeypatch.setattr(command_line, "grid", lambda sizes: [vision.Point("untrained", 0.0, n) for n in sizes])

@@ -24,10 +24,11 @@ import numpy as np
 import torch
 from torchvision.models import ResNet
 
+from ptft.files import write_whole
 from ptft.validation import whole_number
 from ptft.vision.data import Split, load, normalize, split_dataset
 from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
-from ptft.vision.tables import ACCURACY_COLUMNS, REPRESENTATION_COLUMNS, ROOT, as_table, write_whole
+from ptft.vision.tables import ACCURACY_COLUMNS, REPRESENTATION_COLUMNS, ROOT, as_table
 from ptft.vision.training import (
     Training,
     accuracy,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from ptft.files import write_whole
 
 ACCURACY_COLUMNS = (
     "dataset",
@@ -83,19 +83,6 @@ def write_table(
     header = "".join(f"# {name}: {json.dumps(value)}\n" for name, value in provenance.items())
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, (header + _text(columns, rows)).encode())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file through a temporary one beside it, so that it is there whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _text(columns: Sequence[str], rows: Iterable[dict]) -> str:

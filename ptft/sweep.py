@@ -1,0 +1,299 @@
+"""``python -m ptft.sweep experiment-1 --d 5000 --seeds 14 --jobs 2 --out TABLE.parquet``: simulate the experiments.
+
+Points that share d, n and seed share their inputs, so they are solved together, up to `BATCH` settings in one unit: a
+unit is one task of the parallel run and one file of the work folder, written as soon as it is solved. A sweep that was
+stopped, or that grows, computes only what no file holds. The files lie in a folder named by `key`, so that results of
+two versions never mix.
+
+The engine is joblib on one machine and Dask on several; only the process that was started writes files. This module
+needs the extra ``ptft[sweep]``, and ``ptft[cluster]`` for ``--scheduler``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import os
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy
+
+import ptft
+from ptft import experiments
+from ptft.experiments import Setting
+from ptft.files import require_writable, write_whole
+from ptft.simulation import simulate_many
+from ptft.sweep_table import MEASURED, NAMES, Point, check_out, key, plan, write_table
+from ptft.validation import whole_number
+
+try:
+    from joblib import Parallel, delayed
+    from threadpoolctl import threadpool_limits
+    from tqdm import tqdm
+except ImportError as error:
+    raise ImportError(f"ptft.sweep needs {error.name}: pip install ptft[sweep]") from error
+
+BATCH = 16  # settings in a unit
+SCHEDULER_TIMEOUT = 10  # seconds
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Points with the same inputs, solved together."""
+
+    d: int
+    n: int
+    seed: int
+    settings: tuple[Setting, ...]
+
+
+class WorkersLost(RuntimeError):
+    """Worker processes were killed more often than the engine puts up with, or their scheduler was."""
+
+
+def units(points: Iterable[Point], batch: int = BATCH) -> list[Unit]:
+    """The tasks that solve `points`, each with at most `batch` settings: seed after seed, the largest n first."""
+    groups: dict[tuple[int, int, int], dict[Setting, None]] = {}
+    for setting, d, n, seed in points:
+        groups.setdefault((seed, -n, d), {})[setting] = None
+    tasks = []
+    for group in sorted(groups):
+        seed, minus_n, d = group
+        settings = tuple(groups[group])
+        tasks += [Unit(d, -minus_n, seed, settings[i : i + batch]) for i in range(0, len(settings), batch)]
+    return tasks
+
+
+def solve(unit: Unit, expected_key: str) -> dict[str, Any]:
+    """Simulate a unit on one BLAS thread: what its file holds.
+
+    Of a point: the fields of `SimulatedPoint` named in `MEASURED`, and an equal share of the unit's wall time, in
+    seconds. The process keeps the limit of one thread.
+
+    Raises
+    ------
+    ValueError
+        If this process runs another version than the one that asks.
+    RuntimeError
+        If the simulation fails; the message names the unit.
+    """
+    if key() != expected_key:
+        raise ValueError(f"a worker runs ptft {ptft.__version__} with key {key()}, but key {expected_key} is asked for")
+    threadpool_limits(1)  # lasts: a worker process does nothing else, and `run` undoes it in the calling process
+    start = time.perf_counter()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the column `converged` says it
+            done = simulate_many([(s.teacher, s.init) for s in unit.settings], unit.n / unit.d, unit.d, unit.seed)
+    except Exception as error:
+        raise RuntimeError(f"the simulation failed for d = {unit.d}, n = {unit.n}, seed = {unit.seed}") from error
+    seconds = (time.perf_counter() - start) / len(done)
+    points = [
+        {"setting": asdict(setting), **{c: getattr(point, c) for c in MEASURED[:-1]}, "seconds": seconds}
+        for setting, point in zip(unit.settings, done, strict=True)
+    ]
+    return {"key": expected_key, "d": unit.d, "n": unit.n, "seed": unit.seed, "machine": machine(), "points": points}
+
+
+def machine() -> str:
+    """What this process runs on."""
+    software = f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}"
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {software}"
+
+
+def read_units(folder: Path) -> dict[Point, dict[str, Any]]:
+    """The points of all finished units in a folder: columns `MEASURED` and ``machine``.
+
+    Warns
+    -----
+    UserWarning
+        For each file that is not a finished unit of this `key`; its points count as missing.
+    """
+    found: dict[Point, dict[str, Any]] = {}
+    for path in sorted(folder.glob("d-*.json")):
+        try:
+            unit = json.loads(path.read_text(encoding="utf-8"))
+            if unit["key"] != key():
+                raise ValueError(f"its key is {unit['key']}")
+            found |= {
+                Point(Setting(**point["setting"]), unit["d"], unit["n"], unit["seed"]): {
+                    "machine": unit["machine"],
+                    **{column: point[column] for column in MEASURED},
+                }
+                for point in unit["points"]
+            }
+        except (ValueError, KeyError, TypeError) as error:
+            warnings.warn(f"{path} is damaged ({error!r}): its points are computed again", stacklevel=2)
+    return found
+
+
+def run(
+    points: Iterable[Point],
+    work: str | Path,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    batch: int = BATCH,
+    progress: bool = False,
+) -> dict[Point, dict[str, Any]]:
+    """The results of `points`: those in the work folder are read, what is missing is computed.
+
+    Parameters
+    ----------
+    points : iterable of Point
+    work : path
+        Folder of folders, one per `key`, with a file per unit.
+    jobs : int, default 1
+        Processes on this machine, with one BLAS thread each.
+    scheduler : str, optional
+        Address of a Dask scheduler, such as ``tcp://127.0.0.1:8786``, whose workers are used instead.
+    batch : int, default `BATCH`
+        Settings in a unit: a kill loses at most the units in flight.
+    progress : bool, default False
+        Show a bar with an estimate of the time left on standard error.
+
+    Returns
+    -------
+    dict of Point to dict with the keys `MEASURED` and ``machine``
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or a worker runs another version.
+    OSError
+        If the work folder cannot be written, or the scheduler does not answer (ConnectionError).
+    WorkersLost
+        If workers or their scheduler were killed; what was finished is kept.
+    """
+    whole_number(jobs, "jobs", at_least=1)
+    whole_number(batch, "batch", at_least=1)
+    wanted = list(dict.fromkeys(points))
+    folder = _work_folder(Path(work))
+    found = read_units(folder)
+    tasks = units([point for point in wanted if point not in found], batch)
+    missing = sum(len(unit.settings) for unit in tasks)
+    interval = 0.5 if sys.stderr.isatty() else 30  # seconds between lines of a log
+    bar = tqdm(
+        total=len(wanted),
+        initial=len(wanted) - missing,
+        unit="point",
+        smoothing=0,
+        mininterval=interval,
+        disable=not progress,
+    )
+    solved = _solved_by_dask(tasks, scheduler) if scheduler else _solved_by_joblib(tasks, jobs)
+    with bar, threadpool_limits(None):  # restores the number of threads
+        for unit in solved:
+            text = json.dumps(unit)
+            name = hashlib.sha256(json.dumps([p["setting"] for p in unit["points"]]).encode()).hexdigest()[:12]
+            file = folder / f"d-{unit['d']}_seed-{unit['seed']:03d}_n-{unit['n']:05d}_{name}.json"
+            write_whole(file, text.encode())
+            bar.update(len(unit["points"]))
+    found = read_units(folder) if tasks else found
+    return {point: found[point] for point in wanted}
+
+
+def _work_folder(work: Path) -> Path:
+    folder = work / key()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"the work folder {work} cannot be made: {error.strerror}") from error
+    require_writable(folder, "the work folder")
+    return folder
+
+
+def _solved_by_joblib(tasks: list[Unit], jobs: int) -> Iterator[dict[str, Any]]:
+    engine = Parallel(n_jobs=min(jobs, len(tasks) or 1), return_as="generator_unordered", batch_size=1)
+    try:
+        yield from engine(delayed(solve)(unit, key()) for unit in tasks)
+    except BrokenExecutor as error:
+        raise WorkersLost("a worker process was killed; was there memory for this many --jobs?") from error
+
+
+async def _greet(scheduler: str) -> None:
+    """Exchange greetings with a scheduler: `Client` would wait for ever for one that accepts and keeps silent."""
+    from distributed.comm import connect
+
+    comm = await connect(scheduler, timeout=SCHEDULER_TIMEOUT)
+    await comm.close()
+
+
+def _solved_by_dask(tasks: list[Unit], scheduler: str) -> Iterator[dict[str, Any]]:
+    try:
+        from distributed import Client, KilledWorker, as_completed
+    except ImportError as error:
+        raise ImportError(f"--scheduler needs {error.name}: pip install ptft[cluster]") from error
+    try:
+        with ThreadPoolExecutor(1) as thread:  # a thread of its own, as a notebook already runs an event loop
+            thread.submit(asyncio.run, asyncio.wait_for(_greet(scheduler), SCHEDULER_TIMEOUT)).result()
+        client = Client(scheduler, timeout=SCHEDULER_TIMEOUT, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        reason = str(error) or f"nothing heard in {SCHEDULER_TIMEOUT} s"
+        raise ConnectionError(f"the scheduler {scheduler} does not answer: {reason}") from error
+    try:
+        # a result is a function of its unit, yet two sweeps on one cluster must not share futures: pure=False
+        futures = [client.submit(solve, unit, key(), pure=False, priority=-i) for i, unit in enumerate(tasks)]
+        for _, unit in as_completed(futures, client.loop, with_results=True):
+            if isinstance(unit, BaseException):  # the way in which a cancelled future arrives
+                raise WorkersLost(f"the scheduler {scheduler} was lost")
+            yield unit
+    except KilledWorker as error:
+        raise WorkersLost("Dask gave up on a unit whose workers were killed several times") from error
+    finally:
+        with suppress(TimeoutError):  # a scheduler that was lost says no goodbye
+            client.close(timeout=SCHEDULER_TIMEOUT)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a sweep and write its table; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ptft.sweep", description="Simulate a published experiment, or go on with a sweep, and store it."
+    )
+    parser.add_argument("name", help=", ".join(NAMES))
+    parser.add_argument("--d", type=int, required=True, help="dimension (published: 5000)")
+    parser.add_argument("--out", type=Path, required=True, help="the table, a .parquet file")
+    parser.add_argument("--seeds", type=int, default=14, help="number of seeds (default 14)")
+    parser.add_argument("--first-seed", type=int, default=6, help="the first seed (default 6)")
+    parser.add_argument("--alphas", type=int, default=len(experiments.ALPHA), help="number of alphas (default 11)")
+    parser.add_argument("--work", type=Path, default=Path("_build/sweep"), help="folder of finished points")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default 1)")
+    parser.add_argument("--scheduler", help="tcp://HOST:PORT of a Dask scheduler, to use its workers instead")
+    parser.add_argument("--batch", type=int, default=BATCH, help=f"settings solved together (default {BATCH})")
+    args = parser.parse_args(arguments)
+    first, last = experiments.ALPHA[[0, -1]].tolist()
+    try:
+        alpha = np.linspace(first, last, whole_number(args.alphas, "--alphas", at_least=1))
+        seeds = range(args.first_seed, args.first_seed + whole_number(args.seeds, "--seeds", at_least=1))
+        rows = plan(args.name, args.d, seeds, alpha)
+        check_out(args.out, rows)
+        points = [point for _, point in rows]
+        found = run(points, args.work, args.jobs, args.scheduler, args.batch, progress=True)
+        write_table(args.out, rows, found)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"ptft.sweep: {error}", file=sys.stderr)
+        return 2
+    except (WorkersLost, KeyboardInterrupt) as error:
+        reason = str(error) or "interrupted"
+        print(f"ptft.sweep: {reason}\nWhat was finished is kept: the same command goes on.", file=sys.stderr)
+        return 1
+    failed = sum(not result["converged"] for result in found.values())
+    print(f"{len(rows)} rows, {len(found)} points in {args.out}; not certified: {failed}")
+    return 0
+
+
+if __name__ == "__main__":
+    from ptft.sweep import main as imported_main  # worker processes find its functions by the name of the module
+
+    sys.exit(imported_main())
