@@ -22,5 +22,5 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     require_writable(tmp_path, "the folder")
-    with pytest.raises(OSError, match="the folder .*absent cannot be written"):
+    with pytest.raises(OSError, match=r"the folder .*absent cannot be written"):
         require_writable(tmp_path / "absent", "the folder")
