@@ -31,6 +31,8 @@ import papermill
 import yaml
 from nbclient.exceptions import DeadKernelError
 
+from ptft.files import write_whole
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "notebooks"
 CHAPTERS = ROOT / "book" / "chapters"
@@ -234,14 +236,9 @@ def _joined_streams(outputs: list) -> list:
 
 
 def write(text: str, path: Path) -> None:
-    """Write the file whole or not at all."""
+    """Write the file whole or not at all, in a folder that is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(path, text.encode())
 
 
 # ------------------------------------------------------------------------------------------ what is out of date

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import linalg
 
 from ptft.message_passing import message_passing
-from ptft.validation import broadcast, one_of, positive_array, real_array, require
+from ptft.validation import broadcast, one_of, positive_array, real_array, regression, require
 
 METHODS = ("auto", "amp", "newton")
 AMP_STEPS = 500
@@ -74,9 +74,7 @@ def min_penalty(X: ArrayLike, y: ArrayLike, k: ArrayLike, method: str = "auto", 
     >>> point.beta.round(3), point.converged
     (array([0.001, 0.999]), True)
     """
-    X, y = real_array(X, "X", ndim=2), real_array(y, "y", ndim=1)
-    if y.shape != (X.shape[0],):
-        raise ValueError(f"y has shape {y.shape}: it must have one entry for each of the {X.shape[0]} rows of X")
+    X, y = regression(X, y)
     k = positive_array(k, "k")
     if k.shape not in ((), (X.shape[1],)):
         raise ValueError(

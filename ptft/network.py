@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.integrate import LSODA
 
 from ptft.initialization import Initialization
-from ptft.validation import nonnegative_array, one_of, positive_array, real_array, whole_number
+from ptft.validation import nonnegative_array, one_of, positive_array, real_array, regression, whole_number
 
 METHODS = ("flow", "descent")
 
@@ -169,9 +169,7 @@ def train(
     >>> run.weights.beta.round(4)
     array([0.8997, 0.2007])
     """
-    X, y = real_array(X, "X", ndim=2), real_array(y, "y", ndim=1)
-    if y.shape != (X.shape[0],):
-        raise ValueError(f"y has shape {y.shape}: it must have one entry for each of the {X.shape[0]} rows of X")
+    X, y = regression(X, y)
     if weights.beta.shape != (X.shape[1],):
         raise ValueError(f"weights have shape {weights.beta.shape}: they must match the {X.shape[1]} columns of X")
     one_of(method, "method", METHODS)

@@ -48,6 +48,14 @@ def nonnegative_array(value: ArrayLike, name: str, ndim: int | None = None) -> n
     return array
 
 
+def regression(X: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs of shape (n, d) and labels of shape (n,), finite float64 arrays that match."""
+    X, y = real_array(X, "X", ndim=2), real_array(y, "y", ndim=1)
+    if y.shape != X.shape[:1]:
+        raise ValueError(f"y has shape {y.shape}: it must have one entry for each of the {X.shape[0]} rows of X")
+    return X, y
+
+
 def fraction(value: float, name: str) -> float:
     """`value` as a float in [0, 1]."""
     array = real_array(value, name, ndim=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import matplotlib as mpl
 import numpy as np
 from cycler import cycler
 from matplotlib.figure import Figure
+
+from ptft.files import write_whole
 
 # Okabe and Ito's palette, without the yellow that is illegible on white
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -67,7 +70,6 @@ def ordered_colors(count: int) -> list[Any]:
 
 def save(fig: Figure, path: str | Path) -> None:
     """Write `fig` in the format of the suffix of `path`, whole or not at all."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    fig.savefig(part, format=path.suffix[1:], metadata={"Date": None} if path.suffix == ".svg" else None)
-    os.replace(part, path)
+    path, image = Path(path), io.BytesIO()
+    fig.savefig(image, format=path.suffix[1:], metadata={"Date": None} if path.suffix == ".svg" else None)
+    write_whole(path, image.getvalue())
