@@ -137,7 +137,7 @@ def _amp(X: np.ndarray, Y: np.ndarray, K: np.ndarray, tolerance: float) -> list[
     iterates = message_passing(X, Y, K)
     state = next(iterates)
     for iteration in range(AMP_STEPS + 1):
-        gap, _ = _kkt_gap(state.beta, state.slope, sqrt_k[:, todo])
+        gap = _kkt_gap(state.beta, state.slope, sqrt_k[:, todo])
         gaps[iteration, todo] = gap
         certified = (gap <= tolerance / 3) & (np.linalg.norm(state.misfit, axis=0) <= tolerance / 3 * size[todo])
         hopeless = ~(gap < 1e30) | (iteration == AMP_STEPS)
@@ -219,11 +219,11 @@ def _penalty_sum(beta: np.ndarray, sqrt_k: np.ndarray) -> float:
     return float(np.sum(0.5 * np.abs(beta) * (t - np.tanh(t / 2))))
 
 
-def _kkt_gap(beta: np.ndarray, slope: np.ndarray, sqrt_k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Largest |slope - q'(beta)|/q''(beta), the Newton step that would close the gap, over max|beta|; and max|beta|."""
+def _kkt_gap(beta: np.ndarray, slope: np.ndarray, sqrt_k: np.ndarray) -> np.ndarray:
+    """Largest |slope - q'(beta)|/q''(beta), the Newton step that would close the gap, in units of max|beta|."""
     gap = np.max(np.hypot(sqrt_k, 2 * beta) * np.abs(slope - _slope(beta, sqrt_k)), axis=0)
     largest = np.max(np.abs(beta), axis=0)
-    return gap / np.where(largest > 0, largest, 1.0), largest
+    return gap / np.where(largest > 0, largest, 1.0)
 
 
 def _certify(
@@ -236,7 +236,7 @@ def _certify(
     method: str,
     tolerance: float,
 ) -> EndPoint:
-    kkt = float(_kkt_gap(beta, X.T @ dual, sqrt_k)[0])
+    kkt = float(_kkt_gap(beta, X.T @ dual, sqrt_k))
     interpolation = float(np.linalg.norm(y - X @ beta) / (np.linalg.norm(y) or 1.0))
     converged = bool(kkt <= tolerance and interpolation <= tolerance)
     return EndPoint(beta, dual, kkt, interpolation, iterations, method, converged)

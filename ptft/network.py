@@ -177,8 +177,10 @@ def train(
     whole_number(max_steps, "max_steps", at_least=1)
     size = float(np.linalg.norm(y)) or 1.0
     start = np.stack([weights.w1_plus, weights.w2_plus, weights.w1_minus, weights.w2_minus])
-    advance = _flow if method == "flow" else _descend
-    time, path = advance(X, y, start, tolerance * size, learning_rate, max_steps)
+    if method == "flow":
+        time, path = _flow(X, y, start, tolerance * size, max_steps)
+    else:
+        time, path = _descend(X, y, start, tolerance * size, learning_rate, max_steps)
     beta = path[:, 0] * path[:, 1] - path[:, 2] * path[:, 3]
     residual = np.linalg.norm(beta @ X.T - y, axis=1) / size
     end = Weights(*path[-1])
@@ -202,7 +204,7 @@ def _velocity(w: np.ndarray, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _flow(
-    X: np.ndarray, y: np.ndarray, start: np.ndarray, target: float, learning_rate: float, max_steps: int
+    X: np.ndarray, y: np.ndarray, start: np.ndarray, target: float, max_steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     def velocity(_: float, w: np.ndarray) -> np.ndarray:
         return _velocity(w.reshape(4, -1), X, y)[0].ravel()
