@@ -21,7 +21,7 @@ METHODS = ("auto", "amp", "newton")
 AMP_STEPS = 500
 AMP_COLUMNS = 10  # problems treated together: more share each product with X, fewer stay in the cache
 AMP_PATIENCE = 100  # steps in which message passing must gain a factor of ten
-NEWTON_STEPS = 200
+NEWTON_STEPS = 1000  # near a vertex of the l1 ball it creeps for hundreds of steps before it converges
 
 
 @dataclass(frozen=True, eq=False)

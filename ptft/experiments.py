@@ -5,7 +5,7 @@ Sources: Section 5.3, Appendix A and Appendix E.2.6. All settings have rho_pt = 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -148,11 +148,19 @@ class Comparison:
         return np.abs(self.mean - self.theory) <= self.half_width
 
     @property
-    def covered_given_teacher(self) -> np.ndarray:
-        """Whether the 95 % interval of the mean difference from the prediction for each teacher covers 0, (points,)."""
-        difference = self.mse - self.given_teacher
-        error = difference.std(axis=1, ddof=1) / np.sqrt(difference.shape[1])
-        return np.abs(difference.mean(axis=1)) <= stats.t.ppf(0.975, difference.shape[1] - 1) * error
+    def given_teachers(self) -> Comparison:
+        """The same errors against the prediction for the teachers that were sampled.
+
+        The difference from each teacher's own prediction is added to the theory, so that `mean`, its interval and
+        `covered` no longer vary with the teachers.
+        """
+        shift = self.given_teacher - self.theory[:, None]
+        return replace(self, mse=self.mse - shift, given_teacher=self.given_teacher - shift)
+
+    @property
+    def deviation(self) -> np.ndarray:
+        """Mean error minus the theory in standard errors of the mean, (points,)."""
+        return (self.mean - self.theory) / self.standard_error
 
 
 def compare(settings: Iterable[Setting], alpha: ArrayLike, d: int, seeds: Iterable[int]) -> dict[Setting, Comparison]:
@@ -182,23 +190,66 @@ def compare(settings: Iterable[Setting], alpha: ArrayLike, d: int, seeds: Iterab
     pairs = [(setting.teacher, setting.init) for setting in settings]
     grid = [[simulate_many(pairs, float(a), d, seed) for seed in seeds] for a in alpha]  # alpha, seed, setting
     used = np.array([row[0][0].alpha for row in grid])
-    found = {}
-    for i, (setting, (teacher, init)) in enumerate(zip(settings, pairs, strict=True)):
-        given_teacher = []
-        for seed in seeds:
-            beta_pt, beta_ft = sampled_teacher(teacher, d, seed)
-            sampled = GaussianMixture.of_sample(beta_ft, teacher.penalty_scale(init, beta_pt))
-            given_teacher.append(replica_curve(used, sampled).mse)
-        found[setting] = Comparison(
-            setting=setting,
-            d=d,
-            alpha=used,
-            mse=np.array([[points[i].mse for points in row] for row in grid]),
-            certified=np.array([[points[i].converged for points in row] for row in grid]),
-            theory=replica_curve(used, teacher, init).mse,
-            given_teacher=np.transpose(given_teacher),
-        )
-    return found
+    mse = np.array([[[point.mse for point in points] for points in row] for row in grid])
+    certified = np.array([[[point.converged for point in points] for points in row] for row in grid])
+    return {s: comparison(s, d, used, seeds, mse[..., i], certified[..., i]) for i, s in enumerate(settings)}
+
+
+def comparison(
+    setting: Setting, d: int, alpha: np.ndarray, seeds: Sequence[int], mse: np.ndarray, certified: np.ndarray
+) -> Comparison:
+    """The theory beside simulated errors of one setting.
+
+    Parameters
+    ----------
+    setting : Setting
+    d : int
+    alpha : ndarray (points,)
+    seeds : sequence of int
+        They fix the teachers that were sampled.
+    mse, certified : ndarray (points, seeds)
+    """
+    teacher, init = setting.teacher, setting.init
+    given_teacher = []
+    for seed in seeds:
+        beta_pt, beta_ft = sampled_teacher(teacher, d, seed)
+        sampled = GaussianMixture.of_sample(beta_ft, teacher.penalty_scale(init, beta_pt))
+        # few coordinates may hold no active one: nothing is learned then, and nothing is wrong
+        given_teacher.append(replica_curve(alpha, sampled).mse if beta_ft.any() else np.zeros_like(alpha))
+    theory = replica_curve(alpha, teacher, init).mse
+    return Comparison(setting, d, alpha, mse, certified, theory, np.transpose(given_teacher))
+
+
+def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tuple[float, float]:
+    """How far simulations lie from the predictions for their teachers: a mean, and half its 95 % interval.
+
+    The deviation of a point is in units of the theory; points whose theory is at most `seen` are left out. Points of
+    one seed share their data, so the interval is that of the seeds' means (Student's t). (nan, nan) without a point.
+    """
+    relative = [
+        ((r.mse - r.given_teacher) / r.theory[:, None])[shown] for r in results if (shown := r.theory > seen).any()
+    ]
+    if not relative:
+        return np.nan, np.nan
+    seeds = np.concatenate(relative).mean(axis=0)
+    half_width = stats.t.ppf(0.975, seeds.size - 1) * seeds.std(ddof=1) / np.sqrt(seeds.size)
+    return float(seeds.mean()), float(half_width)
+
+
+def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[Setting, Setting]]) -> np.ndarray:
+    """Whether the ratio of a pair's errors, first over second, grows from each pair to the next, at every point.
+
+    Parameters
+    ----------
+    errors : mapping from each setting to its errors, shape (points,)
+    pairs : iterable of (worse, better) settings, at least two
+
+    Returns
+    -------
+    ndarray of bool (points,)
+    """
+    ratios = [np.log(errors[worse]) - np.log(errors[better]) for worse, better in pairs]
+    return np.all(np.diff(ratios, axis=0) > 0, axis=0)
 
 
 def predict(setting: Setting, alpha: ArrayLike) -> ReplicaCurve:

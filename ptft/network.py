@@ -230,7 +230,7 @@ def _descend(
         velocity, misfit = _velocity(w, X, y)
         arrived = np.linalg.norm(misfit) <= target
         new = w + learning_rate * velocity
-        if arrived or not np.all(np.abs(new) < 1e150):
+        if arrived or not np.all(np.abs(new) < 1e70):  # beyond, squares of beta overflow
             break
         w = new
         if step in record:

@@ -33,6 +33,22 @@ def sampled_teacher(teacher: Teacher, d: int, seed: int) -> tuple[np.ndarray, np
     return teacher.sample(d, np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[0]))
 
 
+def sampled_inputs(alpha: float, d: int, seed: int) -> np.ndarray:
+    """The inputs X, shape (n, d) with n = round(alpha d), with which `simulate` works at this alpha and seed.
+
+    Raises
+    ------
+    ValueError
+        If alpha gives no example or more than d, or a number is outside its range.
+    """
+    d, seed = whole_number(d, "d", at_least=1), whole_number(seed, "seed")
+    alpha = float(positive_array(alpha, "alpha", ndim=0))
+    n = round(alpha * d)
+    require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
+    rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[1])
+    return rng.standard_normal((n, d)) / np.sqrt(d)
+
+
 def simulate(
     teacher: Teacher, init: Initialization, alpha: float, d: int, seed: int, noise_var: float = 0.0
 ) -> SimulatedPoint:
@@ -98,13 +114,10 @@ def simulate_many(
     >>> lazy.mse > rich.mse
     True
     """
-    d, seed = whole_number(d, "d", at_least=1), whole_number(seed, "seed")
-    alpha = float(positive_array(alpha, "alpha", ndim=0))
     noise_var = float(nonnegative_array(noise_var, "noise_var", ndim=0))
-    n = round(alpha * d)
-    require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
-    input_rng, noise_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)[1:])
-    X = input_rng.standard_normal((n, d)) / np.sqrt(d)
+    X = sampled_inputs(alpha, d, seed)
+    n = len(X)
+    noise_rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[2])
     noise = np.sqrt(noise_var) * noise_rng.standard_normal((n, 1))
     pairs = [sampled_teacher(teacher, d, seed) for teacher, _ in settings]
     beta_ft = np.column_stack([ft for _, ft in pairs])

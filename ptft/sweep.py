@@ -5,48 +5,34 @@ unit is one task of the parallel run and one file of the work folder, written as
 stopped, or that grows, computes only what no file holds. The files lie in a folder named by `key`, so that results of
 two versions never mix.
 
-The engine is joblib on one machine and Dask on several; only the process that was started writes files. This module
-needs the extra ``ptft[sweep]``, and ``ptft[cluster]`` for ``--scheduler``.
+The tasks are run by `ptft.engine`, joblib on one machine and Dask on several; only the process that was started writes
+files. This module needs the extra ``ptft[sweep]``, and ``ptft[cluster]`` for ``--scheduler``.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import hashlib
 import json
-import os
-import platform
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy
 
-import ptft
 from ptft import experiments
+from ptft.engine import WorkersLost, machine, progress_bar, read_files, solved, start_task, work_folder
 from ptft.experiments import Setting
-from ptft.files import require_writable, write_whole
+from ptft.files import write_whole
 from ptft.simulation import simulate_many
 from ptft.sweep_table import MEASURED, NAMES, Point, check_out, key, plan, write_table
 from ptft.validation import whole_number
 
-try:
-    from joblib import Parallel, delayed
-    from threadpoolctl import threadpool_limits
-    from tqdm import tqdm
-except ImportError as error:
-    raise ImportError(f"ptft.sweep needs {error.name}: pip install ptft[sweep]") from error
-
 BATCH = 16  # settings in a unit
-SCHEDULER_TIMEOUT = 10  # seconds
 
 
 @dataclass(frozen=True)
@@ -57,10 +43,6 @@ class Unit:
     n: int
     seed: int
     settings: tuple[Setting, ...]
-
-
-class WorkersLost(RuntimeError):
-    """Worker processes were killed more often than the engine puts up with, or their scheduler was."""
 
 
 def units(points: Iterable[Point], batch: int = BATCH) -> list[Unit]:
@@ -89,9 +71,7 @@ def solve(unit: Unit, expected_key: str) -> dict[str, Any]:
     RuntimeError
         If the simulation fails; the message names the unit.
     """
-    if key() != expected_key:
-        raise ValueError(f"a worker runs ptft {ptft.__version__} with key {key()}, but key {expected_key} is asked for")
-    threadpool_limits(1)  # lasts: a worker process does nothing else, and `run` undoes it in the calling process
+    start_task(key(), expected_key)
     start = time.perf_counter()
     try:
         with warnings.catch_warnings():
@@ -107,12 +87,6 @@ def solve(unit: Unit, expected_key: str) -> dict[str, Any]:
     return {"key": expected_key, "d": unit.d, "n": unit.n, "seed": unit.seed, "machine": machine(), "points": points}
 
 
-def machine() -> str:
-    """What this process runs on."""
-    software = f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}"
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {software}"
-
-
 def read_units(folder: Path) -> dict[Point, dict[str, Any]]:
     """The points of all finished units in a folder: columns `MEASURED` and ``machine``.
 
@@ -121,22 +95,20 @@ def read_units(folder: Path) -> dict[Point, dict[str, Any]]:
     UserWarning
         For each file that is not a finished unit of this `key`; its points count as missing.
     """
-    found: dict[Point, dict[str, Any]] = {}
-    for path in sorted(folder.glob("d-*.json")):
-        try:
-            unit = json.loads(path.read_text(encoding="utf-8"))
-            if unit["key"] != key():
-                raise ValueError(f"its key is {unit['key']}")
-            found |= {
-                Point(Setting(**point["setting"]), unit["d"], unit["n"], unit["seed"]): {
-                    "machine": unit["machine"],
-                    **{column: point[column] for column in MEASURED},
-                }
-                for point in unit["points"]
-            }
-        except (ValueError, KeyError, TypeError) as error:
-            warnings.warn(f"{path} is damaged ({error!r}): its points are computed again", stacklevel=2)
-    return found
+    return read_files(folder.glob("d-*.json"), _read_unit)
+
+
+def _read_unit(path: Path) -> dict[Point, dict[str, Any]]:
+    unit = json.loads(path.read_text(encoding="utf-8"))
+    if unit["key"] != key():
+        raise ValueError(f"its key is {unit['key']}")
+    return {
+        Point(Setting(**point["setting"]), unit["d"], unit["n"], unit["seed"]): {
+            "machine": unit["machine"],
+            **{column: point[column] for column in MEASURED},
+        }
+        for point in unit["points"]
+    }
 
 
 def run(
@@ -179,22 +151,12 @@ def run(
     whole_number(jobs, "jobs", at_least=1)
     whole_number(batch, "batch", at_least=1)
     wanted = list(dict.fromkeys(points))
-    folder = _work_folder(Path(work))
+    folder = work_folder(work, key())
     found = read_units(folder)
     tasks = units([point for point in wanted if point not in found], batch)
     missing = sum(len(unit.settings) for unit in tasks)
-    interval = 0.5 if sys.stderr.isatty() else 30  # seconds between lines of a log
-    bar = tqdm(
-        total=len(wanted),
-        initial=len(wanted) - missing,
-        unit="point",
-        smoothing=0,
-        mininterval=interval,
-        disable=not progress,
-    )
-    solved = _solved_by_dask(tasks, scheduler) if scheduler else _solved_by_joblib(tasks, jobs)
-    with bar, threadpool_limits(None):  # restores the number of threads
-        for unit in solved:
+    with progress_bar(len(wanted), len(wanted) - missing, progress) as bar:
+        for unit in solved(solve, tasks, key(), jobs, scheduler):
             text = json.dumps(unit)
             name = hashlib.sha256(json.dumps([p["setting"] for p in unit["points"]]).encode()).hexdigest()[:12]
             file = folder / f"d-{unit['d']}_seed-{unit['seed']:03d}_n-{unit['n']:05d}_{name}.json"
@@ -204,65 +166,13 @@ def run(
     return {point: found[point] for point in wanted}
 
 
-def _work_folder(work: Path) -> Path:
-    folder = work / key()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(f"the work folder {work} cannot be made: {error.strerror}") from error
-    require_writable(folder, "the work folder")
-    return folder
-
-
-def _solved_by_joblib(tasks: list[Unit], jobs: int) -> Iterator[dict[str, Any]]:
-    engine = Parallel(n_jobs=min(jobs, len(tasks) or 1), return_as="generator_unordered", batch_size=1)
-    try:
-        yield from engine(delayed(solve)(unit, key()) for unit in tasks)
-    except BrokenExecutor as error:
-        raise WorkersLost("a worker process was killed; was there memory for this many --jobs?") from error
-
-
-async def _greet(scheduler: str) -> None:
-    """Exchange greetings with a scheduler: `Client` would wait for ever for one that accepts and keeps silent."""
-    from distributed.comm import connect
-
-    comm = await connect(scheduler, timeout=SCHEDULER_TIMEOUT)
-    await comm.close()
-
-
-def _solved_by_dask(tasks: list[Unit], scheduler: str) -> Iterator[dict[str, Any]]:
-    try:
-        from distributed import Client, KilledWorker, as_completed
-    except ImportError as error:
-        raise ImportError(f"--scheduler needs {error.name}: pip install ptft[cluster]") from error
-    try:
-        with ThreadPoolExecutor(1) as thread:  # a thread of its own, as a notebook already runs an event loop
-            thread.submit(asyncio.run, asyncio.wait_for(_greet(scheduler), SCHEDULER_TIMEOUT)).result()
-        client = Client(scheduler, timeout=SCHEDULER_TIMEOUT, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        reason = str(error) or f"nothing heard in {SCHEDULER_TIMEOUT} s"
-        raise ConnectionError(f"the scheduler {scheduler} does not answer: {reason}") from error
-    try:
-        # a result is a function of its unit, yet two sweeps on one cluster must not share futures: pure=False
-        futures = [client.submit(solve, unit, key(), pure=False, priority=-i) for i, unit in enumerate(tasks)]
-        for _, unit in as_completed(futures, client.loop, with_results=True):
-            if isinstance(unit, BaseException):  # the way in which a cancelled future arrives
-                raise WorkersLost(f"the scheduler {scheduler} was lost")
-            yield unit
-    except KilledWorker as error:
-        raise WorkersLost("Dask gave up on a unit whose workers were killed several times") from error
-    finally:
-        with suppress(TimeoutError):  # a scheduler that was lost says no goodbye
-            client.close(timeout=SCHEDULER_TIMEOUT)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run a sweep and write its table; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m ptft.sweep", description="Simulate a published experiment, or go on with a sweep, and store it."
     )
     parser.add_argument("name", help=", ".join(NAMES))
-    parser.add_argument("--d", type=int, required=True, help="dimension (published: 5000)")
+    parser.add_argument("--d", type=int, nargs="+", required=True, help="one dimension or several (published: 5000)")
     parser.add_argument("--out", type=Path, required=True, help="the table, a .parquet file")
     parser.add_argument("--seeds", type=int, default=14, help="number of seeds (default 14)")
     parser.add_argument("--first-seed", type=int, default=6, help="the first seed (default 6)")
@@ -276,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         alpha = np.linspace(first, last, whole_number(args.alphas, "--alphas", at_least=1))
         seeds = range(args.first_seed, args.first_seed + whole_number(args.seeds, "--seeds", at_least=1))
-        rows = plan(args.name, args.d, seeds, alpha)
+        rows = [row for d in dict.fromkeys(args.d) for row in plan(args.name, d, seeds, alpha)]
         check_out(args.out, rows)
         points = [point for _, point in rows]
         found = run(points, args.work, args.jobs, args.scheduler, args.batch, progress=True)

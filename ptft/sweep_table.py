@@ -18,19 +18,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import ptft
-from ptft import experiments
-from ptft.experiments import Setting
-from ptft.files import require_writable, write_whole
+from ptft import experiments, stored_table
+from ptft.experiments import Comparison, Setting, comparison
 from ptft.validation import one_of, positive_array, require, whole_number
 
 try:
     import pandas as pd
-    import pyarrow as pa
-    from pyarrow import parquet
 except ImportError as error:
     raise ImportError(f"ptft.sweep_table needs {error.name}: pip install ptft[sweep]") from error
 
 FORMAT = 1  # of the stored units and tables, and of the way in which a point is solved: raise it when either changes
+MADE_BY = "python -m ptft.sweep"
 NAMES = ("experiment-1", "experiment-2", "experiment-3", "experiment-4", "figure-5", "all")
 IDENTITY = ("experiment", "rho_pt", "rho_ft", "omega", "c_pt", "lambda_pt", "gamma_ft", "d", "alpha", "seed")
 MEASURED = ("mse", "kkt_residual", "method", "converged", "seconds")
@@ -111,15 +109,19 @@ def identity(rows: Iterable[tuple[str, Point]]) -> pd.DataFrame:
 def table(rows: list[tuple[str, Point]], found: dict[Point, dict[str, Any]]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The table of a plan, one row per point with the columns `COLUMNS`, and its provenance."""
     measured = pd.DataFrame([found[point] for _, point in rows])
-    provenance = {
-        "made by": "python -m ptft.sweep",
+    provenance = {**provenance_of(), "machine": sorted(measured["machine"].unique())}
+    return pd.concat([identity(rows), measured], axis=1)[list(COLUMNS)], provenance
+
+
+def provenance_of() -> dict[str, Any]:
+    """What the provenance of a table holds before there are results."""
+    return {
+        "made by": MADE_BY,
         "format": FORMAT,
         "ptft": ptft.__version__,
         "key": key(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": sorted(measured["machine"].unique()),
     }
-    return pd.concat([identity(rows), measured], axis=1)[list(COLUMNS)], provenance
 
 
 def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -132,14 +134,30 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     ValueError
         If it is not a table of a sweep, or one of another format.
     """
-    try:
-        stored = parquet.read_table(path)
-        provenance = json.loads((stored.schema.metadata or {})[b"ptft"])
-    except (pa.ArrowInvalid, KeyError):
-        raise ValueError(f"{path} is not a table of python -m ptft.sweep") from None
-    if provenance["format"] != FORMAT:
-        raise ValueError(f"{path} has format {provenance['format']}, made by ptft {provenance['ptft']}; not {FORMAT}")
-    return stored.to_pandas(), provenance
+    return stored_table.read_table(path, MADE_BY, FORMAT)
+
+
+def comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison]:
+    """Simulation and theory of every setting that a table holds at one d, as `experiments.compare` gives them.
+
+    Raises
+    ------
+    ValueError
+        If the table has no row of this d, or a setting lacks a seed at some alpha.
+    """
+    rows = stored[stored["d"] == d].drop_duplicates(list(IDENTITY[1:]))
+    require(len(rows) > 0, "d", d, f"one of {sorted(stored['d'].unique().tolist())}, the dimensions in the table")
+    found = {}
+    for _, group in rows.groupby(list(IDENTITY[1:7]), dropna=False, sort=False):
+        rho_pt, rho_ft, omega, c_pt, lambda_pt, gamma_ft = map(float, group.iloc[0][list(IDENTITY[1:7])])
+        alone = Setting(rho_ft, c_pt=c_pt, pretrained=False)
+        setting = alone if np.isnan(omega) else Setting(rho_ft, omega, c_pt, lambda_pt, gamma_ft, rho_pt)
+        grid = group.pivot(index="alpha", columns="seed", values=["mse", "converged"])
+        require(not grid.isna().any(axis=None), "the table", setting, "complete: every seed at every alpha")
+        alpha, seeds = grid.index.to_numpy(), grid["mse"].columns.tolist()
+        mse, certified = grid["mse"].to_numpy(float), grid["converged"].to_numpy(bool)
+        found[setting] = comparison(setting, d, alpha, seeds, mse, certified)
+    return found
 
 
 def check_out(path: Path, rows: list[tuple[str, Point]]) -> None:
@@ -152,23 +170,7 @@ def check_out(path: Path, rows: list[tuple[str, Point]]) -> None:
     OSError
         If the folder is missing or cannot be written, or `path` holds anything else (FileExistsError).
     """
-    if path.suffix != ".parquet":
-        raise ValueError(f"--out = {str(path)!r} is not allowed: its name must end in .parquet")
-    require_writable(path.parent, "the folder of --out,")
-    if not path.exists():
-        return
-    if not path.is_file():
-        raise FileExistsError(f"{path} is not a file")
-    try:
-        old, provenance = read_table(path)
-    except ValueError as error:
-        raise FileExistsError(f"{error}: move it away") from error
-    if provenance["key"] != key():
-        made = f"ptft {provenance['ptft']} (key {provenance['key']})"
-        raise FileExistsError(f"{path} was made by {made}, this is {ptft.__version__} (key {key()}): move it away")
-    common = old[list(IDENTITY)].merge(identity(rows), on=list(IDENTITY))  # missing values match each other
-    if len(common) < len(old):
-        raise FileExistsError(f"{path} has {len(old) - len(common)} rows that this sweep lacks: move it away")
+    stored_table.check_out(path, identity(rows), provenance_of())
 
 
 def write_table(path: Path, rows: list[tuple[str, Point]], found: dict[Point, dict[str, Any]]) -> None:
@@ -181,8 +183,4 @@ def write_table(path: Path, rows: list[tuple[str, Point]], found: dict[Point, di
     """
     check_out(path, rows)
     frame, provenance = table(rows, found)
-    stored = pa.Table.from_pandas(frame, preserve_index=False)
-    stored = stored.replace_schema_metadata({**(stored.schema.metadata or {}), b"ptft": json.dumps(provenance)})
-    buffer = pa.BufferOutputStream()
-    parquet.write_table(stored, buffer)
-    write_whole(path, buffer.getvalue().to_pybytes())
+    stored_table.write_table(path, frame, provenance)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 import ptft
+from ptft import min_penalty, simulation
+from ptft.experiments import Setting
 
 
 def gaussian_data(n, d, seed, noise=0.0):
@@ -168,3 +170,12 @@ def test_message_passing_that_fails_hands_over_to_newton():
         assert not ptft.min_penalty(X, X @ beta, k, method="amp").converged
     point = ptft.min_penalty(X, X @ beta, k)
     assert point.converged and point.method == "newton"
+
+
+def test_newton_creeps_past_a_vertex_and_is_certified():
+    """The only published setting, of 71 at 11 data scales and 14 seeds with d = 500, that took more than 200 steps."""
+    setting = Setting(0.1, 0.0, lambda_pt=-0.999999e-3, gamma_ft=1e-6)
+    X = simulation.sampled_inputs(0.206, 500, 12)
+    beta_pt, beta_ft = simulation.sampled_teacher(setting.teacher, 500, 12)
+    point = min_penalty(X, X @ beta_ft, setting.init.k(beta_pt))
+    assert point.converged and point.method == "newton" and point.iterations > 200

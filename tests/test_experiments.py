@@ -51,6 +51,33 @@ def test_a_comparison_holds_theory_and_simulation():
     assert np.all(np.abs(result.mean - result.theory) < 8 * result.standard_error + 0.1 * result.theory)
 
 
+def test_given_the_teachers_only_the_data_vary():
+    result = experiments.compare([Setting(omega=1.0)], [0.2, 0.4], d=200, seeds=range(4))[Setting(omega=1.0)]
+    given = result.given_teachers
+    assert given.theory == pytest.approx(result.theory)
+    assert given.given_teacher == pytest.approx(np.repeat(result.theory[:, None], 4, axis=1))
+    difference = result.mse - result.given_teacher
+    assert given.mean - given.theory == pytest.approx(difference.mean(axis=1))
+    assert given.deviation == pytest.approx(difference.mean(axis=1) / (difference.std(axis=1, ddof=1) / 2))
+
+
+def test_the_relative_deviation_is_the_mean_over_points_and_seeds():
+    alpha, theory = np.array([0.1, 0.2, 0.3]), np.array([0.5, 0.2, 1e-5])
+    given = np.array([[0.5, 0.6], [0.2, 0.3], [1.0, 1.0]])
+    mse = given + theory[:, None] * np.array([0.1, 0.3])
+    certified = np.ones((3, 2), dtype=bool)
+    result = experiments.Comparison(Setting(), 10, alpha, mse, certified, theory, given)
+    mean, half_width = experiments.relative_deviation([result])
+    assert (mean, half_width) == pytest.approx((0.2, 12.7062 * 0.1), rel=1e-5)  # Student's t, one degree of freedom
+    assert np.isnan(experiments.relative_deviation([result], seen=1.0)).all()
+
+
+def test_an_advantage_grows_where_each_ratio_exceeds_the_one_before():
+    a, b, c, d = (Setting(c_pt=value) for value in (1.0, 2.0, 3.0, 4.0))
+    errors = {a: np.array([1.0, 1.0, 1.0]), b: np.array([1.0, 1.0, 2.0]), c: np.array([3.0, 1.0, 1.0]), d: np.ones(3)}
+    assert experiments.advantage_grows(errors, [(a, b), (c, d)]).tolist() == [True, False, True]
+
+
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="number = 5 is not allowed"):
         experiments.experiment(5)

@@ -17,7 +17,7 @@ from pyarrow import parquet
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import ptft
-from ptft import experiments, simulate, sweep, sweep_table
+from ptft import engine, experiments, simulate, sweep, sweep_table
 from ptft.experiments import Setting
 from ptft.files import require_writable
 from ptft.sweep_table import COLUMNS, IDENTITY, Point
@@ -330,6 +330,24 @@ def provenance_version(path):
     return sweep_table.read_table(path)[1]["ptft"]
 
 
+def test_a_table_gives_the_comparisons_that_simulating_again_gives(tmp_path):
+    settings = experiments.experiment(2) + experiments.experiment(4)
+    rows = small("experiment-2") + small("experiment-4") + sweep_table.plan("experiment-4", 40, [6, 7], [0.1, 0.5])
+    stored, _ = sweep_table.table(rows, sweep.run(points_of(rows), tmp_path))
+    found = sweep_table.comparisons(stored, 60)
+    again = experiments.compare(settings, [0.1, 0.5], 60, [6, 7])
+    assert list(found) == list(again)
+    for setting in settings:
+        for field in ("alpha", "theory", "given_teacher", "certified"):
+            assert np.array_equal(getattr(found[setting], field), getattr(again[setting], field))
+        assert found[setting].mse == pytest.approx(again[setting].mse, rel=1e-6)
+    with pytest.raises(ValueError, match=r"d = 50 is not allowed: it must be one of \[40, 60\]"):
+        sweep_table.comparisons(stored, 50)
+    lacking = stored.drop(stored.query("experiment == '4' and d == 60").index[0])
+    with pytest.raises(ValueError, match="complete: every seed at every alpha"):
+        sweep_table.comparisons(lacking, 60)
+
+
 def test_a_table_is_read_only_if_it_is_one(tmp_path):
     with pytest.raises(OSError):
         sweep_table.read_table(tmp_path / "missing.parquet")
@@ -393,7 +411,7 @@ def test_a_missing_extra_is_named(tmp_path, missing, extra):
 
 @pytest.mark.parametrize("listens", [False, True], ids=["nobody listens", "nobody answers"])
 def test_a_scheduler_that_does_not_answer_is_reported(tmp_path, capsys, monkeypatch, listens):
-    monkeypatch.setattr(sweep, "SCHEDULER_TIMEOUT", 1)
+    monkeypatch.setattr(engine, "SCHEDULER_TIMEOUT", 1)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if listens:

@@ -17,6 +17,7 @@ from ptft.message_passing import StateEvolution
 from ptft.monte_carlo import MonteCarloCurve
 from ptft.penalty import prox
 from ptft.replica import ReplicaCurve
+from ptft.stopping_rule import StoppedPoint
 
 ALPHA_LABEL = r"data scale $\alpha = n/d$"
 MSE_LABEL = r"error $\mathbb{E}(\hat\beta - \beta^*)^2$"
@@ -183,6 +184,55 @@ def single_task(curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting,
         ax.set_title(rf"$\rho$ = {setting.rho_ft:g}")
     axes[0, -1].legend(loc="lower left")
     _error_axes(axes)
+    return fig
+
+
+def finite_size(deviations: Mapping[str, Mapping[int, tuple[float, float]]]) -> Figure:
+    """Relative deviation of the simulated error from its prediction, with its interval, against d; a line a label."""
+    fig, axes = figure(1, 1, height=3.0)
+    ax = axes[0, 0]
+    ax.axhline(0, color="#999999", linewidth=0.8)
+    for i, ((label, by_d), color, marker) in enumerate(zip(deviations.items(), COLORS, "os^Dv", strict=False)):
+        d, values = np.array(list(by_d)), np.array(list(by_d.values()))
+        beside = d * 1.04 ** (i - (len(deviations) - 1) / 2)  # so that the bars do not cover each other
+        ax.errorbar(beside, 100 * values[:, 0], 100 * values[:, 1], fmt=marker, color=color, markersize=4, label=label)
+    ax.set_xscale("log")
+    sizes = sorted({d for by_d in deviations.values() for d in by_d})
+    ax.set_xticks(sizes, [str(d) for d in sizes], minor=False)
+    ax.set_xticks([], minor=True)
+    ax.set_xlabel("number of coordinates $d$")
+    ax.set_ylabel("deviation from the prediction (%)")
+    ax.legend(ncols=len(deviations), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, columnspacing=1.2)
+    return fig
+
+
+def stopping_rule(runs: Mapping[float, Sequence[Sequence[Sequence[StoppedPoint]]]], alpha: np.ndarray) -> Figure:
+    """Gradient descent at thresholds on its loss; `runs` is by omega, then alpha, seed and threshold.
+
+    One panel for each omega shows the mean errors, and the last one the median numbers of epochs.
+    """
+    fig, axes = figure(1, len(runs) + 1, height=3.0)
+    losses = [point.loss for point in next(iter(runs.values()))[0][0]]
+    colors = ordered_colors(len(losses))
+    for ax, (omega, by_alpha) in zip(axes[0], runs.items(), strict=False):
+        end = [np.mean([seed[0].end_mse for seed in seeds]) for seeds in by_alpha]
+        ax.semilogy(alpha, end, color="black", label="end point")
+        for i, (loss, color, marker) in enumerate(zip(losses, colors, MARKERS, strict=False)):
+            stopped = [np.mean([seed[i].mse for seed in seeds]) for seeds in by_alpha]
+            ax.semilogy(alpha, stopped, linestyle="", marker=marker, color=color, label=f"loss {number(loss)}")
+        ax.set_title(f"{SYMBOLS['omega']} = {omega:g}")
+        ax.set_ylabel(MSE_LABEL if ax is axes[0, 0] else "")
+    axes[0, 0].legend(loc="lower left")
+    last = axes[0, -1]
+    for i, (color, marker) in enumerate(zip(colors, MARKERS, strict=False)):
+        for (omega, by_alpha), line in zip(runs.items(), LINES, strict=False):
+            epochs = [np.median([seed[i].epochs for seed in seeds]) for seeds in by_alpha]
+            label = f"{SYMBOLS['omega']} = {omega:g}" if i == 0 else None
+            last.semilogy(alpha, epochs, line, marker=marker, color=color, label=label)
+    last.set_title("epochs")
+    last.legend()
+    for ax in axes[0]:
+        ax.set_xlabel(ALPHA_LABEL)
     return fig
 
 

@@ -1,0 +1,42 @@
+"""The directive `claims`: a table for each chapter that computed entries, read from the executed notebooks."""
+
+from pathlib import Path
+
+import nbformat
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from ptft.claims import KEY, VERDICTS, Claim, claims_table
+
+
+def read_claims(path):
+    """Title of an executed chapter and the claims that it holds."""
+    cells = nbformat.read(path, 4).cells
+    title = next(line[2:] for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
+    metadata = [output.get("metadata", {}) for cell in cells for output in cell.get("outputs", [])]
+    return title, [Claim(**entry) for one in metadata for entry in one.get(KEY, [])]
+
+
+class Claims(SphinxDirective):
+    """How many claims came to which verdict, and all of them, chapter by chapter."""
+
+    def run(self):
+        chapters = {path: read_claims(path) for path in sorted(Path(self.env.srcdir).glob("book/chapters/*.ipynb"))}
+        tables, verdicts = [], []
+        for path, (title, claims) in chapters.items():
+            self.env.note_dependency(str(path))
+            if claims:
+                number = path.stem[:2]
+                tables.append(claims_table(claims, f"tab-all-claims-{number}", f"Chapter {int(number)}: {title}"))
+                verdicts += [claim.verdict for claim in claims]
+        counts = ", ".join(f"{verdicts.count(verdict)} *{verdict}*" for verdict in VERDICTS)
+        text = "\n\n".join([f"Of {len(verdicts)} statements: {counts}.", *tables])
+        node = nodes.container()
+        self.state.nested_parse(StringList(text.splitlines(), source="claims"), self.content_offset, node)
+        return node.children
+
+
+def setup(app):
+    app.add_directive("claims", Claims)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,110 @@
+"""What a threshold on the loss leaves of training: gradient descent stopped there, beside the exact end point.
+
+The published simulations train by gradient descent and stop at a loss (Appendix E of the paper); the theory is about
+the end point.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ptft.end_point import min_penalty
+from ptft.experiments import Setting
+from ptft.network import fine_tuning_weights, pretrained_weights, train
+from ptft.simulation import sampled_inputs, sampled_teacher
+from ptft.validation import positive_array, require, whole_number
+
+LEARNING_RATE = 0.5  # as published
+LOSS = 1e-4  # as published
+MAX_EPOCHS = 5_000_000  # as published
+
+
+@dataclass(frozen=True)
+class StoppedPoint:
+    """Gradient descent at the first epoch whose loss is at most a threshold, and the end point of the same data."""
+
+    loss: float  # threshold on the mean squared training error
+    reached: bool  # before the epochs ran out
+    epochs: int  # two products with X each
+    mse: float  # |beta - beta*|^2 / d at this epoch
+    distance: float  # |beta - beta_end| / |beta_end|
+    end_mse: float  # |beta_end - beta*|^2 / d of the exact end point
+    end_method: str  # that found the end point, "amp" or "newton"
+    end_iterations: int  # of that method; of message passing two products with X each
+
+
+def stopped_training(
+    setting: Setting,
+    alpha: float,
+    d: int,
+    seed: int,
+    losses: Sequence[float] = (LOSS,),
+    learning_rate: float = LEARNING_RATE,
+    max_epochs: int = MAX_EPOCHS,
+) -> list[StoppedPoint]:
+    """Fine-tune the network on the data of `ptft.simulate` by full-batch gradient descent, and look at each threshold.
+
+    Parameters
+    ----------
+    setting : Setting, with pretraining
+    alpha : float in (0, 1] after rounding n = alpha d to a whole number
+    d, seed : int
+    losses : sequence of float, decreasing, default the published 1e-4
+        Thresholds on the mean of (x beta - y)^2 over the training set.
+    learning_rate : float, default the published 0.5
+        On that mean. A step changes beta by about learning_rate / n, so that few examples call for a small rate.
+    max_epochs : int, default the published 5,000,000
+        Over all thresholds.
+
+    Returns
+    -------
+    list of StoppedPoint, one per threshold
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range, or the losses do not decrease.
+
+    Examples
+    --------
+    >>> early, late = stopped_training(Setting(omega=0.5), alpha=0.4, d=50, seed=0, losses=(1e-3, 1e-6))
+    >>> early.distance > 10 * late.distance, early.epochs < late.epochs
+    (True, True)
+    """
+    require(setting.pretrained, "setting", setting, "one with pretraining")
+    thresholds = positive_array(losses, "losses", ndim=1)
+    require(np.all(np.diff(thresholds) < 0), "losses", losses, "decreasing")
+    positive_array(learning_rate, "learning_rate", ndim=0)
+    left = whole_number(max_epochs, "max_epochs", at_least=1)
+    X = sampled_inputs(alpha, d, seed)
+    n = len(X)
+    beta_pt, beta_ft = sampled_teacher(setting.teacher, d, seed)
+    y = X @ beta_ft
+    end = min_penalty(X, y, setting.init.k(beta_pt))
+    weights = fine_tuning_weights(pretrained_weights(beta_pt, setting.init), setting.gamma_ft)
+    rate = 2 * learning_rate / n  # on |X beta - y|^2 / 2
+    points, epochs, reached = [], 0, True
+    for loss in thresholds.tolist():
+        if reached and epochs < left:
+            tolerance = float(np.sqrt(n * loss) / (np.linalg.norm(y) or 1.0))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # `reached` says it
+                run = train(X, y, weights, "descent", tolerance, rate, left - epochs)
+            weights, reached, epochs = run.weights, run.converged, epochs + round(run.time[-1] / rate)
+        points.append(
+            StoppedPoint(
+                loss=loss,
+                reached=reached,
+                epochs=epochs,
+                mse=float(np.mean((weights.beta - beta_ft) ** 2)),
+                distance=float(np.linalg.norm(weights.beta - end.beta) / (np.linalg.norm(end.beta) or 1.0)),
+                end_mse=float(np.mean((end.beta - beta_ft) ** 2)),
+                end_method=end.method,
+                end_iterations=end.iterations,
+            )
+        )
+    return points

@@ -1,0 +1,90 @@
+"""A table and its provenance in one Parquet file, which is never overwritten by a table that says less.
+
+The provenance is a dictionary with at least ``made by`` (a command), ``format`` (of its tables), ``ptft`` (the version)
+and ``key`` (what the results depend on besides their points). This module needs the extra ``ptft[sweep]``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ptft.files import require_writable, write_whole
+
+try:
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import parquet
+except ImportError as error:
+    raise ImportError(f"ptft.stored_table needs {error.name}: pip install ptft[sweep]") from error
+
+
+def read_table(path: str | Path, made_by: str, table_format: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A stored table and its provenance.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If it is not a table of the command `made_by`, or one of another format.
+    """
+    try:
+        stored = parquet.read_table(path)
+        provenance = json.loads((stored.schema.metadata or {})[b"ptft"])
+    except (pa.ArrowInvalid, KeyError):
+        provenance = {}
+    if provenance.get("made by") != made_by:
+        raise ValueError(f"{path} is not a table of {made_by}")
+    if provenance["format"] != table_format:
+        made = f"format {provenance['format']}, made by ptft {provenance['ptft']}"
+        raise ValueError(f"{path} has {made}; not {table_format}")
+    return stored.to_pandas(), provenance
+
+
+def check_out(path: Path, identity: pd.DataFrame, provenance: dict[str, Any], option: str = "--out") -> None:
+    """Raise unless a table may be written to `path`: nothing is there, or this key's table of some of its rows.
+
+    Parameters
+    ----------
+    path : Path
+    identity : DataFrame
+        The columns of the table that tell its rows apart.
+    provenance : dict
+    option : str
+        What the messages call the path's parameter.
+
+    Raises
+    ------
+    ValueError
+        If the name does not end in .parquet.
+    OSError
+        If the folder is missing or cannot be written, or `path` holds anything else (FileExistsError).
+    """
+    if path.suffix != ".parquet":
+        raise ValueError(f"{option} = {str(path)!r} is not allowed: its name must end in .parquet")
+    require_writable(path.parent, f"the folder of {option},")
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise FileExistsError(f"{path} is not a file")
+    try:
+        old, made = read_table(path, provenance["made by"], provenance["format"])
+    except ValueError as error:
+        raise FileExistsError(f"{error}: move it away") from error
+    if made["key"] != provenance["key"]:
+        this = f"this is {provenance['ptft']} (key {provenance['key']})"
+        raise FileExistsError(f"{path} was made by ptft {made['ptft']} (key {made['key']}), {this}: move it away")
+    common = old[list(identity)].merge(identity, on=list(identity))  # missing values match each other
+    if len(common) < len(old):
+        raise FileExistsError(f"{path} has {len(old) - len(common)} rows that this sweep lacks: move it away")
+
+
+def write_table(path: Path, frame: pd.DataFrame, provenance: dict[str, Any]) -> None:
+    """Write a table whole, with its provenance as JSON in the schema's metadata; `check_out` comes first."""
+    stored = pa.Table.from_pandas(frame, preserve_index=False)
+    stored = stored.replace_schema_metadata({**(stored.schema.metadata or {}), b"ptft": json.dumps(provenance)})
+    buffer = pa.BufferOutputStream()
+    parquet.write_table(stored, buffer)
+    write_whole(path, buffer.getvalue().to_pybytes())
