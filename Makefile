@@ -41,6 +41,7 @@ lint: $(READY) ## check style and types
 	$(BIN)/mypy
 
 bench: $(READY) ## run the benchmarks
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,bench]'
 	$(BIN)/python -m pytest tests/benchmarks -m "slow or not slow" -s
 
 clean: ## remove what was built, but neither .venv nor the committed chapters

@@ -58,7 +58,7 @@ def test_the_conda_environment_asks_for_what_pyproject_asks_for():
         reached |= pending
         inner = [Requirement(text) for extra in pending for text in extras[extra]]
         pending = {name for item in inner if item.name == PROJECT["name"] for name in item.extras} - reached
-    assert reached == set(extras)
+    assert reached == set(extras) - {"bench"}  # only `make bench` installs a second convex solver
 
 
 def test_the_citation_and_the_changelog_know_the_version():

@@ -1,4 +1,4 @@
-"""The figures of chapters 1 and 2, drawn from real results, and their common style."""
+"""The figures, drawn from real results, and their common style."""
 
 import io
 
@@ -13,7 +13,9 @@ from matplotlib.collections import QuadMesh
 
 import ptft
 from ptft import Initialization, figures
+from ptft.figures import curves
 from ptft.regimes import measures, phase_portrait
+from ptft.stopping_rule import StoppedPoint
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +46,8 @@ def draw_shapes():
 
 def draw_scales():
     beta_pt = np.geomspace(1e-2, 1, 20)
-    curves = {f"{c:g}": Initialization(c).sqrt_k(beta_pt) for c in (0.01, 0.1, 1.0)}
-    return figures.penalty_scales(beta_pt, {"one": curves, "two": curves})
+    scales = {f"{c:g}": Initialization(c).sqrt_k(beta_pt) for c in (0.01, 0.1, 1.0)}
+    return figures.penalty_scales(beta_pt, {"one": scales, "two": scales})
 
 
 def draw_measures():
@@ -94,9 +96,9 @@ def test_the_same_figure_has_the_same_bytes(draw):
 
 def test_penalties_are_drawn_between_their_limits_and_collapse():
     left, right = draw_shapes().axes
-    quadratic, absolute, *curves = (line.get_ydata() for line in left.lines)
-    assert len(curves) == 2
-    for q in curves:
+    quadratic, absolute, *between = (line.get_ydata() for line in left.lines)
+    assert len(between) == 2
+    for q in between:
         assert np.all(q >= quadratic - 1e-12) and np.all(q <= absolute + 1e-12)
     (x0, q0), (x1, q1) = (line.get_data() for line in right.lines[:2])
     assert np.interp(0.5, x0, q0) == pytest.approx(np.interp(0.5, x1, q1), rel=0.005)
@@ -106,11 +108,11 @@ def test_training_ends_at_the_crosses(stages):
     fig = figures.training(*stages)
     assert len(fig.axes) == 2
     for ax in fig.axes:
-        *curves, crosses = [line for line in ax.lines if len(line.get_xdata())]
-        assert len(curves) == 8
-        ends = sorted(line.get_ydata()[-1] for line in curves)
+        *traces, crosses = [line for line in ax.lines if len(line.get_xdata())]
+        assert len(traces) == 8
+        ends = sorted(line.get_ydata()[-1] for line in traces)
         assert ends == pytest.approx(sorted(crosses.get_ydata()), abs=1e-5)
-        assert crosses.get_xdata()[0] > max(line.get_xdata()[-1] for line in curves)
+        assert crosses.get_xdata()[0] > max(line.get_xdata()[-1] for line in traces)
     assert [text.get_text() for text in fig.legends[0].get_texts()][:2] == [
         "active in pretraining",
         "inactive in pretraining",
@@ -170,3 +172,23 @@ def test_figures_are_saved_whole(tmp_path):
     figures.save(draw_measures(), path)
     assert path.read_bytes() == first
     assert [file.name for file in tmp_path.iterdir()] == ["figure.svg"]
+
+
+def test_finite_size_shows_each_deviation_in_per_cent_with_its_interval():
+    fig = curves.finite_size({"one": {250: (0.1, 0.05), 1000: (0.02, 0.01)}, "two": {250: (0.0, 0.2)}})
+    bars = [container for container in fig.axes[0].containers]
+    assert bars[0].lines[0].get_ydata().tolist() == [10.0, 2.0]
+    (lower, upper), _ = bars[0].lines[2][0].get_segments()
+    assert [lower[1], upper[1]] == pytest.approx([5.0, 15.0])
+    assert [tick.get_text() for tick in fig.axes[0].get_xticklabels()] == ["250", "1000"]
+
+
+def test_the_stopping_rule_shows_mean_errors_and_median_epochs():
+    def point(mse, epochs, loss):
+        return StoppedPoint(loss, True, epochs, mse, 0.1, 0.01, "amp", 50)
+
+    seeds = [[point(0.1, 10, 1e-2), point(0.02, 100, 1e-4)], [point(0.3, 30, 1e-2), point(0.04, 300, 1e-4)]]
+    fig = curves.stopping_rule({0.0: [seeds, seeds], 1.0: [seeds, seeds]}, np.array([0.1, 0.2]))
+    end, first, second = (line.get_ydata() for line in fig.axes[0].lines)
+    assert np.allclose(end, 0.01) and np.allclose(first, 0.2) and np.allclose(second, 0.03)
+    assert [line.get_ydata()[0] for line in fig.axes[2].lines] == [20, 20, 200, 200]

@@ -50,7 +50,7 @@ def units_in(folder):
     return sorted((folder / "work").glob("*/d-*.json"))
 
 
-def until(condition, seconds=60):
+def until(condition, seconds=180):
     """Wait for `condition` to hold."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -435,7 +435,7 @@ def test_a_worker_of_another_version_is_refused():
 
 @pytest.fixture
 def cluster(tmp_path):
-    """Address of a scheduler on loopback, and its two worker processes."""
+    """Address of a scheduler on loopback, its process, and those of its two workers."""
     where = tmp_path / "scheduler.json"
     local = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(where))
     dask = [sys.executable, "-m", "dask"]
@@ -447,7 +447,7 @@ def cluster(tmp_path):
             until(where.exists)
             options = ("--no-nanny", "--nthreads", "1", "--local-directory", str(tmp_path))
             processes += [subprocess.Popen([*dask, "worker", *local, *options], **output) for _ in range(2)]
-        yield json.loads(where.read_text())["address"], processes[1:]
+        yield json.loads(where.read_text())["address"], *processes
     finally:
         for process in processes:
             process.kill()
@@ -463,7 +463,7 @@ def both_work(client):
 def test_a_dask_cluster_that_loses_a_worker_half_way_gives_the_same_table(tmp_path, cluster):
     from distributed import Client
 
-    address, workers = cluster
+    address, _, worker, other = cluster
     remote, alone = tmp_path / "remote", tmp_path / "alone"
     remote.mkdir(), alone.mkdir()
     grid = ("--d", "60", "--seeds", "6", "--alphas", "3", "--batch", "3")
@@ -474,13 +474,36 @@ def test_a_dask_cluster_that_loses_a_worker_half_way_gives_the_same_table(tmp_pa
         try:
             until(lambda: process.poll() is not None or (both_work(client) and len(units_in(remote)) >= 5))
             assert process.poll() is None, (remote / "log").read_text()
-            workers[0].kill()
+            worker.kill()
             at_kill = len(units_in(remote))
-            assert process.wait(60) == 0, (remote / "log").read_text()
+            assert process.wait(180) == 0, (remote / "log").read_text()
         finally:
             process.kill()
-        assert workers[0].wait() == -signal.SIGKILL and workers[1].poll() is None
+        assert worker.wait() == -signal.SIGKILL and other.poll() is None
     assert 5 <= at_kill < total == len(units_in(remote))
     assert sweep.main(command("experiment-4", alone, *grid)) == 0
     (one, _), (other, _) = (sweep_table.read_table(folder / "table.parquet") for folder in (remote, alone))
     assert_same_results(one, other)
+
+
+def test_a_lost_scheduler_is_reported_and_what_was_finished_is_kept(tmp_path, cluster):
+    from distributed import Client
+
+    address, scheduler, *_ = cluster
+    grid = ("--d", "60", "--seeds", "6", "--alphas", "3", "--batch", "3")
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+    process = start(command("experiment-4", tmp_path, *grid, "--scheduler", address), tmp_path)
+    try:
+        until(lambda: process.poll() is not None or len(units_in(tmp_path)) >= 3)
+        scheduler.kill()
+        assert process.wait(180) == 1, (tmp_path / "log").read_text()
+    finally:
+        process.kill()
+    said = (tmp_path / "log").read_text()
+    assert f"the scheduler {address} was lost" in said and "the same command goes on" in said
+    assert not (tmp_path / "table.parquet").exists()
+    kept = {path: path.read_bytes() for path in units_in(tmp_path)}
+    assert 3 <= len(kept) < 6 * 3 * 4
+    assert sweep.main(command("experiment-4", tmp_path, *grid)) == 0
+    assert all(path.read_bytes() == data for path, data in kept.items())

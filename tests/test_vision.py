@@ -1,20 +1,23 @@
-"""The residual-network experiments: data, training, rescalings, representations, sweep and stored results."""
+"""The residual-network experiments: training, rescalings, representations, trends and the stored results."""
 
+import copy
 import dataclasses
-import json
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+from torch.nn.functional import cross_entropy  # noqa: E402
+
 from ptft import vision  # noqa: E402
-from ptft.vision import __main__ as command_line  # noqa: E402
-from ptft.vision import sweep, tables, training, trends  # noqa: E402
+from ptft.files import results_file  # noqa: E402
+from ptft.vision import compaction, training, trends  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -26,79 +29,14 @@ def network():
 
 @pytest.fixture(scope="module")
 def split():
-    images, labels = vision.load("digits")
-    return vision.split_dataset(vision.normalize(images), labels, n_ft=2, n_test=150, seed=0)
+    """Digits of 8 x 8 pixels, normalized."""
+    raw = vision.split_dataset(vision.load("digits"), n_ft=2, seed=0, n_test=150)
+    parts = ("pretraining_images", "pool_images", "test_images")
+    return dataclasses.replace(raw, **{part: vision.normalize(getattr(raw, part)) for part in parts})
 
 
 def parameters(model):
     return {name: p.detach().clone() for name, p in model.named_parameters()}
-
-
-# ------------------------------------------------------------------------------------------------------------- data
-
-
-def test_digits_are_1797_images_with_equal_channels_between_0_and_1():
-    images, labels = vision.load("digits")
-    assert images.shape == (1797, 3, 8, 8) and labels.shape == (1797,)
-    assert images.min() == 0 and images.max() == 1
-    assert torch.equal(images[:, 0], images[:, 2])
-    assert labels.unique().tolist() == list(range(10))
-
-
-def test_unknown_data_set_is_refused_with_the_known_names():
-    with pytest.raises(ValueError, match=r"name = 'cifar-7'.*digits"):
-        vision.load("cifar-7")
-
-
-def test_normalising_maps_black_to_minus_one_white_to_one_and_resizes():
-    images = torch.stack([torch.zeros(3, 8, 8), torch.ones(3, 8, 8)])
-    small, large = vision.normalize(images), vision.normalize(images, size=16)
-    assert small.shape == (2, 3, 8, 8) and large.shape == (2, 3, 16, 16)
-    assert (small[0] == -1).all() and (large[1] == 1).all()
-
-
-@settings(max_examples=50, deadline=None)
-@given(seed=st.integers(0, 2**31), n_ft=st.integers(2, 8))
-def test_class_split_is_a_partition_fixed_by_its_seed(seed, n_ft):
-    pretraining, fine_tuning = vision.split_classes(10, n_ft, seed)
-    assert len(fine_tuning) == n_ft
-    assert sorted([*pretraining, *fine_tuning]) == list(range(10))
-    np.testing.assert_array_equal(fine_tuning, vision.split_classes(10, n_ft, seed)[1])
-
-
-def test_class_splits_of_different_seeds_differ():
-    assert len({tuple(vision.split_classes(10, 2, seed)[1]) for seed in range(20)}) > 10
-
-
-@pytest.mark.parametrize(("n_classes", "n_ft"), [(10, 1), (10, 9), (3, 2)])
-def test_class_split_needs_two_classes_on_each_side(n_classes, n_ft):
-    with pytest.raises(ValueError, match=r"n_(ft|classes) = \d+ is not allowed"):
-        vision.split_classes(n_classes, n_ft, seed=0)
-
-
-def test_pretraining_pool_and_test_set_share_no_image_and_no_class_crosses_over(split):
-    labels = [set(x.tolist()) for x in (split.pretraining_labels, split.pool_labels, split.test_labels)]
-    assert labels[0] == set(split.pretraining_classes.tolist())
-    assert labels[1] == labels[2] == set(split.fine_tuning_classes.tolist())
-    images, _ = vision.load("digits")
-    distinct = {x.numpy().tobytes() for x in vision.normalize(images)}
-    assert len(distinct) == len(images)  # so that equal bytes mean the same image
-    pool, test = ({x.numpy().tobytes() for x in part} for part in (split.pool_images, split.test_images))
-    assert not pool & test
-
-
-@pytest.mark.parametrize("n", [10, 20, 50, 100])
-def test_first_images_of_the_pool_and_the_test_set_are_balanced(split, n):
-    for labels in (split.pool_labels[:n], split.test_labels):
-        first, second = (int((labels == c).sum()) for c in split.fine_tuning_classes)
-        assert first == second == len(labels) / 2
-
-
-@pytest.mark.parametrize("n_test", [151, 1, 1000])
-def test_test_set_that_cannot_be_balanced_is_refused(n_test):
-    images, labels = vision.load("digits")
-    with pytest.raises(ValueError, match=f"n_test = {n_test}"):
-        vision.split_dataset(images, labels, n_ft=2, n_test=n_test, seed=0)
 
 
 # ------------------------------------------------------------------------------------------------------- rescalings
@@ -134,7 +72,7 @@ def test_rescaling_factor_must_be_positive_and_finite(network, scale, factor):
 @pytest.fixture(scope="module")
 def sharp_network(network):
     """Double precision, a negligible batch-norm epsilon and no output bias: scale relations are exact."""
-    model = training.copy.deepcopy(network).double().train()
+    model = copy.deepcopy(network).double().train()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eps = 1e-30
@@ -180,14 +118,14 @@ def test_training_with_kappa_is_training_with_the_learning_rate_of_the_early_lay
     labels = torch.tensor([0, 1, 2, 0, 1, 2])
     scaled = vision.scale_early_layers(sharp_network, kappa)
     trained = vision.pretrain(scaled, noise, labels, [0, 1, 2], seed=0, lr=1e-3, max_epochs=2).model
-    reference = training.copy.deepcopy(sharp_network).train()
+    reference = copy.deepcopy(sharp_network).train()
     early = [p for m in EARLY for p in getattr(reference, m).parameters()]
     late = [p for m in ("layer4", "fc") for p in getattr(reference, m).parameters()]
     groups = [{"params": early, "lr": 1e-3 / kappa**2}, {"params": late, "lr": 1e-3}]
     optimizer = torch.optim.SGD(groups, momentum=0.9)
     for _ in range(2):
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(reference(noise)[:, :3], labels).backward()
+        cross_entropy(reference(noise)[:, :3], labels).backward()
         optimizer.step()
     equal = vision.scale_early_layers(reference, kappa)
     for p, q in zip(trained.parameters(), equal.parameters(), strict=True):
@@ -200,17 +138,97 @@ def test_training_with_scale_c_is_training_with_outputs_times_c_squared_at_the_l
     sharp_network, noise, c
 ):
     labels = torch.tensor([0, 1, 2, 0, 1, 2])
-    start = training.copy.deepcopy(sharp_network)
+    start = copy.deepcopy(sharp_network)
     start.fc.bias.requires_grad_(False)
     trained = vision.pretrain(vision.scale_parameters(start, c), noise, labels, [0, 1, 2], seed=0, max_epochs=2).model
     optimizer = torch.optim.SGD([p for p in start.parameters() if p.requires_grad], lr=1e-3 / c**2, momentum=0.9)
     for _ in range(2):
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(c**2 * start(noise)[:, :3], labels).backward()
+        cross_entropy(c**2 * start(noise)[:, :3], labels).backward()
         optimizer.step()
     for p, q in zip(trained.parameters(), vision.scale_parameters(start, c).parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-6, atol=1e-9)
     assert not torch.equal(start.conv1.weight, sharp_network.conv1.weight)
+
+
+# ---------------------------------------------------------------------------------------------------------- compact
+
+
+@pytest.mark.parametrize("size", [8, 16, 28, 32, 33, 64])
+def test_compact_network_has_the_outputs_gradients_and_statistics_of_the_whole_one(network, size):
+    whole = copy.deepcopy(network).double().train()
+    small, windows = vision.compact(whole, (size, size))
+    x = torch.randn(4, 3, size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(size))
+    torch.testing.assert_close(small(x), whole(x))
+    torch.testing.assert_close(small.layer4[1].bn2.running_var, whole.layer4[1].bn2.running_var)
+    for model in (small, whole):
+        model(x).square().sum().backward()
+    own = dict(small.named_parameters())
+    cut = 0
+    for name, p in whole.named_parameters():
+        window = windows.get(name.removesuffix(".weight"))
+        if window is None:
+            torch.testing.assert_close(own[name].grad, p.grad)
+            continue
+        torch.testing.assert_close(own[name].grad.permute(0, 3, 1, 2), p.grad[:, :, *window])
+        outside = p.grad.clone()
+        outside[:, :, *window] = 0
+        assert not outside.any(), name  # what is cut away has no gradient at all
+        cut += p.numel() - own[name].numel()
+    share = cut / sum(p.numel() for p in whole.parameters())
+    assert (share > 0.6) == (size <= 32)
+
+
+def test_restored_network_takes_what_was_trained_and_keeps_the_rest(network):
+    small, windows = vision.compact(network, (28, 28))
+    with torch.no_grad():
+        for p in small.parameters():
+            p.add_(1)
+        small.layer4[1].bn2.running_var.mul_(3)
+    restored, original = vision.restore(small, windows, network), parameters(network)
+    assert torch.equal(restored.layer4[1].bn2.running_var, 3 * network.layer4[1].bn2.running_var)
+    moved = 0
+    for name, p in restored.named_parameters():
+        change = p - original[name]
+        assert ((change - 1).abs() < 1e-5).logical_or(change == 0).all()
+        moved += int((change != 0).sum())
+    assert moved == sum(p.numel() for p in small.parameters())
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding", "kept"),
+    [
+        (1, 3, 1, 1, (1, 2)),
+        (2, 3, 2, 1, (1, 3)),
+        (2, 3, 1, 1, (0, 3)),
+        (28, 7, 2, 3, (0, 7)),
+        (4, 7, 2, 3, (1, 7)),
+        (1, 1, 2, 0, (0, 1)),
+    ],
+)
+def test_weights_that_meet_a_pixel(size, kernel, stride, padding, kept):
+    assert compaction._live(size, kernel, stride, padding) == slice(*kept)
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding"), [(2, 3, 1, 1), (2, 3, 2, 1), (4, 3, 1, 1), (1, 1, 1, 0), (4, 1, 2, 0)]
+)
+def test_bfloat16_gradients_are_those_of_torch(size, kernel, stride, padding):
+    layer = torch.nn.Conv2d(16, 8, kernel, stride, padding, bias=False)
+    own = compaction._Convolution(layer, slice(0, kernel), slice(0, kernel))
+    x = torch.randn(6, 16, size, size, generator=torch.Generator().manual_seed(0))
+    found = {}
+    for name, module in (("torch", layer), ("own", own)):
+        y = x.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out = module(y)
+        (out.float() ** 2).sum().backward()
+        found[name] = [out.float(), y.grad, module.weight.grad]
+    found["own"][2] = found["own"][2].permute(0, 3, 1, 2)
+    for a, b in zip(found["torch"], found["own"], strict=True):
+        assert a.shape == b.shape and b.dtype == torch.float32
+        assert (a - b).norm() <= 0.02 * a.norm()
+    assert compaction._pixels(x, own) == out.shape[2] * out.shape[3] <= compaction.SMALL_MAP
 
 
 # --------------------------------------------------------------------------------------------------------- training
@@ -226,10 +244,10 @@ def test_initialization_is_fixed_by_its_seed_and_leaves_the_global_generator_alo
 
 
 def test_a_step_is_gradient_descent_with_momentum_on_the_cross_entropy_of_the_chosen_outputs(network, split):
-    network = training.copy.deepcopy(network).double()
+    network = copy.deepcopy(network).double()
     images, labels, classes = split.pool_images[:6].double(), split.pool_labels[:6], split.fine_tuning_classes
     trained = vision.fine_tune(network, images, labels, classes, seed=0, lr=0.01, momentum=0.9, max_epochs=2).model
-    reference = training.copy.deepcopy(network).train()
+    reference = copy.deepcopy(network).train()
     velocities = [torch.zeros_like(p) for p in reference.parameters()]
     for _ in range(2):
         reference.zero_grad()
@@ -245,7 +263,7 @@ def test_a_step_is_gradient_descent_with_momentum_on_the_cross_entropy_of_the_ch
 
 
 def test_a_stage_sees_only_its_own_outputs(network, split):
-    other = training.copy.deepcopy(network)
+    other = copy.deepcopy(network)
     with torch.no_grad():
         other.fc.weight[split.pretraining_classes] += 5.0
     runs = [
@@ -272,6 +290,28 @@ def test_training_is_deterministic_by_seed_and_leaves_its_start_untouched(networ
     assert all(torch.equal(p, before[name]) for name, p in network.named_parameters())
 
 
+def test_bfloat16_training_follows_that_in_float32(network, split):
+    images, labels, classes = split.pretraining_images[:256], split.pretraining_labels[:256], split.pretraining_classes
+    low, full = (
+        vision.pretrain(network, images, labels, classes, seed=0, batch=64, max_epochs=4, bf16=bf16)
+        for bf16 in (True, False)
+    )
+    np.testing.assert_allclose(low.losses, full.losses, rtol=0.05)
+    assert not np.array_equal(low.losses, full.losses) and low.model.fc.weight.dtype == torch.float32
+    again = vision.pretrain(network, images, labels, classes, seed=0, batch=64, max_epochs=4, bf16=True)
+    np.testing.assert_array_equal(low.losses, again.losses)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_training_runs_where_the_images_are(network, split):
+    images, labels = split.pool_images[:20].cuda(), split.pool_labels[:20].cuda()
+    done = vision.fine_tune(network, images, labels, split.fine_tuning_classes, seed=0, max_epochs=2)
+    alone = vision.fine_tune(network, images.cpu(), labels.cpu(), split.fine_tuning_classes, seed=0, max_epochs=2)
+    np.testing.assert_allclose(done.losses, alone.losses, rtol=1e-3)
+    assert vision.accuracy(done.model, images, labels, split.fine_tuning_classes) >= 0.5
+    assert vision.activations(vision.recalibrate(done.model, images), images)["stem"].shape == (20, 256)
+
+
 @pytest.mark.parametrize(
     ("options", "stopped_by", "epochs"),
     [
@@ -291,13 +331,17 @@ def test_training_says_what_ended_it(network, split, options, stopped_by, epochs
 
 
 def test_two_digits_are_learnt_from_fifty_images(network):
-    split = vision.Protocol().split(0)
-    images, labels, classes = split.pool_images[:50], split.pool_labels[:50], split.fine_tuning_classes
+    split = vision.DIGITS.split(0)
+    images, labels, classes = (
+        vision.DIGITS.prepare(split.pool_images[:50]),
+        split.pool_labels[:50],
+        split.fine_tuning_classes,
+    )
     result = vision.fine_tune(network, images, labels, classes, seed=0, loss_below=0.05, max_epochs=60)
     assert result.stopped_by == "loss" and result.loss < 0.05 < result.losses[0]
     fitted = vision.recalibrate(result.model, images)
     assert vision.accuracy(fitted, images, labels, classes) == 1.0
-    assert vision.accuracy(fitted, split.test_images, split.test_labels, classes) > 0.8
+    assert vision.accuracy(fitted, vision.DIGITS.prepare(split.test_images), split.test_labels, classes) > 0.8
 
 
 def test_a_lone_last_image_joins_the_batch_before():
@@ -322,15 +366,15 @@ def test_training_refuses_what_it_cannot_do(network, split, options, message):
 
 
 def test_accuracy_counts_the_largest_of_the_chosen_outputs(network, split):
-    model = training.copy.deepcopy(network)
+    model = copy.deepcopy(network)
     favoured, absent = split.fine_tuning_classes[0], split.pretraining_classes[0]
     with torch.no_grad():
         model.fc.bias[favoured] = 1e6
         model.fc.bias[absent] = 1e9  # larger, but not among the chosen
-    labels = split.test_labels[20:]
+    labels = split.test_labels[21:]
     share = float((labels == favoured).double().mean())
     assert share != 0.5
-    assert vision.accuracy(model, split.test_images[20:], labels, split.fine_tuning_classes) == pytest.approx(share)
+    assert vision.accuracy(model, split.test_images[21:], labels, split.fine_tuning_classes) == pytest.approx(share)
 
 
 def test_recalibration_sets_running_statistics_to_those_of_the_images_and_nothing_else(network, split):
@@ -441,7 +485,7 @@ def test_representations_of_different_units_share_nothing_that_could_be_measured
 
 def test_activations_end_where_the_readout_begins(network, split):
     images = split.test_images[:7]
-    model = training.copy.deepcopy(network).train()
+    model = copy.deepcopy(network).train()
     found = vision.activations(model, images, batch=3)
     assert model.training and tuple(found) == vision.STAGES
     assert [a.shape for a in found.values()] == [(7, 256), (7, 256), (7, 128), (7, 256), (7, 512)]
@@ -452,134 +496,14 @@ def test_activations_end_where_the_readout_begins(network, split):
     np.testing.assert_allclose(found["stage 2"], vision.activations(model, images)["stage 2"], atol=1e-5)
 
 
-# ------------------------------------------------------------------------------------------------------------ sweep
-
-TINY = vision.Protocol(size=8, n_test=10, pretraining_cap=1, fine_tuning_cap=1)
-FIRST, SECOND = vision.Point("baseline", 1.0, 10), vision.Point("gamma", 0.1, 10)
-
-
-@pytest.fixture
-def few_digits(monkeypatch):
-    images, labels = vision.load("digits")
-    monkeypatch.setattr(sweep, "load", lambda name: (images[:200], labels[:200]))
-
-
-def test_grid_runs_the_baseline_once_and_every_knob_at_scales_other_than_one():
-    points = vision.grid((10, 20))
-    assert len(points) == len(set(points)) == 2 * (2 + sum(map(len, vision.KNOBS.values())))
-    assert all(p.value != 1 for p in points if p.knob in vision.KNOBS)
-    assert [p.n for p in points if p.knob == "baseline"] == [10, 20]
-
-
-def test_knobs_after_pretraining_share_the_pretraining_of_the_baseline():
-    starts = {knob: sweep.start_of(vision.Point(knob, 0.5, 10)) for knob in vision.KNOBS}
-    assert starts["gamma"] == starts["weights"] == vision.BASELINE
-    assert starts["kappa"] == ("kappa", 0.5) and starts["c"] == ("c", 0.5)
-
-
-@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(vision.Protocol)])
-def test_every_field_of_the_protocol_changes_its_key(field):
-    value = getattr(TINY, field)
-    other = dataclasses.replace(TINY, **{field: value + "2" if isinstance(value, str) else value * 2})
-    assert other.key != TINY.key == dataclasses.replace(TINY).key
-
-
-def test_interrupted_sweep_resumes_with_what_is_missing_and_never_mixes_protocols(tmp_path, monkeypatch, few_digits):
-    def interrupted(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    calls = []
-    fine_tune = sweep.fine_tune
-
-    def second_call_is_killed(*args, **kwargs):
-        calls.append(1)
-        return fine_tune(*args, **kwargs) if len(calls) == 1 else interrupted()
-
-    with monkeypatch.context() as patch:
-        patch.setattr(sweep, "fine_tune", second_call_is_killed)
-        with pytest.raises(KeyboardInterrupt):
-            vision.run(TINY, [0], [FIRST, SECOND], tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(sweep, "pretrain", interrupted)  # the checkpoint serves both points
-        found = vision.run(TINY, [0], [FIRST, SECOND], tmp_path)
-        patch.setattr(sweep, "fine_tune", interrupted)  # nothing is left to do
-        assert vision.run(TINY, [0], [FIRST, SECOND], tmp_path) == found
-        with pytest.raises(KeyboardInterrupt):
-            vision.run(dataclasses.replace(TINY, lr=0.1), [0], [FIRST], tmp_path)
-    assert [(r["seed"], r["knob"], r["value"], r["n"]) for r in found] == [(0, *FIRST), (0, *SECOND)]
-    assert not list(tmp_path.rglob(".*"))  # no temporary file
-    assert {r["pretraining_stopped_by"] for r in found} == {"cap"} and found[0]["pretraining_epochs"] == 1
-    again = sweep.fine_tune_point(TINY, TINY.split(0), 0, vision.pretrain_point(TINY, TINY.split(0), 0).model, SECOND)
-    assert again["loss"] == found[1]["loss"] and again["stages"] == found[1]["stages"]  # checkpoint = training
-
-
-def test_untrained_control_starts_from_the_initialization(network):
-    split = TINY.split(0)
-    start = vision.pretrain_point(TINY, split, 0, sweep.UNTRAINED)
-    assert start.epochs == 0 and torch.equal(start.model.fc.weight, network.fc.weight)
-
-
-@pytest.mark.parametrize("n", [1, 10**6])
-def test_sample_size_outside_the_pool_is_refused(network, n):
-    with pytest.raises(ValueError, match=f"n = {n}"):
-        sweep.fine_tune_point(TINY, TINY.split(0), 0, network, vision.Point("baseline", 1.0, n))
-
-
-def test_dead_activations_have_no_dimension():
-    dead = np.zeros((4, 3))
-    assert all(np.isnan(x) for x in sweep._dimensions(dead, dead).values())
-
-
-# ----------------------------------------------------------------------------------------------------------- tables
-
-ROWS = [
-    {"dataset": "digits", "seed": s, "knob": "c", "value": 0.5, "n": 10, "stage": "stem", "pr_before": 1.25}
-    | {"pr_after": 1.0 + s, "ensd": 1.0}
-    for s in (0, 1)
-]
-
-
-def test_table_returns_what_was_written_with_its_provenance(tmp_path):
-    path = tmp_path / "t.csv"
-    tables.write_table(path, tables.REPRESENTATION_COLUMNS, ROWS, {"key": "a", "protocol": {"lr": 0.1}})
-    table = vision.read_table(path)
-    assert table.dtype.names == tables.REPRESENTATION_COLUMNS
-    assert table["pr_after"].tolist() == [1.0, 2.0] and set(table["stage"]) == {"stem"}
-    assert vision.table_protocol(path) == {"key": "a", "protocol": {"lr": 0.1}}
-    assert np.array_equal(table, tables.as_table(tables.REPRESENTATION_COLUMNS, ROWS))
-
-
-def test_table_grows_but_loses_no_other_result(tmp_path):
-    path = tmp_path / "t.csv"
-    tables.write_table(path, tables.REPRESENTATION_COLUMNS, ROWS[:1], {"key": "a"})
-    tables.write_table(path, tables.REPRESENTATION_COLUMNS, ROWS, {"key": "a"})
-    for rows, key in ((ROWS[:1], "a"), (ROWS, "b")):
-        with pytest.raises(FileExistsError, match="other results"):
-            tables.write_table(path, tables.REPRESENTATION_COLUMNS, rows, {"key": key})
-    assert len(vision.read_table(path)) == 2
-    tables.write_table(path, tables.REPRESENTATION_COLUMNS, ROWS[:1], {"key": "b"}, replace=True)
-    assert len(vision.read_table(path)) == 1
-
-
-def test_command_writes_both_tables(tmp_path, monkeypatch, capsys, few_digits):
-    monkeypatch.setattr(command_line, "Protocol", lambda: TINY)
-    monkeypatch.setattr(command_line, "grid", lambda sizes: [vision.Point("untrained", 0.0, n) for n in sizes])
-    command_line.main(["--seeds", "2", "--n", "4", "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")])
-    assert capsys.readouterr().out.startswith("2 points")
-    table = vision.read_table(tmp_path / "out" / "digits.csv")
-    assert table.dtype.names == tables.ACCURACY_COLUMNS and table["seed"].tolist() == [0, 1]
-    assert len(vision.read_table(tmp_path / "out" / "digits_representations.csv")) == 2 * len(vision.STAGES)
-
-
 # ----------------------------------------------------------------------------------------------------------- trends
 
 
 def synthetic(slope, seeds=6):
     """Accuracy falling by `slope` per doubling, around a level of its own for each seed."""
-    kind = np.dtype([("seed", int), ("knob", "U9"), ("value", float), ("n", int), ("accuracy", float)])
     settings = [("baseline", 1.0), ("c", 0.5), ("c", 2.0), ("c", 8.0)]
     rows = [(s, k, v, 10, 0.5 + 0.05 * s - (slope + 0.001 * s) * np.log2(v)) for s in range(seeds) for k, v in settings]
-    return np.array(rows, dtype=kind)
+    return pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "accuracy"])
 
 
 def test_slopes_and_differences_are_paired_by_seed_and_meet_at_the_baseline():
@@ -605,23 +529,21 @@ def test_interval_covers_the_mean_of_normal_samples_at_its_level():
 
 
 def test_signature_compares_the_last_stage_before_and_after_split_by_split():
-    kind = np.dtype([("seed", int), ("knob", "U9"), ("value", float), ("n", int), ("stage", "U7"),
-                     ("pr_before", float), ("pr_after", float), ("ensd", float)])  # fmt: skip
-    settings = {(p.knob, p.value) for p in vision.grid()}
+    settings = {(p.knob, p.value) for p in vision.grid(knobs={"c": [0.5, 4.0], "gamma": [0.1]})}
     rows = [(s, k, v, 10, stage, 8.0 + s, (8.0 + s) / 2, (8.0 + s) / 4 if stage == "stage 4" else 9.0)
             for s in range(3) for k, v in settings for stage in vision.STAGES]  # fmt: skip
-    found = trends.signature(np.array(rows, dtype=kind), 10)
-    assert {(x.knob, x.value) for x in found} == settings - {sweep.UNTRAINED}
+    columns = ["seed", "knob", "value", "n", "stage", "pr_before", "pr_after", "ensd"]
+    found = trends.signature(pd.DataFrame(rows, columns=columns), 10)
+    assert {(x.knob, x.value) for x in found} == settings - {vision.UNTRAINED} and len(found) == 4
     for x in found:
         assert (x.pr_before, x.pr_after, x.inherited) == (9.0, 4.5, 0.5)
         assert x.change.mean == pytest.approx(np.log(0.5)) and x.change.verdict == "agree"
 
 
 def test_capped_pretraining_counts_splits_and_leaves_out_what_was_not_pretrained():
-    kind = np.dtype([("seed", int), ("knob", "U9"), ("value", float), ("pretraining_epochs", int),
-                     ("pretraining_stopped_by", "U4")])  # fmt: skip
     rows = [(0, "c", 4.0, 12, "cap"), (0, "c", 4.0, 12, "cap"), (1, "c", 4.0, 9, "loss"), (0, "untrained", 0, 0, "cap")]
-    assert trends.capped_pretraining(np.array(rows, dtype=kind)) == {("c", 4.0): 0.5}
+    columns = ["seed", "knob", "value", "pretraining_epochs", "pretraining_stopped_by"]
+    assert trends.capped_pretraining(pd.DataFrame(rows, columns=columns)) == {("c", 4.0): 0.5}
 
 
 def test_trends_refuse_what_the_table_does_not_hold():
@@ -638,29 +560,31 @@ def test_trends_refuse_what_the_table_does_not_hold():
 
 @pytest.fixture(scope="module")
 def stored():
-    return {name: vision.read_table(vision.results_file(name)) for name in ("digits.csv", "digits_representations.csv")}
+    names = ("digits.csv", "digits_representations.csv")
+    return {name: vision.read_table(results_file(name)) for name in names}
 
 
-def test_stored_results_follow_the_protocol_of_the_book():
-    for name in ("digits.csv", "digits_representations.csv"):
-        header = vision.table_protocol(vision.results_file(name))
-        assert header["protocol"] == dataclasses.asdict(vision.Protocol())
-        assert header["torch"] and header["date"] and header["key"]
+def test_stored_results_say_how_they_were_made(stored):
+    for _, provenance in stored.values():
+        assert provenance["made by"] == "python -m ptft.vision" and provenance["torch"] and provenance["date"]
+        same = set(provenance["protocol"]) & set(dataclasses.asdict(vision.DIGITS))
+        assert len(same) == 11 and all(provenance["protocol"][k] == getattr(vision.DIGITS, k) for k in same)
 
 
-def test_stored_results_hold_the_whole_grid_once_for_each_of_five_splits_or_more(stored):
-    points, stages = stored["digits.csv"], stored["digits_representations.csv"]
-    seeds = np.unique(points["seed"])
-    keys = list(zip(points["seed"], points["knob"], points["value"], points["n"], strict=True))
-    assert len(seeds) >= 5 and len(keys) == len(set(keys)) == len(seeds) * len(vision.grid())
-    assert {(s, *p) for s in seeds for p in vision.grid()} == set(keys)
+def test_stored_results_hold_their_grid_once_for_each_of_five_splits_or_more(stored):
+    points, stages = stored["digits.csv"][0], stored["digits_representations.csv"][0]
+    seeds = points["seed"].unique()
+    settings = points[["knob", "value", "n"]].drop_duplicates()
+    assert set(vision.KNOBS) < set(settings["knob"])
+    assert len(seeds) >= 5 and len(points) == len(seeds) * len(settings)
+    assert not points.duplicated(["seed", "knob", "value", "n"]).any()
     assert len(stages) == len(points) * len(vision.STAGES)
     assert set(points["stopped_by"]) <= {"loss", "cap", "divergence"}
-    assert ((points["accuracy"] >= 0) & (points["accuracy"] <= 1)).all()
+    assert points["accuracy"].between(0, 1).all()
 
 
 def test_stored_dimensions_obey_their_bounds(stored):
-    t = stored["digits_representations.csv"]
+    t = stored["digits_representations.csv"][0]
     before, after, shared = t["pr_before"], t["pr_after"], t["ensd"]
     assert (np.minimum(before, after) >= 1 - 1e-5).all() and (np.maximum(before, after) < 150).all()
     assert (shared <= np.sqrt(before * after) * (1 + 1e-5)).all()
@@ -668,11 +592,10 @@ def test_stored_dimensions_obey_their_bounds(stored):
 
 @pytest.mark.slow
 def test_stored_point_is_found_again(stored):
-    protocol = vision.Protocol()
-    split = protocol.split(0)
-    pretrained = vision.pretrain_point(protocol, split, 0)
-    result = vision.fine_tune_point(protocol, split, 0, pretrained.model, vision.Point("baseline", 1.0, 50))
-    kept = trends.by_seed(stored["digits.csv"], "baseline", 1.0, 50)[0]
+    split = vision.DIGITS.split(0)
+    pretrained = vision.pretrain_point(vision.DIGITS, split, 0)
+    result = vision.fine_tune_point(vision.DIGITS, split, 0, pretrained.model, vision.Point("baseline", 1.0, 50))
+    kept = trends.by_seed(stored["digits.csv"][0], "baseline", 1.0, 50)[0]
     assert result["accuracy"] == pytest.approx(kept, abs=0.05)
 
 
@@ -688,12 +611,7 @@ def test_importing_ptft_does_not_import_torch():
     assert done.stdout.strip() == "False", done.stderr
 
 
-@pytest.mark.parametrize("missing", ["torch", "torchvision", "sklearn"])
+@pytest.mark.parametrize("missing", ["torch", "torchvision", "safetensors", "sklearn"])
 def test_missing_library_is_named_with_its_remedy(missing):
     done = run_python(f"import sys; sys.modules[{missing!r}] = None\nfrom ptft import vision")
     assert "ImportError" in done.stderr and missing in done.stderr and "pip install ptft[vision]" in done.stderr
-
-
-def test_stored_provenance_is_plain_json():
-    header = vision.results_file("digits.csv").read_text(encoding="utf-8").splitlines()[0]
-    assert json.loads(header.split(": ", 1)[1]) == "python -m ptft.vision"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import matplotlib.ticker
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -49,12 +50,12 @@ def examples(images: np.ndarray, labels: np.ndarray, marked: Sequence[int]) -> F
     return fig
 
 
-def accuracy_curves(table: np.ndarray, column: str = "accuracy") -> Figure:
+def accuracy_curves(table: pd.DataFrame, column: str = "accuracy") -> Figure:
     """Accuracy against the number of fine-tuning images, one panel per knob and one line per value (Figure 4).
 
     Parameters
     ----------
-    table : structured array, as `ptft.vision.read_table` returns it
+    table : DataFrame, as `ptft.vision.read_table` returns it
     column : "accuracy" or "accuracy_recalibrated"
     """
     fig, axes = figure(2, 2, height=2.7, sharex=True, sharey=True)
@@ -76,11 +77,11 @@ def accuracy_curves(table: np.ndarray, column: str = "accuracy") -> Figure:
     for ax in axes[-1]:
         ax.set_xlabel("fine-tuning images $n$")
     for ax in axes[:, 0]:
-        ax.set_ylabel("accuracy on two new digits")
+        ax.set_ylabel("accuracy on two new classes")
     return fig
 
 
-def trends(table: np.ndarray) -> Figure:
+def trends(table: pd.DataFrame) -> Figure:
     """Change of accuracy per doubling of each knob, with its 95 % interval over class splits, for each n."""
     fig, axes = figure(1, len(KNOBS), height=2.6, sharex=True, sharey=True)
     columns = {"accuracy": ("o", COLORS[0], "as trained"), "accuracy_recalibrated": ("s", COLORS[1], "recalibrated")}
@@ -98,12 +99,12 @@ def trends(table: np.ndarray) -> Figure:
     return fig
 
 
-def dimensions(table: np.ndarray, n: int) -> Figure:
+def dimensions(table: pd.DataFrame, n: int) -> Figure:
     """Participation ratio before and after fine-tuning and shared dimensions, by stage, for each knob (Figures 6-9).
 
     Parameters
     ----------
-    table : structured array of the representations, as `ptft.vision.read_table` returns it
+    table : DataFrame of the representations, as `ptft.vision.read_table` returns it
     n : int
         Number of fine-tuning images.
     """
@@ -129,7 +130,7 @@ def dimensions(table: np.ndarray, n: int) -> Figure:
     return fig
 
 
-def _by_stage(ax: Axes, table: np.ndarray, stages: list[str], point: tuple[str, float, int, str], look: dict) -> None:
+def _by_stage(ax: Axes, table: pd.DataFrame, stages: list[str], point: tuple[str, float, int, str], look: dict) -> None:
     """Mean over seeds with its standard error, along the stages."""
     knob, value, n, column = point
     samples = [list(by_seed(table[table["stage"] == s], knob, value, n, column).values()) for s in stages]

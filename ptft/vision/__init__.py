@@ -1,6 +1,6 @@
 """Pretraining and fine-tuning of a residual network on images (Section 6 and Appendix D of the paper).
 
-Import it explicitly, ``from ptft import vision``: it needs torch, torchvision and scikit-learn, which
+Import it explicitly, ``from ptft import vision``: it needs torch, torchvision, safetensors and scikit-learn, which
 ``pip install ptft[vision]`` brings; the rest of the package does not.
 """
 
@@ -8,15 +8,18 @@ try:  # scikit-learn last: it looks for torch itself
     # isort: off
     import torch  # noqa: F401
     import torchvision  # noqa: F401
+    import safetensors  # noqa: F401
     import sklearn  # noqa: F401
     # isort: on
 except ImportError as error:
     raise ImportError(f"ptft.vision needs {error.name}: pip install ptft[vision]") from error
 
-from ptft.vision.data import DATASETS, Split, load, normalize, split_classes, split_dataset
+from ptft.vision.compaction import compact, has_bf16, restore
+from ptft.vision.data import DATASETS, Dataset, Split, load, normalize, split_classes, split_dataset
 from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
 from ptft.vision.sweep import (
     BASELINE,
+    DIGITS,
     KNOBS,
     SAMPLE_SIZES,
     UNTRAINED,
@@ -25,10 +28,9 @@ from ptft.vision.sweep import (
     fine_tune_point,
     grid,
     pretrain_point,
-    recompute,
     run,
 )
-from ptft.vision.tables import read_table, results_file, table_protocol
+from ptft.vision.tables import read_table
 from ptft.vision.training import (
     Training,
     accuracy,
@@ -50,15 +52,18 @@ from ptft.vision.trends import (
     signature,
     slopes,
     slopes_table,
+    values_of,
 )
 
 __all__ = [
     "BASELINE",
     "DATASETS",
+    "DIGITS",
     "KNOBS",
     "SAMPLE_SIZES",
     "STAGES",
     "UNTRAINED",
+    "Dataset",
     "Effect",
     "Point",
     "Protocol",
@@ -68,12 +73,14 @@ __all__ = [
     "activations",
     "by_seed",
     "capped_pretraining",
+    "compact",
     "curve",
     "differences",
     "ensd",
     "fine_tune",
     "fine_tune_point",
     "grid",
+    "has_bf16",
     "load",
     "new_model",
     "normalize",
@@ -83,8 +90,7 @@ __all__ = [
     "pretrain_point",
     "read_table",
     "recalibrate",
-    "recompute",
-    "results_file",
+    "restore",
     "run",
     "scale_early_layers",
     "scale_parameters",
@@ -94,5 +100,5 @@ __all__ = [
     "slopes_table",
     "split_classes",
     "split_dataset",
-    "table_protocol",
+    "values_of",
 ]

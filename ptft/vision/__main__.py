@@ -1,45 +1,102 @@
-"""``python -m ptft.vision``: compute the stored results of the chapter on residual networks, or resume doing so."""
+"""``python -m ptft.vision --dataset fashion-mnist --seeds 10 --jobs 2 --out-folder FOLDER``: pretrain and fine-tune.
+
+The tables are FOLDER/vision.parquet and FOLDER/representations.parquet. The same command goes on where it was stopped.
+"""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import datetime
+import sys
 from pathlib import Path
 
-import torch
+from ptft import stored_table
+from ptft.engine import WorkersLost
+from ptft.validation import one_of, whole_number
+from ptft.vision.compaction import has_bf16
+from ptft.vision.data import DATASETS
+from ptft.vision.sweep import DIGITS, KNOBS, SAMPLE_SIZES, Protocol, grid, identity, provenance_of, run
 
-import ptft
-from ptft.vision.sweep import SAMPLE_SIZES, Protocol, by_stage, grid, run
-from ptft.vision.tables import ACCURACY_COLUMNS, REPRESENTATION_COLUMNS, write_table
+PRECISIONS = ("auto", "bfloat16", "float32")
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the sweep and write its two tables."""
-    parser = argparse.ArgumentParser(prog="python -m ptft.vision", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5, help="number of class splits, seeds 0, 1, ... (default 5)")
-    parser.add_argument("--n", type=int, nargs="+", default=list(SAMPLE_SIZES), help="fine-tuning sample sizes")
-    parser.add_argument("--out", type=Path, default=Path("book/results"), help="folder of the two tables")
-    parser.add_argument("--work", type=Path, default=Path("_build/vision"), help="folder of finished points")
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sweep and write its two tables; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ptft.vision",
+        description="Pretrain and fine-tune a residual network, or go on with it, and store the results.",
+        epilog="For the digits, size, thresholds and caps are weaker by default: ptft.vision.DIGITS.",
+    )
+    parser.add_argument("--dataset", default="digits", help=f"{', '.join(DATASETS)} (default digits)")
+    parser.add_argument("--root", help="folder of the images (default: PTFT_DATA, else the user's cache)")
+    parser.add_argument("--pretraining-images", type=int, help="number of them (default: all)")
+    parser.add_argument("--seeds", type=int, default=10, help="number of class splits (default 10)")
+    parser.add_argument("--first-seed", type=int, default=0, help="the first seed (default 0)")
+    parser.add_argument(
+        "--knobs", nargs="*", default=list(KNOBS), metavar="KNOB[=VALUE,...]", help=f"some of {', '.join(KNOBS)}"
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SAMPLE_SIZES), help="fine-tuning sample sizes n")
+    for stage, name in (("pretraining", "pretraining"), ("fine-tuning", "fine_tuning")):
+        loss, cap = getattr(Protocol, f"{name}_loss"), getattr(Protocol, f"{name}_cap")
+        parser.add_argument(f"--{stage}-loss", type=float, help=f"{stage} ends below it (published: {loss:g})")
+        parser.add_argument(f"--{stage}-cap", type=int, help=f"or after so many epochs (default {cap})")
+    parser.add_argument("--precision", default="auto", help="auto (default), bfloat16 or float32")
+    parser.add_argument("--device", default="cpu", help="where to train (default cpu)")
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default 1)")
-    parser.add_argument("--replace", action="store_true", help="replace tables that hold other results")
+    parser.add_argument("--scheduler", help="tcp://HOST:PORT of a Dask scheduler, to use its workers instead")
+    parser.add_argument("--work", type=Path, default=Path("_build/vision"), help="folder of finished points")
+    parser.add_argument("--out-folder", type=Path, required=True, help="folder of the two tables")
     args = parser.parse_args(arguments)
+    try:
+        protocol = _protocol(args)
+        seeds = range(args.first_seed, args.first_seed + whole_number(args.seeds, "--seeds", at_least=1))
+        points = grid(args.sizes, dict(map(_knob, args.knobs)))
+        rows = identity(protocol, seeds, points)
+        outs = [args.out_folder / name for name in ("vision.parquet", "representations.parquet")]
+        for out in outs:
+            stored_table.check_out(out, rows, provenance_of(protocol), "--out-folder")
+        *tables, provenance = run(
+            protocol, seeds, points, args.work, args.jobs, args.scheduler, args.root, args.device, progress=True
+        )
+        for out, table in zip(outs, tables, strict=True):
+            stored_table.check_out(out, rows, provenance, "--out-folder")
+            stored_table.write_table(out, table, provenance)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"ptft.vision: {error}", file=sys.stderr)
+        return 2
+    except (WorkersLost, RuntimeError, KeyboardInterrupt) as error:
+        reason = str(error) or "interrupted"
+        print(f"ptft.vision: {reason}\nWhat was finished is kept: the same command goes on.", file=sys.stderr)
+        return 1
+    ended = tables[0]["stopped_by"].value_counts().to_dict()
+    print(f"{len(rows)} points in {args.out_folder}; fine-tuning stopped by {ended}")
+    return 0
 
-    protocol = Protocol()
-    found = run(protocol, range(args.seeds), grid(args.n), args.work, args.jobs)
-    provenance = {
-        "made by": "python -m ptft.vision",
-        "ptft": getattr(ptft, "__version__", None),
-        "torch": torch.__version__,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "key": protocol.key,
-        "protocol": dataclasses.asdict(protocol),
-    }
-    tables = {"": (ACCURACY_COLUMNS, found), "_representations": (REPRESENTATION_COLUMNS, by_stage(found))}
-    for suffix, (columns, rows) in tables.items():
-        write_table(args.out / f"{protocol.dataset}{suffix}.csv", columns, rows, provenance, args.replace)
-    print(f"{len(found)} points of protocol {protocol.key} in {args.out}")
+
+def _protocol(args: argparse.Namespace) -> Protocol:
+    one_of(args.dataset, "--dataset", DATASETS)
+    one_of(args.precision, "--precision", PRECISIONS)
+    base = DIGITS if args.dataset == "digits" else Protocol(args.dataset)
+    names = ("pretraining_images", "pretraining_loss", "pretraining_cap", "fine_tuning_loss", "fine_tuning_cap")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    bf16 = has_bf16(args.device) if args.precision == "auto" else args.precision == "bfloat16"
+    return dataclasses.replace(base, bf16=bf16, **given)
+
+
+def _knob(text: str) -> tuple[str, tuple[float, ...]]:
+    """A knob and its values other than 1 from KNOB or KNOB=VALUE,VALUE."""
+    name, _, values = text.partition("=")
+    one_of(name, "--knobs", tuple(KNOBS))
+    if not values:
+        return name, KNOBS[name]
+    try:
+        numbers = dict.fromkeys(float(value) for value in values.split(","))
+    except ValueError:
+        numbers = {0.0: None}
+    if not all(0 < number < float("inf") and number != 1 for number in numbers):
+        raise ValueError(f"--knobs {text} is not allowed: its values must be positive numbers other than 1")
+    return name, tuple(numbers)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

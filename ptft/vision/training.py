@@ -1,8 +1,12 @@
 """Training of a residual network in two stages, and the rescalings in between (Section 6, Appendix D of the paper).
 
 Every function leaves the network that it is given untouched and returns a copy: one pretrained network serves many
-fine-tuning runs. Batch-norm weights and biases are parameters, so the rescalings include them; running statistics
-are measurements, not parameters, and stay as they are.
+fine-tuning runs. Batch-norm weights and biases are parameters, so the rescalings include them: only then does `kappa`
+leave the initial function unchanged, and only then are all parameters scaled where the paper says so. Running
+statistics are measurements, not parameters, and stay as they are.
+
+Everything happens on the device where the images are. Training skips the weights that meet only padding (`compact`),
+which changes nothing but the time.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from torch import Tensor, nn
 from torchvision.models import ResNet, resnet18
 
 from ptft.validation import positive_array, require, whole_number
+from ptft.vision.compaction import compact, restore
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ def pretrain(
     batch: int = 128,
     loss_below: float = 1e-2,
     max_epochs: int = 200,
+    bf16: bool = False,
 ) -> Training:
     """Train a copy of `model` on the pretraining classes until the epoch's mean loss is below `loss_below`.
 
@@ -88,7 +94,7 @@ def pretrain(
     ----------
     model : torchvision ResNet with one output per class
     images, labels : tensors (N, 3, H, W) and (N,)
-        Normalized images and their class numbers, all of them in `classes`.
+        Normalized images and their class numbers, all of them in `classes`, on the device that is to be used.
     classes : array_like of int
         The outputs that the cross-entropy sees.
     seed : int
@@ -97,13 +103,16 @@ def pretrain(
         Stochastic gradient descent without weight decay; the defaults are the published ones.
     loss_below, max_epochs
         Training stops after the first epoch whose mean loss is below the one, or after the other.
+    bf16 : bool
+        Multiply in 16-bit floats (autocast to bfloat16); parameters, sums and losses keep 32 bits. It pays where
+        `has_bf16` finds the hardware.
 
     Raises
     ------
     ValueError
         If the images are fewer than two, a label is not in `classes`, or a number is out of range.
     """
-    return _train(model, images, labels, classes, seed, lr, momentum, batch, loss_below, max_epochs)
+    return _train(model, images, labels, classes, seed, lr, momentum, batch, loss_below, max_epochs, bf16)
 
 
 def fine_tune(
@@ -118,19 +127,20 @@ def fine_tune(
     batch: int = 128,
     loss_below: float = 1e-4,
     max_epochs: int = 2000,
+    bf16: bool = False,
 ) -> Training:
     """Train a copy of `model` on the fine-tuning classes: `pretrain` with min(N, `batch`) images a step, loss 1e-4."""
-    return _train(model, images, labels, classes, seed, lr, momentum, batch, loss_below, max_epochs)
+    return _train(model, images, labels, classes, seed, lr, momentum, batch, loss_below, max_epochs, bf16)
 
 
-def accuracy(model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, batch: int = 500) -> float:
+def accuracy(
+    model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, batch: int = 500, bf16: bool = False
+) -> float:
     """Share of images whose largest output among `classes` is the right one, in evaluation mode."""
     outputs, targets = _targets(labels, classes)
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
-        guesses = torch.cat([model(x)[:, outputs].argmax(1) for x in images.split(batch)])
-    model.train(was_training)
+    small = compact(model, _size(images))[0].to(images.device).eval()
+    with torch.no_grad(), torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
+        guesses = torch.cat([small(x)[:, outputs].argmax(1) for x in images.split(batch)])
     return float((guesses == targets).double().mean())
 
 
@@ -140,7 +150,7 @@ def recalibrate(model: ResNet, images: Tensor, batch: int = 128) -> ResNet:
     While a network is trained its running statistics follow the weights by a tenth per step, so after a few steps they
     still are those of pretraining. The copy shows the network that was fitted without that lag.
     """
-    model = copy.deepcopy(model)
+    model = copy.deepcopy(model).to(images.device)
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     momenta = [m.momentum for m in norms]
     for m in norms:
@@ -149,7 +159,7 @@ def recalibrate(model: ResNet, images: Tensor, batch: int = 128) -> ResNet:
     was_training = model.training
     model.train()
     with torch.no_grad():
-        for part in _batches(torch.arange(len(images)), batch):
+        for part in _batches(torch.arange(len(images), device=images.device), batch):
             model(images[part])
     for m, momentum in zip(norms, momenta, strict=True):
         m.momentum = momentum
@@ -177,39 +187,50 @@ def _train(
     batch: int,
     loss_below: float,
     max_epochs: int,
+    bf16: bool,
 ) -> Training:
     whole_number(len(images), "number of images", 2)
     whole_number(batch, "batch", 2)
     whole_number(max_epochs, "max_epochs")
     positive_array([lr, loss_below], "lr, loss_below")
     outputs, targets = _targets(labels, classes)
+    device = images.device
     start = time.perf_counter()
-    model = copy.deepcopy(model).train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum, fused=True)
+    model = copy.deepcopy(model).to(device)
+    small, windows = compact(model.train(), _size(images))
+    optimizer = torch.optim.SGD(small.parameters(), lr=lr, momentum=momentum, fused=True)
     order = torch.Generator().manual_seed(seed)
     losses: list[float] = []
     stopped_by = "cap"
     while len(losses) < max_epochs and stopped_by == "cap":
-        total = 0.0
-        for part in _batches(torch.randperm(len(images), generator=order), batch):
+        total = torch.zeros((), dtype=torch.float64, device=device)
+        for part in _batches(torch.randperm(len(images), generator=order).to(device), batch):
             optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(model(images[part])[:, outputs], targets[part])
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+                logits = small(images[part])[:, outputs]
+            loss = nn.functional.cross_entropy(logits.float() if bf16 else logits, targets[part])
             loss.backward()
             optimizer.step()
-            total += loss.item() * len(part)
-        losses.append(total / len(images))
+            total += loss.detach() * len(part)
+        losses.append(total.item() / len(images))
         if not math.isfinite(losses[-1]):
             stopped_by = "divergence"
         elif losses[-1] < loss_below:
             stopped_by = "loss"
-    return Training(model.eval(), np.array(losses), stopped_by, time.perf_counter() - start)
+    model = restore(small, windows, model).eval()
+    return Training(model, np.array(losses), stopped_by, time.perf_counter() - start)
+
+
+def _size(images: Tensor) -> tuple[int, int]:
+    """Height and width."""
+    return images.shape[2], images.shape[3]
 
 
 def _targets(labels: Tensor, classes: ArrayLike) -> tuple[Tensor, Tensor]:
     """The outputs of `classes`, and the position of each label among them."""
-    outputs = torch.as_tensor(np.asarray(classes), dtype=torch.long)
+    outputs = torch.as_tensor(np.asarray(classes), dtype=torch.long, device=labels.device)
     matches = labels[:, None] == outputs[None, :]
-    require(matches.any(1).numpy(), "labels", labels.numpy(), f"one of the classes {outputs.tolist()}")
+    require(matches.any(1).cpu().numpy(), "labels", labels.cpu().numpy(), f"one of the classes {outputs.tolist()}")
     return outputs, matches.long().argmax(1)
 
 

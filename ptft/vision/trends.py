@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
@@ -26,7 +27,7 @@ class Effect:
     verdict: str  # "agree", "disagree" or "undecided" with the expected sign
 
 
-def by_seed(table: np.ndarray, knob: str, value: float, n: int, column: str = "accuracy") -> dict[int, float]:
+def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = "accuracy") -> dict[int, float]:
     """One column of the points (knob, value, n), by seed; value 1 of any knob is the baseline."""
     if value == BASELINE[1]:
         knob = BASELINE[0]
@@ -36,13 +37,13 @@ def by_seed(table: np.ndarray, knob: str, value: float, n: int, column: str = "a
     return {int(seed): float(x) for seed, x in zip(chosen["seed"], chosen[column], strict=True)}
 
 
-def values_of(table: np.ndarray, knob: str) -> list[float]:
+def values_of(table: pd.DataFrame, knob: str) -> list[float]:
     """Values of a knob in the table in increasing order, with the baseline's 1."""
     one_of(knob, "knob", tuple(np.unique(table["knob"])))
     return sorted({*table["value"][table["knob"] == knob].tolist(), BASELINE[1]})
 
 
-def curve(table: np.ndarray, knob: str, value: float, column: str = "accuracy") -> tuple[np.ndarray, ...]:
+def curve(table: pd.DataFrame, knob: str, value: float, column: str = "accuracy") -> tuple[np.ndarray, ...]:
     """Sample sizes, and the mean over seeds and its standard error at each of them."""
     sizes = np.unique(table["n"])
     samples = [np.array(list(by_seed(table, knob, value, int(n), column).values())) for n in sizes]
@@ -51,13 +52,13 @@ def curve(table: np.ndarray, knob: str, value: float, column: str = "accuracy") 
     return sizes, means, errors
 
 
-def differences(table: np.ndarray, knob: str, value: float, n: int, column: str = "accuracy") -> np.ndarray:
+def differences(table: pd.DataFrame, knob: str, value: float, n: int, column: str = "accuracy") -> np.ndarray:
     """The point's value minus the baseline's, for each seed that has both."""
     scaled, baseline = by_seed(table, knob, value, n, column), by_seed(table, *BASELINE, n, column)
     return np.array([scaled[s] - baseline[s] for s in sorted(scaled.keys() & baseline.keys())])
 
 
-def slopes(table: np.ndarray, knob: str, n: int, column: str = "accuracy") -> np.ndarray:
+def slopes(table: pd.DataFrame, knob: str, n: int, column: str = "accuracy") -> np.ndarray:
     """Change per doubling of the knob, for each seed: the least-squares slope over log2 of its values."""
     values = values_of(table, knob)
     rows = [by_seed(table, knob, value, n, column) for value in values]
@@ -94,7 +95,7 @@ def paired_effect(samples: ArrayLike, expected_sign: int) -> Effect:
     return Effect(float(mean), low, high, len(x), verdict)
 
 
-def slopes_table(table: np.ndarray, knob: str, column: str = "accuracy") -> list[tuple[int, Effect]]:
+def slopes_table(table: pd.DataFrame, knob: str, column: str = "accuracy") -> list[tuple[int, Effect]]:
     """For each sample size, the effect of doubling the knob on a column, tested against the paper's direction."""
     sizes = [int(n) for n in np.unique(table["n"])]
     return [(n, paired_effect(slopes(table, knob, n, column), EXPECTED_SIGN[knob])) for n in sizes]
@@ -117,11 +118,12 @@ class Signature:
     inherited: float
 
 
-def signature(table: np.ndarray, n: int, stage: str = STAGES[-1]) -> list[Signature]:
+def signature(table: pd.DataFrame, n: int, stage: str = STAGES[-1]) -> list[Signature]:
     """The signature for the baseline and for every value of every knob, from a table of representations."""
     rows = table[(table["n"] == n) & (table["stage"] == stage)]
     found = []
-    for knob, value in [BASELINE, *((knob, value) for knob, values in KNOBS.items() for value in values)]:
+    settings = [(knob, value) for knob in KNOBS if (rows["knob"] == knob).any() for value in values_of(rows, knob)]
+    for knob, value in [BASELINE, *(setting for setting in settings if setting[1] != BASELINE[1])]:
         chosen = rows[(rows["knob"] == knob) & np.isclose(rows["value"], value)]
         before, after, shared = (chosen[c] for c in ("pr_before", "pr_after", "ensd"))
         found.append(
@@ -138,11 +140,15 @@ def signature(table: np.ndarray, n: int, stage: str = STAGES[-1]) -> list[Signat
     return found
 
 
-def capped_pretraining(table: np.ndarray) -> dict[tuple[str, float], float]:
-    """Share of class splits whose pretraining was ended by the cap on epochs, for each setting where there are any."""
-    rows = table[(table["pretraining_stopped_by"] == "cap") & (table["pretraining_epochs"] > 0)]
-    total = len(np.unique(table["seed"]))
-    settings = sorted({(str(r["knob"]), float(r["value"])) for r in rows})
-    return {
-        (k, v): len(np.unique(rows["seed"][(rows["knob"] == k) & (rows["value"] == v)])) / total for k, v in settings
-    }
+def capped_pretraining(pretrainings: pd.DataFrame) -> dict[tuple[str, float], float]:
+    """Share of class splits whose pretraining was ended by the cap on epochs, for each setting where there are any.
+
+    Parameters
+    ----------
+    pretrainings : DataFrame with columns seed, knob, value, pretraining_epochs and pretraining_stopped_by
+        Such as the list of that name in the provenance of a table.
+    """
+    capped = pretrainings[(pretrainings["pretraining_stopped_by"] == "cap") & (pretrainings["pretraining_epochs"] > 0)]
+    total = pretrainings["seed"].nunique()
+    counts = capped.groupby(["knob", "value"])["seed"].nunique()
+    return {(str(knob), float(value)): count / total for (knob, value), count in counts.items()}

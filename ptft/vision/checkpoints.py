@@ -1,0 +1,52 @@
+"""Pretrained networks as files in the safetensors format: numbers and a record of their making, no code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torchvision.models import ResNet
+
+from ptft.files import write_whole
+
+
+def save_checkpoint(path: Path, model: ResNet, record: dict[str, Any]) -> None:
+    """Write parameters, buffers and the record (JSON types) to one file, whole or not at all."""
+    tensors = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    write_whole(path, safetensors.torch.save(tensors, {"ptft": json.dumps(record)}))
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record of a checkpoint.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If it is not a whole checkpoint.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads(file.metadata()["ptft"])
+    except (SafetensorError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is not a checkpoint of python -m ptft.vision ({error})") from None
+
+
+def load_checkpoint(path: Path, model: ResNet) -> dict[str, Any]:
+    """Put the parameters and buffers of a checkpoint into `model`, and return the record.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `read_record`, and if the network is another one.
+    """
+    record = read_record(path)
+    try:
+        model.load_state_dict(safetensors.torch.load_file(path))
+    except RuntimeError as error:
+        raise ValueError(f"{path} holds another network: {error}") from None
+    return record
