@@ -1,0 +1,487 @@
+"""Transfer in the infinitely wide two-layer linear network (arXiv:2507.04448, Results 2 to 4).
+
+Inputs are x ~ N(0, I_D). In this module h = W x without 1/sqrt(D); a network with h = W x/sqrt(D) and richness gamma
+is the one described here with richness gamma sqrt(D). The source task is y = s.x with a unit vector s, the target task
+t.x with |t| = 1 and t = alpha_s s + alpha_g g + rest, where g is the unit vector orthogonal to s towards which a
+finite amount of source data turns the learned predictor. Amounts of data are nu = P/D. Pretraining leaves the features
+with the second moment
+
+    M = <w w^T> = I + c2 s s^T + c1 (s g^T + g s^T) + c3 g g^T,
+
+and fine-tuning trains a new readout from zero on them: kernel regression on T2 with the kernel x^T M x'. The test loss
+|beta_hat - t|^2 is 1 for a readout of zero, so that it is 1 at nu_2 = 0 even for equal tasks.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import DOP853
+from scipy.linalg import solve
+from scipy.optimize import minimize_scalar
+
+from ptft.validation import (
+    broadcast,
+    nonnegative_array,
+    one_of,
+    positive_array,
+    real_array,
+    regression,
+    require,
+    whole_number,
+)
+
+KINDS = ("exact", "caption")
+Numbers = tuple[ArrayLike, ArrayLike]
+Coefficients = tuple[ArrayLike, ArrayLike, ArrayLike]
+
+
+# --- the adapted kernel ---------------------------------------------------------------------------------------------
+
+
+def spike_size(gamma_1: ArrayLike, nu_1: ArrayLike, kind: str = "exact") -> np.ndarray:
+    """Size of the spike that pretraining adds to the features, M = I + spike u u^T, with u the learned direction.
+
+    Arguments and kinds as in `source_coefficients`.
+
+    Examples
+    --------
+    >>> spike_size(4.0, 0.5).round(3), spike_size(4.0, 0.5, "caption").round(3)
+    (np.float64(2.0), np.float64(1.562))
+    """
+    gamma, nu = broadcast(gamma_1=nonnegative_array(gamma_1, "gamma_1"), nu_1=nonnegative_array(nu_1, "nu_1"))
+    nu = np.minimum(nu, 1.0)
+    if one_of(kind, "kind", KINDS) == "exact":
+        return _boost(gamma * np.sqrt(nu))
+    return nu * _boost(gamma)
+
+
+def _boost(size: np.ndarray) -> np.ndarray:
+    """sqrt(1 + size^2) - 1, without cancellation at small sizes."""
+    return size * (size / (1 + np.hypot(1.0, size)))
+
+
+def source_coefficients(
+    gamma_1: ArrayLike, nu_1: ArrayLike, kind: str = "exact"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coefficients (c1, c2, c3) of the features after pretraining on nu_1 = P_1/D noise-free examples.
+
+    Parameters
+    ----------
+    gamma_1 : array_like, zero or positive
+        Richness of pretraining; 0 leaves the features as they are.
+    nu_1 : array_like, zero or positive
+        Source data per dimension. From 1 on the source task is learned exactly and c1 = c3 = 0 (Result 2).
+    kind : "exact" (default) or "caption"
+        Both have C = [[c2, c1], [c1, c3]] = spike u u^T with u = sqrt(nu_1) s + sqrt(1 - nu_1) g. "exact": spike =
+        sqrt(1 + gamma_1^2 nu_1) - 1, which follows from the conservation law of `feature_moment` and is derived for
+        this project, not in the paper. "caption": spike = nu_1 (sqrt(1 + gamma_1^2) - 1), the values in the caption of
+        Figure 2 with the sign in the root corrected to a plus. They agree at nu_1 = 1, and as gamma_1 falls to 0.
+
+    Returns
+    -------
+    c1, c2, c3 : ndarrays of the broadcast shape
+
+    Raises
+    ------
+    ValueError
+        If an argument is negative or not finite, or `kind` is unknown.
+
+    Examples
+    --------
+    >>> [float(c.round(4)) for c in source_coefficients(1.0, 0.5)]
+    [0.1124, 0.1124, 0.1124]
+    """
+    spike = spike_size(gamma_1, nu_1, kind)
+    nu = np.minimum(np.asarray(nu_1, dtype=np.float64), 1.0)
+    return np.sqrt(nu * (1 - nu)) * spike, nu * spike, (1 - nu) * spike
+
+
+def feature_moment(b: ArrayLike) -> np.ndarray:
+    """Second moment <w w^T> of the first layer when <z w> = b, at any time and for any data.
+
+    Each neuron obeys d(w, z)/dt = gamma [[0, v], [v^T, 0]] (w, z) with the same v for all: a Lorentz transformation.
+    So the second moment of (w, z), the identity at the start, stays a pure boost: <w w^T> = I + (sqrt(1 + |b|^2) - 1)
+    b b^T/|b|^2 and <z^2> = sqrt(1 + |b|^2). Derived for this project, not in the paper.
+
+    Parameters
+    ----------
+    b : array_like, shape (D,)
+
+    Returns
+    -------
+    ndarray, shape (D, D)
+    """
+    b = real_array(b, "b", ndim=1)
+    return np.eye(b.size) + np.outer(b, b) / (1 + np.sqrt(1 + b @ b))
+
+
+# --- the loss of fine-tuning ----------------------------------------------------------------------------------------
+
+
+def fine_tuning_loss(
+    nu_2: ArrayLike,
+    alphas: Numbers = (1.0, 0.0),
+    coefficients: Coefficients = (0.0, 0.0, 0.0),
+    ridge: ArrayLike = 0.0,
+) -> np.ndarray:
+    """Test loss of a readout fine-tuned on nu_2 = P_2/D noise-free target examples, as D grows (Results 2 and 3).
+
+    With q the smaller root of q^2 - (1 + nu_2 + ridge) q + nu_2 = 0 (q = nu_2 below 1 without ridge),
+
+        L = (1 - q)^2 / (1 - q^2/nu_2) [1 - |a|^2 + |(1 + q C)^-1 a|^2],   a = (alpha_s, alpha_g).
+
+    This is Result 2 where c1 = c3 = 0 and ridge = 0. For other coefficients it is derived for this project, from the
+    deterministic equivalent of ridge regression with a spiked covariance; the paper's own Equation 13 was not seen.
+    If C is positive semi-definite, as both kinds of `source_coefficients` make it, L is never above its value without
+    pretraining (1 - nu_2 without ridge): transfer that harms needs c1^2 > c2 c3.
+
+    Parameters
+    ----------
+    nu_2 : array_like, zero or positive
+        Target data per dimension; the loss is 0 from 1 on without ridge.
+    alphas : (alpha_s, alpha_g)
+        Alignment of the target with s and with g, alpha_s^2 + alpha_g^2 <= 1.
+    coefficients : (c1, c2, c3)
+        As from `source_coefficients`; the default 0 is no pretraining. M must be positive definite.
+    ridge : array_like, zero or positive, default 0
+        Regularisation lambda: lambda D is added to the diagonal of the kernel matrix X M X^T.
+
+    Returns
+    -------
+    ndarray of the shape to which all arguments broadcast
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or M is not positive definite.
+
+    Examples
+    --------
+    >>> fine_tuning_loss([0.0, 0.3, 1.0], (0.7, 0.0), (0.0, 1.0, 0.0)).round(6)
+    array([1.      , 0.559959, 0.      ])
+    """
+    nu, lam = nonnegative_array(nu_2, "nu_2"), nonnegative_array(ridge, "ridge")
+    a_s, a_g = _alphas(alphas)
+    c1, c2, c3 = _coefficients(coefficients)
+    nu, lam, a_s, a_g, c1, c2, c3 = broadcast(nu_2=nu, ridge=lam, alpha_s=a_s, alpha_g=a_g, c1=c1, c2=c2, c3=c3)
+
+    # The roots are q and q + r; misfit = 1 - q and variance are written so that no like numbers are subtracted.
+    r = np.sqrt((1 - nu) ** 2 + lam * (2 + 2 * nu + lam))
+    total, excess, tiny = 1 + nu + lam + r, 1 - nu - lam, np.finfo(float).tiny
+    q, reach = 2 * nu / total, r + np.abs(excess)
+    misfit = np.where(excess > 0, reach / 2, 2 * lam / np.maximum(reach, tiny))
+    variance = misfit * (misfit / np.maximum(r, tiny)) * (total / 2)  # (1 - q)^2 / (1 - q^2/nu_2)
+
+    determinant = 1 + q * (c2 + c3) + q**2 * (c2 * c3 - c1**2)
+    unlearned = ((1 + q * c3) * a_s - q * c1 * a_g) ** 2 + ((1 + q * c2) * a_g - q * c1 * a_s) ** 2
+    return np.asarray(variance * (np.maximum(1 - a_s**2 - a_g**2, 0.0) + unlearned / determinant**2))
+
+
+def rich_limit_loss(nu_1: ArrayLike, alphas: Numbers = (1.0, 0.0)) -> np.ndarray:
+    """Test loss of fine-tuning when gamma_1 grows without bound: 1 - (u.a)^2, whatever nu_2 is (Result 4).
+
+    The features have collapsed on u = sqrt(nu_1) s + sqrt(1 - nu_1) g and a single number is left to fit. The limits do
+    not commute: gamma_1 to infinity in the ridgeless `fine_tuning_loss`, which still uses the identity in M, gives
+    (1 - nu_2) times this.
+
+    Parameters
+    ----------
+    nu_1 : array_like, zero or positive
+    alphas : (alpha_s, alpha_g)
+
+    Returns
+    -------
+    ndarray of the broadcast shape
+
+    Examples
+    --------
+    >>> rich_limit_loss([0.3, 1.0], (0.8, 0.0)).round(12)
+    array([0.808, 0.36 ])
+    """
+    a_s, a_g = _alphas(alphas)
+    nu, a_s, a_g = broadcast(nu_1=nonnegative_array(nu_1, "nu_1"), alpha_s=a_s, alpha_g=a_g)
+    nu = np.minimum(nu, 1.0)
+    return np.asarray(1 - (np.sqrt(nu) * a_s + np.sqrt(1 - nu) * a_g) ** 2)
+
+
+def budgeted_loss(
+    nu_2: ArrayLike,
+    alphas: Numbers,
+    gamma_1: ArrayLike,
+    nu_1: ArrayLike,
+    relative_ridge: ArrayLike = 0.02,
+    kind: str = "exact",
+) -> np.ndarray:
+    """`fine_tuning_loss` with a ridge in proportion to the largest eigenvalue 1 + spike of M.
+
+    Chosen for this project, not in the paper: it stands for a fixed number of steps of gradient descent at the largest
+    stable rate. Rich features then leave less of the budget for the other directions, so that an optimal gamma_1
+    exists, which the ridgeless loss does not have. As gamma_1 grows the loss tends to
+    1 - (u.a)^2 [1 - (r/(r + nu_2))^2] with r = `relative_ridge`, and to `rich_limit_loss` where r is small besides.
+
+    Parameters
+    ----------
+    nu_2, alphas
+        As in `fine_tuning_loss`.
+    gamma_1, nu_1, kind
+        As in `source_coefficients`.
+    relative_ridge : array_like, positive, default 0.02
+
+    Returns
+    -------
+    ndarray of the broadcast shape
+    """
+    ridge = positive_array(relative_ridge, "relative_ridge") * (1 + spike_size(gamma_1, nu_1, kind))
+    return fine_tuning_loss(nu_2, alphas, source_coefficients(gamma_1, nu_1, kind), ridge)
+
+
+def optimal_gamma_1(
+    nu_2: ArrayLike, alphas: Numbers, nu_1: float, relative_ridge: float = 0.02, kind: str = "exact"
+) -> np.ndarray:
+    """The gamma_1 with the smallest `budgeted_loss`, for each nu_2; inf where the loss falls up to gamma_1 = 1e4.
+
+    Examples
+    --------
+    >>> optimal_gamma_1([0.2, 0.8], (0.8, 0.0), 0.5).round(1)
+    array([30.2,  3.3])
+    """
+    grid = np.linspace(0.0, np.log1p(1e4), 301)  # log(1 + gamma_1)
+
+    def best(nu: float) -> float:
+        def loss(x: float) -> float:
+            return float(budgeted_loss(nu, alphas, np.expm1(x), nu_1, relative_ridge, kind))
+
+        i = int(np.argmin(budgeted_loss(nu, alphas, np.expm1(grid), nu_1, relative_ridge, kind)))
+        if i in (0, grid.size - 1):
+            return 0.0 if i == 0 else np.inf
+        return float(np.expm1(minimize_scalar(loss, bounds=(grid[i - 1], grid[i + 1]), method="bounded").x))
+
+    return np.vectorize(best, otypes=[float])(nonnegative_array(nu_2, "nu_2"))
+
+
+# --- the same loss, measured ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredLoss:
+    """Fine-tuning loss over random draws of the target data. Arrays have the shape of `nu_2`."""
+
+    nu_2: np.ndarray  # P_2/D with the whole number P_2 that was used
+    mean: np.ndarray
+    se: np.ndarray  # standard error of the mean
+
+
+def regression_loss(M: np.ndarray, X: ArrayLike, t: ArrayLike, ridge: float = 0.0) -> float:
+    """|beta_hat - t|^2 of kernel regression of X t on X with the kernel x^T M x' and the ridge lambda D.
+
+    Parameters
+    ----------
+    M : ndarray, shape (D, D), positive definite
+    X : array_like, shape (P, D)
+    t : array_like, shape (D,)
+    ridge : float, default 0
+        lambda, as in `fine_tuning_loss`.
+    """
+    X, t = real_array(X, "X", ndim=2), real_array(t, "t", ndim=1)
+    P, D = X.shape
+    XM, lam = X @ M, float(nonnegative_array(ridge, "ridge", ndim=0)) * D
+    if P <= D:
+        beta_hat = XM.T @ solve(XM @ X.T + lam * np.eye(P), X @ t, assume_a="pos")
+    else:  # the same estimator through a matrix that is not singular
+        beta_hat = solve(XM.T @ X + lam * np.eye(D), XM.T @ (X @ t))
+    return float(np.sum((beta_hat - t) ** 2))
+
+
+def simulate_fine_tuning(
+    nu_2: ArrayLike,
+    alphas: Numbers = (1.0, 0.0),
+    coefficients: Coefficients = (0.0, 0.0, 0.0),
+    ridge: float = 0.0,
+    *,
+    D: int = 400,
+    draws: int = 20,
+    seed: int | np.random.Generator = 0,
+) -> MeasuredLoss:
+    """The loss of `fine_tuning_loss` measured by kernel regression with the feature moment M in D dimensions.
+
+    Parameters
+    ----------
+    nu_2 : array_like, positive
+        Rounded to whole numbers of examples, at least 1.
+    alphas, coefficients, ridge
+        As in `fine_tuning_loss`, one number each.
+    D : int, at least 3, default 400
+    draws : int, at least 2, default 20
+        Target data sets for each nu_2.
+    seed : int or Generator, default 0
+
+    Returns
+    -------
+    MeasuredLoss
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> measured = simulate_fine_tuning(0.5, D=100, draws=5)
+    >>> measured.nu_2, round(float(measured.mean), 2)
+    (array(0.5), 0.53)
+    """
+    nu = positive_array(nu_2, "nu_2")
+    whole_number(D, "D", 3)
+    whole_number(draws, "draws", 2)
+    a_s, a_g = (float(real_array(a, "alphas", ndim=0)) for a in _alphas(alphas))
+    c1, c2, c3 = (float(real_array(c, "coefficients", ndim=0)) for c in _coefficients(coefficients))
+    rng = np.random.default_rng(seed)
+    t, M = np.zeros(D), np.eye(D)  # s, g and the rest of t are the first three axes: the inputs are isotropic
+    t[:3] = a_s, a_g, np.sqrt(max(1 - a_s**2 - a_g**2, 0.0))
+    M[:2, :2] += [[c2, c1], [c1, c3]]
+    sizes = np.maximum(np.rint(nu * D).astype(int), 1)
+    losses = np.array(
+        [[regression_loss(M, rng.standard_normal((P, D)), t, ridge) for _ in range(draws)] for P in sizes.ravel()]
+    )
+    se = losses.std(axis=1, ddof=1) / np.sqrt(draws)
+    return MeasuredLoss(np.asarray(sizes / D), losses.mean(axis=1).reshape(nu.shape), se.reshape(nu.shape))
+
+
+# --- training of all weights ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class LinearRun:
+    """Gradient flow of the infinitely wide linear network on one task."""
+
+    time: np.ndarray  # (T,) of the flow on half the mean squared error
+    b: np.ndarray  # (T, D) <z w>, the state
+    predictor: np.ndarray  # (T, D) coefficients beta_hat of the function learned in this stage
+    train_loss: np.ndarray  # (T,) mean squared error
+    residual: float  # |gradient| at the end, relative to that of the predictor 0
+    converged: bool  # residual below the tolerance
+
+
+def train_linear(
+    X: ArrayLike,
+    y: ArrayLike,
+    gamma: float,
+    start: ArrayLike | None = None,
+    times: ArrayLike | None = None,
+    tolerance: float = 1e-8,
+    max_evaluations: int = 100_000,
+) -> LinearRun:
+    """Train all weights of the infinitely wide linear network by gradient flow, from scratch or from another task.
+
+    The network is f(x) = <z w.x>/gamma with h = W x. By the conservation law of `feature_moment` the D numbers
+    b = <z w> obey a closed equation (derived for this project, not in the paper),
+
+        db/dt = gamma [(1 + sigma) v + b (b.v)/(1 + sigma)],   sigma = sqrt(1 + |b|^2),   v = X^T (y - X beta_hat)/P,
+
+    with beta_hat = (b - b_start)/gamma: a second task starts from the function 0 with the features of the first. It is
+    solved for beta_hat by the Runge-Kutta method of order 8 of Dormand and Prince, with relative tolerance 1e-10.
+
+    Parameters
+    ----------
+    X : array_like, shape (P, D)
+    y : array_like, shape (P,)
+    gamma : float, positive
+        Richness in this stage.
+    start : array_like, shape (D,), optional
+        b at the end of an earlier stage, ``run.b[-1]``; by default 0, random weights.
+    times : array_like, increasing from 0, optional
+        Times to record; by default those of the solver, until the gradient has fallen to `tolerance`.
+    tolerance : float, default 1e-8
+        On the gradient of the loss, relative to that of the predictor 0.
+    max_evaluations : int, default 100,000
+        Of the right-hand side. Where nu is near 1, gradient flow takes times of order 1/(1 - sqrt(nu))^2.
+
+    Returns
+    -------
+    LinearRun
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or shapes do not match.
+
+    Warns
+    -----
+    UserWarning
+        If training stopped before the tolerance, or the last of `times`, was reached.
+
+    Examples
+    --------
+    >>> run = train_linear([[1.0, 1.0]], [2.0], gamma=1.0)
+    >>> run.converged, run.predictor[-1].round(6)
+    (True, array([1., 1.]))
+    """
+    X, y = regression(X, y)
+    P, D = X.shape
+    gamma = float(positive_array(gamma, "gamma", ndim=0))
+    positive_array(tolerance, "tolerance", ndim=0)
+    whole_number(max_evaluations, "max_evaluations", 1)
+    origin = np.zeros(D) if start is None else real_array(start, "start", ndim=1)
+    if origin.shape != (D,):
+        raise ValueError(f"start has shape {origin.shape}: it must have one entry for each of the {D} columns of X")
+    grid = None if times is None else _times(times)
+
+    def gradient(beta: np.ndarray) -> np.ndarray:
+        return X.T @ (y - X @ beta) / P
+
+    def velocity(_: float, beta: np.ndarray) -> np.ndarray:
+        b, v = origin + gamma * beta, gradient(beta)
+        sigma = np.sqrt(1 + b @ b)
+        return (1 + sigma) * v + b * ((b @ v) / (1 + sigma))
+
+    def residual(beta: np.ndarray) -> float:
+        return float(np.linalg.norm(gradient(beta))) / size
+
+    size = float(np.linalg.norm(gradient(np.zeros(D)))) or 1.0
+    end = np.inf if grid is None else float(grid[-1])
+    solver = DOP853(velocity, 0.0, np.zeros(D), end, rtol=1e-10, atol=1e-12)
+    time, path = [0.0], [np.zeros(D)]
+    while solver.status == "running" and solver.nfev < max_evaluations:
+        if grid is None and residual(path[-1]) <= tolerance:
+            break
+        solver.step()
+        due = np.array([solver.t]) if grid is None else grid[(grid > solver.t_old) & (grid <= solver.t)]
+        time.extend(due)
+        path.extend(solver.dense_output()(due).T)
+    predictor = np.array(path)
+    loss = np.mean((predictor @ X.T - y) ** 2, axis=1)
+    run = LinearRun(
+        np.array(time), origin + gamma * predictor, predictor, loss, residual(path[-1]), residual(path[-1]) <= tolerance
+    )
+    if time[-1] < end and not run.converged:
+        warnings.warn(
+            f"training stopped at a gradient of {run.residual:.1e}, tolerance {tolerance:.1e}: raise max_evaluations",
+            stacklevel=2,
+        )
+    return run
+
+
+def _times(times: ArrayLike) -> np.ndarray:
+    grid = real_array(times, "times", ndim=1)
+    require(grid.size > 1 and grid[0] == 0 and np.all(np.diff(grid) > 0), "times", grid, "increasing from 0")
+    return grid
+
+
+def _alphas(alphas: Numbers) -> tuple[np.ndarray, ...]:
+    a_s, a_g = (real_array(a, "alphas") for a in alphas)
+    require(a_s**2 + a_g**2 <= 1 + 1e-12, "alpha_s^2 + alpha_g^2", a_s**2 + a_g**2, "at most 1")
+    return a_s, a_g
+
+
+def _coefficients(coefficients: Coefficients) -> tuple[np.ndarray, ...]:
+    c1, c2, c3 = broadcast(**{f"c{i}": real_array(c, f"c{i}") for i, c in enumerate(coefficients, 1)})
+    size = np.hypot((c2 - c3) / 2, c1)
+    smallest = 1 + ((c2 + c3) / 2 - size)
+    require(
+        smallest > -4 * np.finfo(float).eps * size, "smallest eigenvalue of M", smallest, "positive: change c1, c2, c3"
+    )
+    return c1, c2, c3
