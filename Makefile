@@ -40,6 +40,9 @@ lint: $(READY) ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: export OMP_NUM_THREADS = $(JOBS)
+bench: export OPENBLAS_NUM_THREADS = $(JOBS)
+bench: export MKL_NUM_THREADS = $(JOBS)
 bench: $(READY) ## run the benchmarks
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,bench]'
 	$(BIN)/python -m pytest tests/benchmarks -m "slow or not slow" -s

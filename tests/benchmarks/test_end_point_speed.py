@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 import ptft
 from ptft.network import fine_tuning_weights, pretrained_weights
@@ -37,7 +38,8 @@ def test_an_end_point_costs_a_few_products_of_x_with_itself():
     print(
         f"\nend point at d = 5000, n = 2500: {min(ratios):.1f} times one product X X^T, {point.iterations} iterations"
     )
-    assert min(ratios) < 12  # one thread; with two threads 4 to 5
+    threads = min(pool["num_threads"] for pool in threadpool_info())
+    assert min(ratios) < (5 if threads > 1 else 12)  # 4.4 with two threads, 5.7 to 6.3 with one on a busy machine
 
 
 def test_gradient_descent_takes_far_longer_to_the_same_accuracy():
