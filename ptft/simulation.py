@@ -30,7 +30,12 @@ class SimulatedPoint:
 
 def sampled_teacher(teacher: Teacher, d: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The (beta_pt, beta_ft), each of shape (d,), with which `simulate` works at this seed, whatever alpha is."""
-    return teacher.sample(d, np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[0]))
+    return teacher.sample(d, _stream(seed, 0))
+
+
+def _stream(seed: int, index: int) -> np.random.Generator:
+    """Random numbers of one part of an experiment: 0 for the teacher, 1 for the inputs, 2 for the noise."""
+    return np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[index])
 
 
 def sampled_inputs(alpha: float, d: int, seed: int) -> np.ndarray:
@@ -45,8 +50,7 @@ def sampled_inputs(alpha: float, d: int, seed: int) -> np.ndarray:
     alpha = float(positive_array(alpha, "alpha", ndim=0))
     n = round(alpha * d)
     require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
-    rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[1])
-    return rng.standard_normal((n, d)) / np.sqrt(d)
+    return _stream(seed, 1).standard_normal((n, d)) / np.sqrt(d)
 
 
 def simulate(
@@ -116,9 +120,8 @@ def simulate_many(
     """
     noise_var = float(nonnegative_array(noise_var, "noise_var", ndim=0))
     X = sampled_inputs(alpha, d, seed)
-    n = len(X)
-    noise_rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[2])
-    noise = np.sqrt(noise_var) * noise_rng.standard_normal((n, 1))
+    n, d = X.shape
+    noise = np.sqrt(noise_var) * _stream(seed, 2).standard_normal((n, 1))
     pairs = [sampled_teacher(teacher, d, seed) for teacher, _ in settings]
     beta_ft = np.column_stack([ft for _, ft in pairs])
     K = np.column_stack(
@@ -131,7 +134,7 @@ def simulate_many(
             alpha=n / d,
             n=n,
             d=d,
-            seed=seed,
+            seed=int(seed),
             kkt_residual=end.kkt_residual,
             interpolation_residual=end.interpolation_residual,
             method=end.method,

@@ -6,10 +6,13 @@ and ``key`` (what the results depend on besides their points). This module needs
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import ptft
 from ptft.files import require_writable, write_whole
 
 try:
@@ -18,6 +21,22 @@ try:
     from pyarrow import parquet
 except ImportError as error:
     raise ImportError(f"ptft.stored_table needs {error.name}: pip install ptft[sweep]") from error
+
+
+def digest(value: Any) -> str:
+    """Twelve hexadecimal digits that stand for a value of JSON types."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def provenance(made_by: str, table_format: int, key: str) -> dict[str, Any]:
+    """What the provenance of any table of this version holds, with today's date."""
+    return {
+        "made by": made_by,
+        "format": table_format,
+        "ptft": ptft.__version__,
+        "key": key,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
 
 
 def read_table(path: str | Path, made_by: str, table_format: int) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -81,8 +100,17 @@ def check_out(path: Path, identity: pd.DataFrame, provenance: dict[str, Any], op
         raise FileExistsError(f"{path} has {len(old) - len(common)} rows that this sweep lacks: move it away")
 
 
-def write_table(path: Path, frame: pd.DataFrame, provenance: dict[str, Any]) -> None:
-    """Write a table whole, with its provenance as JSON in the schema's metadata; `check_out` comes first."""
+def write_table(
+    path: Path, frame: pd.DataFrame, identity: pd.DataFrame, provenance: dict[str, Any], option: str = "--out"
+) -> None:
+    """Write a table whole, with its provenance as JSON in the schema's metadata, where `check_out` allows.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `check_out`.
+    """
+    check_out(path, identity, provenance, option)
     stored = pa.Table.from_pandas(frame, preserve_index=False)
     stored = stored.replace_schema_metadata({**(stored.schema.metadata or {}), b"ptft": json.dumps(provenance)})
     buffer = pa.BufferOutputStream()

@@ -12,7 +12,6 @@ files. This module needs the extra ``ptft[sweep]``, and ``ptft[cluster]`` for ``
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import time
@@ -29,6 +28,7 @@ from ptft.engine import WorkersLost, machine, progress_bar, read_files, solved, 
 from ptft.experiments import Setting
 from ptft.files import write_whole
 from ptft.simulation import simulate_many
+from ptft.stored_table import digest
 from ptft.sweep_table import MEASURED, NAMES, Point, check_out, key, plan, write_table
 from ptft.validation import whole_number
 
@@ -158,7 +158,7 @@ def run(
     with progress_bar(len(wanted), len(wanted) - missing, progress) as bar:
         for unit in solved(solve, tasks, key(), jobs, scheduler):
             text = json.dumps(unit)
-            name = hashlib.sha256(json.dumps([p["setting"] for p in unit["points"]]).encode()).hexdigest()[:12]
+            name = digest([point["setting"] for point in unit["points"]])
             file = folder / f"d-{unit['d']}_seed-{unit['seed']:03d}_n-{unit['n']:05d}_{name}.json"
             write_whole(file, text.encode())
             bar.update(len(unit["points"]))

@@ -6,10 +6,7 @@ several experiments share is simulated once and listed under each. This module n
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 import itertools
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,7 +43,7 @@ class Point(NamedTuple):
 
 def key() -> str:
     """Hash of what a result depends on besides its point: the version of the package and `FORMAT`."""
-    return hashlib.sha256(json.dumps([FORMAT, ptft.__version__]).encode()).hexdigest()[:12]
+    return stored_table.digest([FORMAT, ptft.__version__])
 
 
 def settings_of(name: str) -> dict[str, list[Setting]]:
@@ -115,13 +112,7 @@ def table(rows: list[tuple[str, Point]], found: dict[Point, dict[str, Any]]) -> 
 
 def provenance_of() -> dict[str, Any]:
     """What the provenance of a table holds before there are results."""
-    return {
-        "made by": MADE_BY,
-        "format": FORMAT,
-        "ptft": ptft.__version__,
-        "key": key(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-    }
+    return stored_table.provenance(MADE_BY, FORMAT, key())
 
 
 def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -174,13 +165,12 @@ def check_out(path: Path, rows: list[tuple[str, Point]]) -> None:
 
 
 def write_table(path: Path, rows: list[tuple[str, Point]], found: dict[Point, dict[str, Any]]) -> None:
-    """Write the table of a plan whole, with its provenance as JSON in the schema's metadata, where `check_out` allows.
+    """Write the table of a plan whole, with its provenance, where `check_out` allows.
 
     Raises
     ------
     ValueError, OSError
         As `check_out`.
     """
-    check_out(path, rows)
     frame, provenance = table(rows, found)
-    stored_table.write_table(path, frame, provenance)
+    stored_table.write_table(path, frame, identity(rows), provenance)

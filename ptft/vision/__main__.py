@@ -59,8 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
             protocol, seeds, points, args.work, args.jobs, args.scheduler, args.root, args.device, progress=True
         )
         for out, table in zip(outs, tables, strict=True):
-            stored_table.check_out(out, rows, provenance, "--out-folder")
-            stored_table.write_table(out, table, provenance)
+            stored_table.write_table(out, table, rows, provenance, "--out-folder")
     except (ValueError, OSError, ImportError) as error:
         print(f"ptft.vision: {error}", file=sys.stderr)
         return 2

@@ -13,9 +13,7 @@ protocols never mix. Workers write the checkpoints and read them, so those on ot
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import functools
-import hashlib
 import itertools
 import json
 import math
@@ -32,7 +30,7 @@ from torch import Tensor
 from torchvision.models import ResNet
 
 import ptft
-from ptft import engine
+from ptft import engine, stored_table
 from ptft.files import write_whole
 from ptft.validation import positive_array, whole_number
 from ptft.vision.checkpoints import load_checkpoint, read_record, save_checkpoint
@@ -85,9 +83,7 @@ class Protocol:
     @property
     def key(self) -> str:
         """Hash of the protocol, of the versions of ptft and torch, and of the format of the files."""
-        versions = [FORMAT, ptft.__version__, torch.__version__]
-        text = json.dumps([dataclasses.asdict(self), *versions], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return stored_table.digest([dataclasses.asdict(self), FORMAT, ptft.__version__, torch.__version__])
 
     def split(self, seed: int, root: str | Path | None = None) -> Split:
         """The images, split into pretraining, fine-tuning pool and test set by `seed`."""
@@ -318,14 +314,7 @@ def run(
 
 def provenance_of(protocol: Protocol) -> dict[str, Any]:
     """What the provenance of a table holds before there are results."""
-    return {
-        "made by": MADE_BY,
-        "format": FORMAT,
-        "ptft": ptft.__version__,
-        "key": protocol.key,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "protocol": dataclasses.asdict(protocol),
-    }
+    return {**stored_table.provenance(MADE_BY, FORMAT, protocol.key), "protocol": dataclasses.asdict(protocol)}
 
 
 def identity(protocol: Protocol, seeds: Iterable[int], points: Sequence[Point]) -> pd.DataFrame:
@@ -370,10 +359,8 @@ def read_points(folder: Path, protocol: Protocol) -> dict[tuple[int, Point], dic
         row = json.loads(path.read_text(encoding="utf-8"))
         if row["key"] != protocol.key:
             raise ValueError(f"its key is {row['key']}")
-        missing = {*ACCURACY_COLUMNS, "machine"} - row.keys()
-        if missing or [set(REPRESENTATION_COLUMNS) - {*KEYS, *stage} for stage in row["stages"]] != [set()] * len(
-            STAGES
-        ):
+        stages_whole = all({*KEYS, *stage} >= set(REPRESENTATION_COLUMNS) for stage in row["stages"])
+        if not (row.keys() >= {*ACCURACY_COLUMNS, "machine"} and stages_whole and len(row["stages"]) == len(STAGES)):
             raise ValueError("it lacks a column")
         return {(row["seed"], Point(row["knob"], row["value"], row["n"])): row}
 
