@@ -22,11 +22,11 @@ class Claim:
     statement: str
     source: str  # "Theorem 4.1", "Figure 3a"
     check: str  # what was computed, with a reference to the place
-    number: str  # what came out
+    result: str  # what came out
     verdict: str  # one of `VERDICTS`
 
 
-def claim(statement: str, source: str, check: str, number: str, outcomes: ArrayLike) -> Claim:
+def claim(statement: str, source: str, check: str, result: str, outcomes: ArrayLike) -> Claim:
     """A claim whose verdict follows from `outcomes`, one truth value for each case that was looked at.
 
     It agrees where all are true, does not agree where none is, and agrees in part otherwise.
@@ -44,7 +44,7 @@ def claim(statement: str, source: str, check: str, number: str, outcomes: ArrayL
     held = np.asarray(outcomes, dtype=bool)
     if held.size == 0:
         raise ValueError(f"outcomes of the claim {statement!r} are empty: there must be at least one")
-    return Claim(statement, source, check, number, VERDICTS[0 if held.all() else 1 if held.any() else 2])
+    return Claim(statement, source, check, result, VERDICTS[0 if held.all() else 1 if held.any() else 2])
 
 
 def count_of(outcomes: ArrayLike, of: str) -> str:
@@ -87,8 +87,6 @@ def claims_table(claims: Sequence[Claim], name: str, caption: str) -> ClaimsTabl
     ValueError
         If there is no claim.
     """
-    head = ("statement", "source", "check", "result", "verdict")
-    rows = [dict(zip(head, asdict(one).values(), strict=True)) for one in claims]
-    text = ClaimsTable(numbered(rows, name, caption))
+    text = ClaimsTable(numbered([asdict(one) for one in claims], name, caption))
     text.claims = list(claims)
     return text
