@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 import subprocess
 import sys
 
@@ -528,16 +529,32 @@ def test_interval_covers_the_mean_of_normal_samples_at_its_level():
     assert covered == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / 2000))
 
 
-def test_signature_compares_the_last_stage_before_and_after_split_by_split():
-    settings = {(p.knob, p.value) for p in vision.grid(knobs={"c": [0.5, 4.0], "gamma": [0.1]})}
-    rows = [(s, k, v, 10, stage, 8.0 + s, (8.0 + s) / 2, (8.0 + s) / 4 if stage == "stage 4" else 9.0)
-            for s in range(3) for k, v in settings for stage in vision.STAGES]  # fmt: skip
-    columns = ["seed", "knob", "value", "n", "stage", "pr_before", "pr_after", "ensd"]
-    found = trends.signature(pd.DataFrame(rows, columns=columns), 10)
-    assert {(x.knob, x.value) for x in found} == settings - {vision.UNTRAINED} and len(found) == 4
-    for x in found:
-        assert (x.pr_before, x.pr_after, x.inherited) == (9.0, 4.5, 0.5)
-        assert x.change.mean == pytest.approx(np.log(0.5)) and x.change.verdict == "agree"
+def test_trends_and_gains_run_over_the_table():
+    table = pd.concat([synthetic(0.02), synthetic(0.03).assign(n=20)])
+    found = trends.trend(table, "c")
+    assert list(found) == [10, 20] and found[20].mean == pytest.approx(-0.0325) and found[20].verdict == "agree"
+    assert trends.trend(table, "c", expected_sign=1)[20].verdict == "disagree"
+    gained = trends.gains(table, "c")
+    assert list(gained) == [(v, n) for v in (0.5, 2.0, 8.0) for n in (10, 20)]
+    assert gained[0.5, 10].mean == pytest.approx(0.0225) and gained[8.0, 20].mean == pytest.approx(-3 * 0.0325)
+    assert all(effect.verdict == "agree" for effect in gained.values())  # a gain below 1, a loss above
+    assert (trends.knobs_of(table), trends.sizes_of(table)) == (["c"], [10, 20])
+    assert str(trends.Effect(0.0213, 0.01, 0.0326, 6, "agree")) == r"$+2.1 \pm 1.1$"
+
+
+def test_signature_is_that_of_one_stage_run_by_run():
+    rows = [(s, stage, 8.0 + s, (8.0 + s) / 2, (8.0 + s) / 8 if stage == "stage 4" else 9.0)
+            for s in range(3) for stage in vision.STAGES]  # fmt: skip
+    found = vision.signature(pd.DataFrame(rows, columns=["seed", "stage", "pr_before", "pr_after", "ensd"]))
+    assert found["seed"].tolist() == [0, 1, 2] and set(found["stage"]) == {"stage 4"}
+    np.testing.assert_allclose(found["change"], np.log(0.5))
+    np.testing.assert_allclose(found["inherited"], 0.25)
+
+
+def test_published_table_has_a_mean_for_every_sample_size_and_rises_with_it():
+    rows = [*trends.PUBLISHED_SCALING.values(), trends.PUBLISHED_UNTRAINED]
+    assert {len(row) for row in rows} == {len(vision.SAMPLE_SIZES)}
+    assert all(later > earlier - 0.01 for row in rows for earlier, later in itertools.pairwise(row))
 
 
 def test_capped_pretraining_counts_splits_and_leaves_out_what_was_not_pretrained():
@@ -560,43 +577,34 @@ def test_trends_refuse_what_the_table_does_not_hold():
 
 @pytest.fixture(scope="module")
 def stored():
-    names = ("digits.csv", "digits_representations.csv")
+    names = ("vision.parquet", "representations.parquet")
     return {name: vision.read_table(results_file(name)) for name in names}
 
 
 def test_stored_results_say_how_they_were_made(stored):
-    for _, provenance in stored.values():
-        assert provenance["made by"] == "python -m ptft.vision" and provenance["torch"] and provenance["date"]
-        same = set(provenance["protocol"]) & set(dataclasses.asdict(vision.DIGITS))
-        assert len(same) == 11 and all(provenance["protocol"][k] == getattr(vision.DIGITS, k) for k in same)
+    (_, provenance), (_, other) = stored.values()
+    assert provenance == other and provenance["made by"] == "python -m ptft.vision" and provenance["date"]
+    protocol = vision.Protocol(**provenance["protocol"])
+    assert (protocol.dataset, protocol.lr, protocol.batch) == ("fashion-mnist", 1e-3, 128)
+    assert all(record["pretraining_stopped_by"] in ("loss", "cap") for record in provenance["pretrainings"])
 
 
-def test_stored_results_hold_their_grid_once_for_each_of_five_splits_or_more(stored):
-    points, stages = stored["digits.csv"][0], stored["digits_representations.csv"][0]
-    seeds = points["seed"].unique()
-    settings = points[["knob", "value", "n"]].drop_duplicates()
-    assert set(vision.KNOBS) < set(settings["knob"])
-    assert len(seeds) >= 5 and len(points) == len(seeds) * len(settings)
-    assert not points.duplicated(["seed", "knob", "value", "n"]).any()
+def test_stored_results_hold_their_grid_once_for_each_of_ten_splits_or_more(stored):
+    points, stages = stored["vision.parquet"][0], stored["representations.parquet"][0]
+    wanted = {(seed, *point) for seed in points["seed"].unique() for point in vision.grid()}
+    found = list(points[["seed", "knob", "value", "n"]].itertuples(index=False, name=None))
+    assert points["seed"].nunique() >= 10 and wanted <= set(found) and len(found) == len(set(found))
+    assert all(len(vision.values_of(points, knob)) >= 4 for knob in vision.KNOBS)
     assert len(stages) == len(points) * len(vision.STAGES)
-    assert set(points["stopped_by"]) <= {"loss", "cap", "divergence"}
-    assert points["accuracy"].between(0, 1).all()
+    assert set(points["stopped_by"]) <= {"loss", "cap"}
+    assert points["accuracy"].between(0, 1).all() and points["accuracy_recalibrated"].between(0, 1).all()
 
 
 def test_stored_dimensions_obey_their_bounds(stored):
-    t = stored["digits_representations.csv"][0]
+    t = stored["representations.parquet"][0]
     before, after, shared = t["pr_before"], t["pr_after"], t["ensd"]
-    assert (np.minimum(before, after) >= 1 - 1e-5).all() and (np.maximum(before, after) < 150).all()
+    assert (np.minimum(before, after) >= 1 - 1e-5).all() and (np.maximum(before, after) < 500).all()
     assert (shared <= np.sqrt(before * after) * (1 + 1e-5)).all()
-
-
-@pytest.mark.slow
-def test_stored_point_is_found_again(stored):
-    split = vision.DIGITS.split(0)
-    pretrained = vision.pretrain_point(vision.DIGITS, split, 0)
-    result = vision.fine_tune_point(vision.DIGITS, split, 0, pretrained.model, vision.Point("baseline", 1.0, 50))
-    kept = trends.by_seed(stored["digits.csv"][0], "baseline", 1.0, 50)[0]
-    assert result["accuracy"] == pytest.approx(kept, abs=0.05)
 
 
 # ---------------------------------------------------------------------------------------------------------- imports

@@ -85,6 +85,7 @@ def test_every_field_of_the_protocol_changes_its_key(field):
     value = getattr(TINY, field)
     other = dataclasses.replace(TINY, **{field: value + "2" if isinstance(value, str) else value * 2 + 1})
     assert other.key != TINY.key == dataclasses.replace(TINY).key
+    assert (other.pretraining_key == TINY.pretraining_key) == (field in sweep.AFTER_PRETRAINING)
 
 
 def test_another_version_has_another_key(monkeypatch):
@@ -115,6 +116,20 @@ def test_sample_size_outside_the_pool_is_refused(tmp_path, n):
     with pytest.raises(ValueError, match=f"n = {n}"):
         vision.run(TINY, [0], [Point("baseline", 1.0, n)], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_control_scales_the_early_layers_of_the_pretrained_network(monkeypatch):
+    scaled = []
+
+    def spy(model, kappa):
+        scaled.append((model, kappa))
+        return vision.scale_early_layers(model, kappa)
+
+    monkeypatch.setattr(sweep, "scale_early_layers", spy)
+    network = vision.new_model(10, 0)
+    assert sweep.start_of(Point("kappa_ft", 0.5, 10)) == vision.BASELINE
+    vision.fine_tune_point(TINY, TINY.split(0), 0, network, Point("kappa_ft", 0.5, 10))
+    assert scaled == [(network, 0.5)]
 
 
 def test_dead_activations_have_no_dimension():
@@ -149,8 +164,16 @@ def test_no_pretraining_and_no_point_is_computed_twice(tmp_path, calls):
         pd.testing.assert_frame_equal(one, other)
     with pytest.raises(KeyboardInterrupt):
         vision.run(dataclasses.replace(TINY, lr=0.1), [0], [FIRST], tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2  # a folder for each protocol
+    assert len(list(tmp_path.iterdir())) == 4  # for each protocol a folder of points and one of pretrainings
     assert not list(tmp_path.rglob(".*"))  # no temporary file
+
+
+def test_protocols_that_differ_in_fine_tuning_alone_share_their_pretrainings(tmp_path, calls):
+    vision.run(TINY, [0], [FIRST], tmp_path)
+    stricter = dataclasses.replace(TINY, fine_tuning_loss=1e-9, fine_tuning_cap=2, n_measured=20)
+    accuracies, _, _ = vision.run(stricter, [0], [FIRST], tmp_path)
+    assert (calls["pretrain"], calls["fine_tune"]) == (1, 2)
+    assert accuracies["epochs"].tolist() == [2]
 
 
 def test_an_interrupted_sweep_goes_on_from_its_checkpoint(tmp_path, calls):

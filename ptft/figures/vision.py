@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.ticker
 import numpy as np
@@ -11,23 +12,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ptft.figures.style import COLORS, figure, ordered_colors
-from ptft.vision.sweep import KNOBS, UNTRAINED
-from ptft.vision.trends import by_seed, curve, slopes_table, values_of
+from ptft.vision.sweep import SAMPLE_SIZES, UNTRAINED
+from ptft.vision.trends import (
+    PUBLISHED_SCALING,
+    PUBLISHED_UNTRAINED,
+    curve,
+    knobs_of,
+    sizes_of,
+    trend,
+    values_of,
+)
 
 TITLES = {
     "kappa": r"$\kappa$: early layers, at the start",
-    "c": "$c$: all parameters, at the start",
+    "c": "$c$: all, at the start",
     "gamma": r"$\gamma$: readout, after pretraining",
-    "weights": "$s$: all parameters, after pretraining",
+    "weights": "$s$: all, after pretraining",
 }
-SHORT_TITLES = {
-    "kappa": r"$\kappa$ (early layers)",
-    "c": "$c$ (all)",
-    "gamma": r"$\gamma$ (readout)",
-    "weights": "$s$ (all, after)",
-}
-MARKERS = "osD^v"
 SYMBOLS = {"kappa": r"$\kappa$", "c": "$c$", "gamma": r"$\gamma$", "weights": "$s$"}
+MARKERS = "osD^v"
+COLUMNS = ("accuracy", "accuracy_recalibrated")
 
 
 def examples(images: np.ndarray, labels: np.ndarray, marked: Sequence[int]) -> Figure:
@@ -50,78 +54,90 @@ def examples(images: np.ndarray, labels: np.ndarray, marked: Sequence[int]) -> F
     return fig
 
 
-def accuracy_curves(table: pd.DataFrame, column: str = "accuracy") -> Figure:
+def accuracy_curves(table: pd.DataFrame, knobs: Sequence[str], column: str = "accuracy") -> Figure:
     """Accuracy against the number of fine-tuning images, one panel per knob and one line per value (Figure 4).
 
     Parameters
     ----------
     table : DataFrame, as `ptft.vision.read_table` returns it
+    knobs : those to show, of which the table may lack some
     column : "accuracy" or "accuracy_recalibrated"
     """
-    fig, axes = figure(2, 2, height=2.7, sharex=True, sharey=True)
-    for ax, knob in zip(axes.flat, KNOBS, strict=True):
-        n, mean, error = curve(table, *UNTRAINED, column)
-        ax.errorbar(n, mean, error, color="#777777", ls=":", marker="", label="not pretrained")
-        values = values_of(table, knob)
-        shifts = 1.03 ** np.linspace(-1, 1, len(values))  # so that error bars do not cover each other
-        looks = zip(ordered_colors(len(values)), MARKERS, shifts, strict=False)
-        for value, (color, marker, shift) in zip(values, looks, strict=True):
-            n, mean, error = curve(table, knob, value, column)
-            label = f"{SYMBOLS[knob]} = {value:g}"
-            ax.errorbar(n * shift, mean, error, color=color, marker=marker, capsize=2, label=label)
-        ax.axhline(0.5, color="black", lw=0.8, ls="--")
-        ax.set(title=TITLES[knob], xscale="log", xticks=n)
-        ax.xaxis.set_major_formatter(matplotlib.ticker.ScalarFormatter())
-        ax.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+    shown = [knob for knob in knobs if knob in knobs_of(table)]
+    fig, axes = figure(1, len(shown), height=3.2, sharey=True)
+    for ax, knob in zip(axes[0], shown, strict=True):
+        _accuracy(ax, {value: curve(table, knob, value, column) for value in values_of(table, knob)}, SYMBOLS[knob])
+        _untrained(ax, *curve(table, *UNTRAINED, column))
+        ax.set_title(TITLES[knob], fontsize="small")
         ax.legend(loc="lower right")
-    for ax in axes[-1]:
-        ax.set_xlabel("fine-tuning images $n$")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("accuracy on two new classes")
+    axes[0, 0].set_ylabel("accuracy on two new classes")
+    return fig
+
+
+def beside_published(table: pd.DataFrame) -> Figure:
+    """Accuracy by the factor of all parameters after pretraining: as trained, recalibrated, and as published."""
+    values = values_of(table, "weights") if "weights" in knobs_of(table) else [1.0]
+    every = sorted({*values, *PUBLISHED_SCALING})
+    fig, axes = figure(1, 3, height=3.2, sharey=True)
+    for ax, column, title in zip(axes[0], COLUMNS, ("here, as trained", "here, recalibrated"), strict=False):
+        curves = {value: curve(table, "weights", value, column) for value in values}
+        _accuracy(ax, curves, SYMBOLS["weights"], every)
+        _untrained(ax, *curve(table, *UNTRAINED, column))
+        ax.set_title(title)
+    n, no_error = np.array(SAMPLE_SIZES), np.full(len(SAMPLE_SIZES), np.nan)
+    published = {value: (n, np.array(means), no_error) for value, means in PUBLISHED_SCALING.items()}
+    _accuracy(axes[0, 2], published, SYMBOLS["weights"], every)
+    _untrained(axes[0, 2], n, np.array(PUBLISHED_UNTRAINED), no_error)
+    axes[0, 2].set_title("CIFAR-100, published")
+    fig.legend(*axes[0, 2].get_legend_handles_labels(), loc="outside lower center", ncols=len(published) + 1)
+    axes[0, 0].set_ylabel("accuracy on two new classes")
     return fig
 
 
 def trends(table: pd.DataFrame) -> Figure:
     """Change of accuracy per doubling of each knob, with its 95 % interval over class splits, for each n."""
-    fig, axes = figure(1, len(KNOBS), height=2.6, sharex=True, sharey=True)
-    columns = {"accuracy": ("o", COLORS[0], "as trained"), "accuracy_recalibrated": ("s", COLORS[1], "recalibrated")}
-    for ax, knob in zip(axes[0], KNOBS, strict=True):
-        for shift, (column, (marker, color, label)) in zip((-0.12, 0.12), columns.items(), strict=True):
-            sizes, effects = zip(*slopes_table(table, knob, column), strict=True)
-            x = np.arange(len(sizes)) + shift
-            mean = np.array([e.mean for e in effects])
-            reach = np.array([[e.mean - e.low, e.high - e.mean] for e in effects]).T
-            ax.errorbar(x, mean, reach, color=color, marker=marker, ls="", capsize=3, label=label)
+    knobs = knobs_of(table)
+    fig, axes = figure(1, len(knobs), height=2.8, sharey=True)
+    looks = (("o", COLORS[0], "as trained"), ("s", COLORS[1], "recalibrated"))
+    for ax, knob in zip(axes[0], knobs, strict=True):
+        for shift, column, (marker, color, label) in zip((1 / 1.06, 1.06), COLUMNS, looks, strict=True):
+            effects = trend(table, knob, column)
+            mean = np.array([e.mean for e in effects.values()])
+            reach = np.array([[e.mean - e.low, e.high - e.mean] for e in effects.values()]).T
+            ax.errorbar(np.array(list(effects)) * shift, mean, reach, color=color, marker=marker, ls="", label=label)
         ax.axhline(0, color="black", lw=0.8)
-        ax.set(title=SHORT_TITLES[knob], xticks=range(len(sizes)), xticklabels=sizes, xlabel="images $n$")
+        ax.set_title(SYMBOLS[knob])
+        _sizes(ax, sizes_of(table))
     axes[0, 0].set_ylabel("accuracy per doubling")
-    axes[0, 2].legend(loc="lower right")
+    axes[0, 0].legend(loc="lower right", handletextpad=0.1)
     return fig
 
 
-def dimensions(table: pd.DataFrame, n: int) -> Figure:
+def dimensions(representations: pd.DataFrame, n: int) -> Figure:
     """Participation ratio before and after fine-tuning and shared dimensions, by stage, for each knob (Figures 6-9).
 
     Parameters
     ----------
-    table : DataFrame of the representations, as `ptft.vision.read_table` returns it
+    representations : DataFrame, as `ptft.vision.read_table` returns it
     n : int
         Number of fine-tuning images.
     """
-    stages = list(dict.fromkeys(table["stage"].tolist()))
+    knobs = knobs_of(representations)
+    stages = list(dict.fromkeys(representations["stage"].tolist()))
+    by_stage = [representations[(representations["stage"] == s) & (representations["n"] == n)] for s in stages]
     rows = {"pr_before": "PR before", "pr_after": "PR after", "ensd": "ENSD"}
-    fig, axes = figure(len(rows), len(KNOBS), height=1.7, sharex=True, sharey="row")
-    for (i, (column, name)), (j, knob) in ((r, k) for r in enumerate(rows.items()) for k in enumerate(KNOBS)):
-        values = values_of(table, knob)
-        for value, color, marker in zip(values, ordered_colors(len(values)), MARKERS, strict=False):
-            look = {"color": color, "marker": marker, "label": f"{SYMBOLS[knob]} = {value:g}"}
-            _by_stage(axes[i, j], table, stages, (knob, value, n, column), look)
+    fig, axes = figure(len(rows), len(knobs), height=1.7, sharex=True, sharey="row")
+    for (i, (column, name)), (j, knob) in ((r, k) for r in enumerate(rows.items()) for k in enumerate(knobs)):
+        for value, look in _looks(values_of(representations, knob), SYMBOLS[knob]):
+            parts = [curve(t, knob, value, column) for t in by_stage]
+            mean, error = (np.concatenate([part[k] for part in parts]) for k in (1, 2))
+            axes[i, j].errorbar(range(len(stages)), mean, error, **look | {"ms": 3, "lw": 1.2})
         axes[i, j].set(yscale="log", xticks=range(len(stages)))
         axes[i, j].set_yticks([2, 5, 10, 20, 50], labels=["2", "5", "10", "20", "50"])
         axes[i, j].yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
         axes[i, 0].set_ylabel(name)
-    for ax, knob in zip(axes[0], KNOBS, strict=True):
-        ax.set_title(SHORT_TITLES[knob])
+    for ax, knob in zip(axes[0], knobs, strict=True):
+        ax.set_title(TITLES[knob], fontsize="small")
     for ax in axes[-1]:
         ax.set_xticklabels(["stem", *"1234"])
         ax.set_xlabel("stage")
@@ -130,10 +146,58 @@ def dimensions(table: pd.DataFrame, n: int) -> Figure:
     return fig
 
 
-def _by_stage(ax: Axes, table: pd.DataFrame, stages: list[str], point: tuple[str, float, int, str], look: dict) -> None:
-    """Mean over seeds with its standard error, along the stages."""
-    knob, value, n, column = point
-    samples = [list(by_seed(table[table["stage"] == s], knob, value, n, column).values()) for s in stages]
-    mean = np.nanmean(samples, axis=1)
-    error = np.nanstd(samples, axis=1, ddof=1) / np.sqrt(len(samples[0]))
-    ax.errorbar(range(len(stages)), mean, error, ms=3, lw=1.2, **look)
+def signature_curves(runs: pd.DataFrame) -> Figure:
+    """The signature of Appendix D in one stage, against n: the change of the dimension, and the share inherited.
+
+    Parameters
+    ----------
+    runs : DataFrame, as `ptft.vision.signature` returns it
+    """
+    knobs = knobs_of(runs)
+    rows = {"change": "ln(PR after / before)", "inherited": "ENSD / PR after"}
+    fig, axes = figure(len(rows), len(knobs), height=2.2, sharex=True, sharey="row")
+    for (i, (column, name)), (j, knob) in ((r, k) for r in enumerate(rows.items()) for k in enumerate(knobs)):
+        for value, look in _looks(values_of(runs, knob), SYMBOLS[knob]):
+            n, mean, error = curve(runs, knob, value, column)
+            axes[i, j].errorbar(n, mean, error, **look)
+        axes[i, j].axhline((0.0, 1.0)[i], color="black", lw=0.8)
+        axes[i, 0].set_ylabel(name)
+    for ax, knob in zip(axes[0], knobs, strict=True):
+        ax.set_title(TITLES[knob], fontsize="small")
+    for ax in axes[-1]:
+        ax.set_ylim(0, 1.3)  # room for the legend above the line at 1
+        look = {"handlelength": 1, "borderpad": 0, "labelspacing": 0.2, "columnspacing": 1, "ncols": 2}
+        ax.legend(loc="upper center", fontsize="x-small", **look)
+        _sizes(ax, sizes_of(runs))
+    return fig
+
+
+def _looks(values: Sequence[float], symbol: str) -> list[tuple[float, dict[str, Any]]]:
+    """The values of a knob with the colour, marker and label of their lines, dark for the smallest."""
+    looks = zip(values, ordered_colors(len(values)), MARKERS, strict=False)
+    return [(v, {"color": color, "marker": m, "label": f"{symbol} = {v:g}", "capsize": 2}) for v, color, m in looks]
+
+
+def _accuracy(
+    ax: Axes, curves: Mapping[float, tuple[np.ndarray, ...]], symbol: str, values: Sequence[float] | None = None
+) -> None:
+    """Lines of accuracy against n, with the looks that they have among `values`, those of the curves by default."""
+    looks = dict(_looks(values or list(curves), symbol))
+    # small shifts keep error bars from covering each other
+    for (value, (n, mean, error)), shift in zip(curves.items(), 1.03 ** np.linspace(-1, 1, len(curves)), strict=True):
+        ax.errorbar(n * shift, mean, error, **looks[value])
+    ax.axhline(0.5, color="black", lw=0.8, ls="--")
+    _sizes(ax, n)
+
+
+def _untrained(ax: Axes, n: np.ndarray, mean: np.ndarray, error: np.ndarray) -> None:
+    ax.errorbar(n, mean, error, color="#777777", ls=":", marker="", label="not pretrained")
+
+
+def _sizes(ax: Axes, sizes: Sequence[int] | np.ndarray) -> None:
+    """A logarithmic axis of sample sizes, labelled at every third one where there are many."""
+    shown = list(sizes)[:: 1 if len(sizes) < 5 else 3]
+    ax.set(xscale="log", xlabel="fine-tuning images $n$", xticks=shown)
+    ax.xaxis.set_major_formatter(matplotlib.ticker.ScalarFormatter())
+    ax.set_xticks(list(sizes), minor=True)
+    ax.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())

@@ -15,7 +15,7 @@ from ptft.engine import WorkersLost
 from ptft.validation import one_of, whole_number
 from ptft.vision.compaction import has_bf16
 from ptft.vision.data import DATASETS
-from ptft.vision.sweep import DIGITS, KNOBS, SAMPLE_SIZES, Protocol, grid, identity, provenance_of, run
+from ptft.vision.sweep import CONTROLS, DIGITS, KNOBS, SAMPLE_SIZES, Protocol, grid, identity, part, provenance_of, run
 
 PRECISIONS = ("auto", "bfloat16", "float32")
 
@@ -30,11 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dataset", default="digits", help=f"{', '.join(DATASETS)} (default digits)")
     parser.add_argument("--root", help="folder of the images (default: PTFT_DATA, else the user's cache)")
     parser.add_argument("--pretraining-images", type=int, help="number of them (default: all)")
+    parser.add_argument("--test-images", type=int, dest="n_test", help="number of them (default: all)")
     parser.add_argument("--seeds", type=int, default=10, help="number of class splits (default 10)")
     parser.add_argument("--first-seed", type=int, default=0, help="the first seed (default 0)")
-    parser.add_argument(
-        "--knobs", nargs="*", default=list(KNOBS), metavar="KNOB[=VALUE,...]", help=f"some of {', '.join(KNOBS)}"
-    )
+    some = f"some of {', '.join(KNOBS | CONTROLS)}"
+    parser.add_argument("--knobs", nargs="*", default=list(KNOBS), metavar="KNOB[=VALUE,...]", help=some)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SAMPLE_SIZES), help="fine-tuning sample sizes n")
     for stage, name in (("pretraining", "pretraining"), ("fine-tuning", "fine_tuning")):
         loss, cap = getattr(Protocol, f"{name}_loss"), getattr(Protocol, f"{name}_cap")
@@ -76,7 +76,14 @@ def _protocol(args: argparse.Namespace) -> Protocol:
     one_of(args.dataset, "--dataset", DATASETS)
     one_of(args.precision, "--precision", PRECISIONS)
     base = DIGITS if args.dataset == "digits" else Protocol(args.dataset)
-    names = ("pretraining_images", "pretraining_loss", "pretraining_cap", "fine_tuning_loss", "fine_tuning_cap")
+    names = (
+        "pretraining_images",
+        "n_test",
+        "pretraining_loss",
+        "pretraining_cap",
+        "fine_tuning_loss",
+        "fine_tuning_cap",
+    )
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     bf16 = has_bf16(args.device) if args.precision == "auto" else args.precision == "bfloat16"
     return dataclasses.replace(base, bf16=bf16, **given)
@@ -85,9 +92,9 @@ def _protocol(args: argparse.Namespace) -> Protocol:
 def _knob(text: str) -> tuple[str, tuple[float, ...]]:
     """A knob and its values other than 1 from KNOB or KNOB=VALUE,VALUE."""
     name, _, values = text.partition("=")
-    one_of(name, "--knobs", tuple(KNOBS))
+    one_of(name, "--knobs", tuple(KNOBS | CONTROLS))
     if not values:
-        return name, KNOBS[name]
+        return name, part(name)[name]
     try:
         numbers = dict.fromkeys(float(value) for value in values.split(","))
     except ValueError:

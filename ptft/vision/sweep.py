@@ -2,12 +2,13 @@
 
 A point is a (seed, knob, value, n). The knobs `kappa` and `c` act at initialization, so each of their values has its
 own pretraining; `gamma` and `weights` act after pretraining and share the baseline's. At scale 1 all four are the same
-baseline, which is run once.
+baseline, which is run once. `CONTROLS` are knobs that the paper does not have, which help to explain its own.
 
 The work goes in two rounds of tasks for `ptft.engine`: first the pretrainings, each of which becomes a checkpoint, then
 the points, each of which becomes a small file. What is there is never computed again: a kill loses the pretrainings or
-points in flight, one per process. The files lie in a folder named by a hash of the protocol, so that results of two
-protocols never mix. Workers write the checkpoints and read them, so those on other machines must see the same folder.
+points in flight, one per process. The files lie in folders named by a hash of what they depend on, so that results of
+two protocols never mix, while protocols that differ in fine-tuning alone share their pretrainings. Workers write the
+checkpoints and read them, so those on other machines must see the same folders.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from torchvision.models import ResNet
 import ptft
 from ptft import engine, stored_table
 from ptft.files import write_whole
-from ptft.validation import positive_array, whole_number
+from ptft.validation import one_of, positive_array, whole_number
 from ptft.vision.checkpoints import load_checkpoint, read_record, save_checkpoint
 from ptft.vision.compaction import check_device
 from ptft.vision.data import Split, load, normalize, split_dataset
@@ -49,6 +50,8 @@ from ptft.vision.training import (
     scale_parameters,
     scale_readout,
 )
+
+AFTER_PRETRAINING = ("n_test", "n_measured", "fine_tuning_loss", "fine_tuning_cap")  # fields of the protocol
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,12 @@ class Protocol:
     def key(self) -> str:
         """Hash of the protocol, of the versions of ptft and torch, and of the format of the files."""
         return stored_table.digest([dataclasses.asdict(self), FORMAT, ptft.__version__, torch.__version__])
+
+    @property
+    def pretraining_key(self) -> str:
+        """The same of the part of the protocol that a pretraining depends on."""
+        fields = {name: value for name, value in dataclasses.asdict(self).items() if name not in AFTER_PRETRAINING}
+        return stored_table.digest([fields, FORMAT, ptft.__version__, torch.__version__])
 
     def split(self, seed: int, root: str | Path | None = None) -> Split:
         """The images, split into pretraining, fine-tuning pool and test set by `seed`."""
@@ -121,8 +130,9 @@ KNOBS = {
     "kappa": (0.25, 0.5, 2.0),
     "c": (0.5, 2.0, 4.0),
     "gamma": (0.1, 0.3, 3.0),
-    "weights": (0.125, 0.25, 0.5, 2.0),
+    "weights": (0.25, 0.5, 2.0),
 }
+CONTROLS = {"kappa_ft": (0.25, 0.5, 2.0)}  # the early layers, as by kappa, but after pretraining
 SAMPLE_SIZES = (10, 20, 50, 100, 200, 500, 1000)
 AT_INITIALIZATION = ("kappa", "c")
 
@@ -131,6 +141,19 @@ def grid(sample_sizes: Sequence[int] = SAMPLE_SIZES, knobs: Mapping[str, Sequenc
     """All points of one seed: the baseline, the untrained control, and each knob's values, at each sample size."""
     settings = [BASELINE, UNTRAINED, *((knob, value) for knob, values in knobs.items() for value in values)]
     return [Point(knob, value, n) for (knob, value), n in itertools.product(settings, sample_sizes)]
+
+
+def part(name: str) -> dict[str, tuple[float, ...]]:
+    """The knobs of a part of the experiment, for `grid`: one of them with its values, or "all", controls included.
+
+    Raises
+    ------
+    ValueError
+        If there is no such knob.
+    """
+    knobs = KNOBS | CONTROLS
+    one_of(name, "part", ("all", *knobs))
+    return knobs if name == "all" else {name: knobs[name]}
 
 
 def start_of(point: Point) -> Start:
@@ -182,7 +205,9 @@ def fine_tune_point(
     """
     _check_size(point.n, split)
     model = pretrained.to(device)
-    if point.knob == "gamma":
+    if point.knob == "kappa_ft":
+        model = scale_early_layers(model, point.value)
+    elif point.knob == "gamma":
         model = scale_readout(model, point.value)
     elif point.knob == "weights":
         model = scale_parameters(model, point.value)
@@ -249,7 +274,8 @@ def run(
     points : iterable of Point
         The points of each seed, as `grid` gives them.
     work : path
-        Folder of folders, one per protocol; a checkpoint of 45 MB per pretraining, a small file per point.
+        Folder of folders, one for the points of a protocol and one for its pretrainings; a checkpoint of 45 MB per
+        pretraining, a small file per point.
     jobs : int, default 1
         Processes on this machine, with one thread each.
     scheduler : str, optional
@@ -285,6 +311,7 @@ def run(
     for seed, n in itertools.product(seeds, {point.n for point in points}):
         _check_size(n, _split(protocol, seed, root))
     folder = engine.work_folder(work, protocol.key).resolve()
+    engine.work_folder(work, _checkpoints(folder, protocol).name)
     wanted = [Task(protocol, seed, point, folder, root, device) for seed, point in itertools.product(seeds, points)]
     found = read_points(folder, protocol)
     todo = [task for task in wanted if (task.seed, task.point) not in found]
@@ -408,9 +435,15 @@ def _fine_tune(task: Task, split: Split) -> None:
     write_whole(task.folder / name, json.dumps(row).encode())
 
 
+def _checkpoints(folder: Path, protocol: Protocol) -> Path:
+    """The folder of the checkpoints beside that of the points."""
+    return folder.with_name(f"pretraining-{protocol.pretraining_key}")
+
+
 def _checkpoint_file(task: Task) -> Path:
     knob, value = start_of(task.point)
-    return task.folder / f"pretraining_seed-{task.seed:03d}_{knob}-{value}.safetensors"
+    folder = _checkpoints(task.folder, task.protocol)
+    return folder / f"pretraining_seed-{task.seed:03d}_{knob}-{value}.safetensors"
 
 
 def _is_checkpoint(path: Path) -> bool:

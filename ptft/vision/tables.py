@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +35,4 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     ValueError
         If it is not a table of ``python -m ptft.vision``, or one of another format.
     """
-    path = Path(path)
-    if path.suffix == ".csv":  # with the provenance as comments, one "# name: JSON" a line
-        lines = path.read_text(encoding="utf-8").splitlines()
-        notes = (line[2:].split(": ", 1) for line in lines if line.startswith("# "))
-        return pd.read_csv(path, comment="#"), {name: json.loads(value) for name, value in notes}
     return stored_table.read_table(path, MADE_BY, FORMAT)
