@@ -6,6 +6,7 @@ by name.
 
 from importlib.metadata import version
 
+from ptft.best_initialization import BestInitialization, best_initialization
 from ptft.end_point import EndPoint, min_penalty
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
@@ -19,6 +20,7 @@ from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab
 
 __version__ = version("ptft")
 __all__ = [
+    "BestInitialization",
     "EndPoint",
     "GaussianMixture",
     "Initialization",
@@ -30,6 +32,7 @@ __all__ = [
     "StateEvolution",
     "TrainingRun",
     "Weights",
+    "best_initialization",
     "ell_order",
     "fine_tuning_weights",
     "message_passing",

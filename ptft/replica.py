@@ -16,7 +16,7 @@ exponentially. Deviations are taken from t_m, the angle of z = m, which keeps z 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from ptft.validation import require
 TOLERANCE = 1e-12  # on the change of log tau^2 and log theta in one more iteration of the two equations
 MAX_STEPS = 80
 _LOG_RANGE = (-100.0, 100.0)  # of log tau^2 and log theta
+_CHUNK = 64  # rows that are solved together: more make the arrays too large for the cache
 _REACH = 10.0  # the integrals cover this many standard deviations of z; exp(-_REACH^2/2) = 2e-22
 _SPACING = 0.125  # of the nodes in t, where the Gaussian is wide ...
 _SPACING_IN_DEVIATIONS = 0.3  # ... and in standard deviations of t, where it is narrow
@@ -52,13 +53,34 @@ class Moments:
     response_theta: np.ndarray
 
 
-def scalar_moments(tau2: np.ndarray, theta: np.ndarray, mixture: GaussianMixture, refine: float = 1.0) -> Moments:
+@dataclass(frozen=True, eq=False)
+class MixtureRows:
+    """Mixtures with as many components each; arrays of shape (rows, components) or (1, components), unchecked."""
+
+    weight: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    k: np.ndarray
+
+    @property
+    def power(self) -> np.ndarray:
+        """E (beta*_ft)^2, shape (rows,)."""
+        return np.sum(self.weight * (self.mean**2 + self.variance), axis=-1)
+
+    def rows(self, index: np.ndarray) -> MixtureRows:
+        """The mixtures of the rows `index`."""
+        return MixtureRows(*(a if len(a) == 1 else a[index] for a in (self.weight, self.mean, self.variance, self.k)))
+
+
+def scalar_moments(
+    tau2: np.ndarray, theta: np.ndarray, mixture: GaussianMixture | MixtureRows, refine: float = 1.0
+) -> Moments:
     """MSE and response of the scalar estimator of Proposition 4.2, with their derivatives in tau2 and theta.
 
     Parameters
     ----------
     tau2, theta : ndarray, shape (rows,), positive
-    mixture : GaussianMixture
+    mixture : GaussianMixture, or MixtureRows with as many rows
     refine : float, default 1
         Factor on the number of quadrature nodes; 1 gives a relative accuracy near 1e-14.
 
@@ -67,8 +89,8 @@ def scalar_moments(tau2: np.ndarray, theta: np.ndarray, mixture: GaussianMixture
     Moments, arrays of shape (rows,).
     """
     tau2, theta = tau2[:, None, None], theta[:, None, None]
-    weight, v, k = (np.asarray(a)[None, :, None] for a in (mixture.weight, mixture.variance, mixture.k))
-    m = np.abs(mixture.mean)[None, :, None]  # the penalty is even
+    weight, v, k = (np.atleast_2d(a)[:, :, None] for a in (mixture.weight, mixture.variance, mixture.k))
+    m = np.abs(np.atleast_2d(mixture.mean))[:, :, None]  # the penalty is even
     s = np.sqrt(k)
     V = v + tau2
     sd = np.sqrt(V)
@@ -135,14 +157,20 @@ class ReplicaCurve:
 class _Problem:
     """The two equations at given (u, w) = (log tau^2, log theta), for a fixed mixture, noise and ridge."""
 
-    mixture: GaussianMixture
+    mixture: GaussianMixture | MixtureRows
     noise_var: float
     ridge: float
+    refine: float = 1.0
+
+    def at(self, rows: np.ndarray) -> _Problem:
+        """The problem of some of the rows."""
+        mixture = self.mixture
+        return replace(self, mixture=mixture.rows(rows)) if isinstance(mixture, MixtureRows) else self
 
     def gaps(self, u: np.ndarray, w: np.ndarray, a: np.ndarray) -> tuple[Moments, np.ndarray, np.ndarray]:
         """The moments, and by how much one more iteration would change u and w."""
         tau2, theta = np.exp(u), np.exp(w)
-        moments = scalar_moments(tau2, theta, self.mixture)
+        moments = scalar_moments(tau2, theta, self.mixture, self.refine)
         return (
             moments,
             np.log((self.noise_var + moments.mse) / a) - u,
@@ -169,7 +197,7 @@ class _Problem:
         s = np.sqrt(self.mixture.k)
         tau2 = factor * (self.noise_var + self.mixture.power) / a
         z = np.sqrt(tau2) * -ndtri(np.minimum(a, 0.99) / 2)
-        rich_and_lazy = np.sum(self.mixture.weight * s) / a + 2 * z / (1 + np.arcsinh(2 * z / s.min()))
+        rich_and_lazy = np.sum(self.mixture.weight * s, axis=-1) / a + 2 * z / (1 + np.arcsinh(2 * z / s.min(axis=-1)))
         return np.log([tau2, self.ridge + np.maximum(1 - a, 1e-3) * rich_and_lazy])
 
     def newton(self, u: np.ndarray, w: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -184,7 +212,7 @@ class _Problem:
         for step in range(MAX_STEPS + 1):
             if not todo.size:
                 break
-            moments, f, g = self.gaps(u[todo], w[todo], a[todo])
+            moments, f, g = self.at(todo).gaps(u[todo], w[todo], a[todo])
             mse[todo], residual[todo], steps[todo] = moments.mse, np.maximum(np.abs(f), np.abs(g)), step
             more = residual[todo] > TOLERANCE / 10
             if step == MAX_STEPS:
@@ -262,3 +290,27 @@ def solve_by_quadrature(alpha: np.ndarray, mixture: GaussianMixture, noise_var: 
         mismatch_db=along_alpha(mismatch, 0.0),
         iterations=along_alpha(np.maximum(steps[large], steps[small]), 0),
     )
+
+
+def errors_by_rows(alpha: np.ndarray, mixtures: MixtureRows, noise_var: float = 0.0, refine: float = 0.6) -> np.ndarray:
+    """Errors of many problems at once, for a search: interpolation, one start, fewer nodes.
+
+    Parameters
+    ----------
+    alpha : ndarray in (0, 1), shape (rows,)
+    mixtures : MixtureRows
+    noise_var : float, default 0
+    refine : float, default 0.6
+        Factor on the number of quadrature nodes; 0.6 gives a relative accuracy near 1e-8.
+
+    Returns
+    -------
+    ndarray, shape (rows,); inf where the iteration did not converge.
+    """
+    mse = np.empty(alpha.size)
+    for rows in np.array_split(np.arange(alpha.size), -(-alpha.size // _CHUNK)):
+        problem = _Problem(mixtures.rows(rows), noise_var, 0.0, refine)
+        u, w = problem.start(alpha[rows], 1.0)
+        _, _, found, residual, _ = problem.newton(u, w, alpha[rows])
+        mse[rows] = np.where(residual <= TOLERANCE, found, np.inf)
+    return mse

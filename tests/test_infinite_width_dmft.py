@@ -132,6 +132,41 @@ def test_the_step_follows_the_largest_eigenvalue_of_the_tangent_kernel(device):
     assert system.top_eigenvalue(60) == pytest.approx(largest, rel=1e-3)
 
 
+def test_exponential_steps_are_exact_in_the_lazy_limit():
+    """One step to each recorded time would be enough there; ordinary steps of that length diverge."""
+    task, _ = tasks()
+    particles = weight_particles(20, 600, seed=3, dtype=np.float64)
+    times = np.array([0.0, 8.0, 64.0])
+    run = train(particles, task, 1e-4, times, rate=64.0, exponential=True)
+    K, K_test = (tangent_kernel(particles, X, task.X) / len(task.y) for X in (task.X, task.X_test))
+    values, vectors = np.linalg.eigh(K)
+    learned = [vectors @ (-np.expm1(-values * t) / values * (vectors.T @ task.y)) for t in times]
+    assert run.steps.tolist() == [0, 1, 2]
+    assert run.train_loss == pytest.approx([np.mean((task.y - K @ c) ** 2) for c in learned], rel=1e-4, abs=1e-9)
+    assert run.test_loss == pytest.approx([np.mean((task.y_test - K_test @ c) ** 2) for c in learned], rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["weights", "functions"])
+def test_exponential_steps_follow_the_flow_more_closely(kind, monkeypatch):
+    source, target = tasks()
+    particles = weight_particles(20, 400, seed=0)
+    if kind == "functions":
+        X = points(source, target)
+        particles = Particles(particles.preactivations(X), particles.z, X)
+    first = train(particles, source, 1.0, TIMES[:12], tolerance=1e-15)
+
+    def losses(exponential):
+        run = transfer(first, target, 5.0, TIMES[:12], exponential=exponential, tolerance=1e-15)
+        return np.concatenate([run.test_loss, run.source_loss])
+
+    ordinary, exponential = losses(False), losses(True)
+    monkeypatch.setattr(dmft, "STEP", (dmft.STEP[0] / 20, dmft.STEP[1] / 20))
+    monkeypatch.setattr(dmft, "EARLY", dmft.EARLY / 20)
+    exact = losses(False)
+    off, far_off = (np.max(np.abs(one / exact - 1)) for one in (exponential, ordinary))
+    assert off < 0.03 and 2 * off < far_off
+
+
 def test_linear_particles_obey_the_closed_equation_on_two_tasks():
     """With an exact second moment the mean-field equations hold for D + 1 neurons (h = w.x/sqrt(D) here, w.x there)."""
     D, gammas = 12, (1.5, 0.6)
@@ -293,6 +328,7 @@ def test_a_limit_on_the_steps_is_reported():
         (lambda s, t, p: train(weight_particles(3, 10), s, 1.0, TIMES), "it must have 3 columns"),
         (lambda s, t, p: train(function_particles(s.X, 10), t, 1.0, TIMES), "not among the points"),
         (lambda s, t, p: train(function_particles(points(s), 10), s, 1.0, TIMES, device="cpu"), "trained by numpy"),
+        (lambda s, t, p: train(p, s, 1.0, TIMES, exponential=True, device="cpu"), "exponential = True is not allowed"),
         (lambda s, t, p: transfer(train(p, s, 1.0, TIMES[:2]), t, 1.0, TIMES, "kept"), "carry = 'kept' is not allowed"),
         (lambda s, t, p: weight_particles(3, 11), "S = 11 is not allowed: it must be even"),
         (lambda s, t, p: weight_particles(3, 10, activation="tanh"), "activation = 'tanh' is not allowed"),

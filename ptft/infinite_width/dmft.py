@@ -20,6 +20,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import eigh
 
 from ptft.infinite_width.particles import Particles, Task
 from ptft.validation import one_of, positive_array, real_array, require, whole_number
@@ -27,6 +28,7 @@ from ptft.validation import one_of, positive_array, real_array, require, whole_n
 CARRY = ("centred", "reset", "raw")
 STEP = (0.1, 1.0)  # step times largest eigenvalue of the tangent kernel, early and late; stable below 2
 EARLY = 0.02  # the step may grow in proportion to the time, once the fast directions are learned
+MOVE = 0.01  # relative change of the readout above which an exponential step is halved
 REFRESH = 16  # most steps between estimates of that eigenvalue; fewer while it rises
 
 
@@ -77,6 +79,7 @@ def train(
     times: ArrayLike,
     *,
     rate: float | None = None,
+    exponential: bool = False,
     tolerance: float = 1e-8,
     max_steps: int = 100_000,
     device: str | None = None,
@@ -97,6 +100,11 @@ def train(
         Longest Euler step. By default 0.1 over the largest eigenvalue of the tangent kernel, up to 1 over it as time
         goes on, the eigenvalue re-estimated by power iteration along the way: that keeps the steps stable while rich
         training raises it. Losses are then within 1 % of those of the flow.
+    exponential : bool, default False
+        Within a step, let the misfits decay as under the tangent kernel of its beginning, instead of not at all. That
+        is stable for steps of any length, which then grow with the time alone, a hundredth of it, and are halved while
+        they move the readout by more than 1 %. It is exact in the lazy limit, costs the eigenvectors of a P x P
+        matrix a step, and pays where the eigenvalues lie far apart.
     tolerance : float, default 1e-8
         Training ends at the first recorded time with a train loss below it.
     max_steps : int, default 100,000
@@ -128,7 +136,7 @@ def train(
     >>> run.train_loss.round(2)
     array([0.39, 0.08, 0.  ])
     """
-    return _train(particles, task, gamma, times, particles, None, rate, tolerance, max_steps, device)
+    return _train(particles, task, gamma, times, particles, None, rate, exponential, tolerance, max_steps, device)
 
 
 def transfer(
@@ -140,6 +148,7 @@ def transfer(
     *,
     seed: int | np.random.Generator = 0,
     rate: float | None = None,
+    exponential: bool = False,
     tolerance: float = 1e-8,
     max_steps: int = 100_000,
     device: str | None = None,
@@ -150,7 +159,7 @@ def transfer(
     ----------
     source : Run
         Training on the first task.
-    task, gamma, times, rate, tolerance, max_steps, device
+    task, gamma, times, rate, exponential, tolerance, max_steps, device
         As in `train`, of the second task.
     carry : "centred" (default), "reset" or "raw"
         "centred": h and z are kept, and the output at the start is subtracted, f = (<z phi(h)> - <z phi(h)>_start)
@@ -174,7 +183,7 @@ def transfer(
         z = np.random.default_rng(seed).standard_normal(start.z.size)
         start = replace(start, z=z.astype(start.z.dtype))
     origin = None if carry == "raw" else start
-    return _train(start, task, gamma, times, origin, source, rate, tolerance, max_steps, device)
+    return _train(start, task, gamma, times, origin, source, rate, exponential, tolerance, max_steps, device)
 
 
 def _train(
@@ -185,6 +194,7 @@ def _train(
     origin: Particles | None,
     source: Run | None,
     rate: float | None,
+    exponential: bool,
     tolerance: float,
     max_steps: int,
     device: str | None,
@@ -203,7 +213,9 @@ def _train(
     inputs = [X for X, _, _, _ in functions]
     target = gamma * task.y + offsets[0]
     if device is None:
-        system: System = NumpySystem(start, inputs, target, gamma)
+        system: System = NumpySystem(start, inputs, target, gamma, exponential)
+    elif exponential:
+        raise ValueError(f"exponential = True is not allowed with device = {device!r}: such steps are taken by numpy")
     else:
         from ptft.infinite_width.network import TorchSystem
 
@@ -217,7 +229,7 @@ def _train(
         return measured if source is not None else [*measured, measured[-1]]
 
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported once, below
-        rows, end, trouble = _follow(system, grid, losses, rate, tolerance, max_steps)
+        rows, end, trouble = _follow(system, grid, losses, rate, exponential, tolerance, max_steps)
     if trouble:
         warnings.warn(f"training {trouble} at time {rows[-1][0]:.3g}", stacklevel=3)
     time, steps, train_loss, test_loss, source_loss = np.array(rows).T
@@ -232,6 +244,7 @@ def _follow(
     times: np.ndarray,
     losses: Callable[[], list[float]],
     rate: float | None,
+    exponential: bool,
     tolerance: float,
     max_steps: int,
 ) -> tuple[list[list[float]], Particles, str]:
@@ -245,7 +258,8 @@ def _follow(
                 before, top = top, system.top_eigenvalue(3 if steps else 20)
                 wait = min(2 * wait, REFRESH) if top < 1.1 * before else 1
                 due = steps + wait
-            longest = rate or float(np.clip(EARLY * (then - left), STEP[0] / top, STEP[1] / top))
+            early, late = (EARLY / 2, np.inf) if exponential else (EARLY, STEP[1])
+            longest = rate or float(np.clip(early * (then - left), STEP[0] / top, late / top))
             dt = left / np.ceil(left / longest)
             if steps == max_steps:
                 return rows, end, f"was stopped after max_steps = {max_steps} steps"
@@ -267,7 +281,9 @@ class NumpySystem:
     times g there then gives h at all points, when it is asked for.
     """
 
-    def __init__(self, start: Particles, inputs: list[np.ndarray], target: np.ndarray, gamma: float) -> None:
+    def __init__(
+        self, start: Particles, inputs: list[np.ndarray], target: np.ndarray, gamma: float, exponential: bool = False
+    ) -> None:
         X, dtype = inputs[0], start.z.dtype
         self._start, self._inputs, self._gamma = start, inputs, gamma
         state = start.state if start.points is None else start.preactivations(X)
@@ -275,6 +291,7 @@ class NumpySystem:
         self._where, self._response = self._local.locate(X), self._local.response(X)
         self._target = target.astype(dtype)
         self._phi, self._slope = np.empty((2, start.z.size, len(target)), dtype=dtype)
+        self._overlaps = X @ X.T / X.shape[1] if exponential else None
         self._pushed = None if start.points is None else np.zeros_like(self._phi)
         self._probe = np.random.default_rng(0).standard_normal(len(target)).astype(dtype)
 
@@ -285,8 +302,14 @@ class NumpySystem:
     def step(self, dt: float) -> None:
         local, phi = self._local, self._features()
         misfit = (self._target - local.z @ phi / local.z.size) / self._gamma
+        if self._overlaps is not None:
+            misfit = self._decayed(phi, misfit, dt)
         c = dt * self._gamma / misfit.size
         dstate, dz = self._gradient(phi, misfit)
+        if self._overlaps is not None and c * np.linalg.norm(dz) > MOVE * np.linalg.norm(local.z):
+            self.step(dt / 2)  # the tangent kernel would change within the step
+            self.step(dt / 2)
+            return
         if self._pushed is not None:
             self._pushed += self._slope * local.z[:, None] * (c * misfit)
         local.state[...] += c * dstate
@@ -305,6 +328,14 @@ class NumpySystem:
         if self._pushed is None:
             return replace(start, state=local.state.copy(), z=local.z.copy())
         return replace(start, state=start.state + self._pushed @ start.response(self._inputs[0]), z=local.z.copy())
+
+    def _decayed(self, phi: np.ndarray, misfit: np.ndarray, dt: float) -> np.ndarray:
+        """The misfits averaged over a step of length dt, within which the tangent kernel does not change."""
+        g = self._slope * self._local.z[:, None]
+        tangent = (phi.T @ phi + (g.T @ g) * self._overlaps) / (phi.shape[0] * misfit.size)
+        values, vectors = eigh(tangent.astype(np.float64))
+        decay = np.maximum(values * dt, np.finfo(float).eps)
+        return (vectors @ (-np.expm1(-decay) / decay * (vectors.T @ misfit))).astype(misfit.dtype)
 
     def _features(self) -> np.ndarray:
         """phi(h) at the training inputs; phi'(h) is left in `_slope`."""

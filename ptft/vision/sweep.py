@@ -126,13 +126,15 @@ class Point(NamedTuple):
 Start = tuple[str, float]  # the knob and value of a pretraining
 BASELINE: Start = ("baseline", 1.0)
 UNTRAINED: Start = ("untrained", 0.0)  # fine-tuning from the initialization, a control
-KNOBS = {
+KNOBS: dict[str, tuple[float, ...]] = {
     "kappa": (0.25, 0.5, 2.0),
     "c": (0.5, 2.0, 4.0),
     "gamma": (0.1, 0.3, 3.0),
     "weights": (0.25, 0.5, 2.0),
 }
-CONTROLS = {"kappa_ft": (0.25, 0.5, 2.0)}  # the early layers, as by kappa, but after pretraining
+CONTROLS: dict[str, tuple[float, ...]] = {
+    "kappa_ft": (0.25, 0.5, 2.0)
+}  # the early layers, as by kappa, but after pretraining
 SAMPLE_SIZES = (10, 20, 50, 100, 200, 500, 1000)
 AT_INITIALIZATION = ("kappa", "c")
 

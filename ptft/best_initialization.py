@@ -1,0 +1,482 @@
+"""The initialisation with the smallest predicted error for a given task and data scale.
+
+Initialisation enters the error of Proposition 4.2 only through the penalty scale of the coordinates that pretraining
+used and of those that it did not. With s = lambda_pt + c_pt and h(c) = 2 (sqrt(c^2 + a_pt^2) - c),
+
+    D = sqrt(k_active) - sqrt(k_inactive) = s h(c_pt)/c_pt,        B = sqrt(k_inactive) = 4 s + gamma_ft^2,
+
+so that three parameters move two numbers. For D given, c_pt may be anything with (1 + lambda_pt/c_pt) h(c_pt) = D for
+an allowed lambda_pt/c_pt, s grows with c_pt, and B fills an interval: the search is one in the plane (log D, log B),
+and each of its points stands for a curve of initialisations with the same error at every data scale.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.ndimage import minimum_filter
+from scipy.optimize import brentq
+from scipy.special import stdtrit
+
+from ptft.generalization import replica_curve
+from ptft.initialization import Initialization
+from ptft.penalty import penalty
+from ptft.regimes import Measures, measures
+from ptft.replica import MixtureRows, errors_by_rows
+from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab
+from ptft.validation import fraction, nonnegative_array, positive_array, real_array, require
+
+USUAL: Mapping[str, Initialization] = {
+    "I": Initialization(1e-3, -0.999999e-3, 1e-6),  # the regimes of Figure 5
+    "II": Initialization(1e-3),  # also the base point of the published sweeps
+    "III": Initialization(1e-3, 0.0, 10.0),
+    "IV": Initialization(1e-3, -0.99e-3),
+    "small": Initialization(1e-6),
+}
+RESOLUTION = 1e-4  # errors below it count as none: a ten-thousandth of E beta_ft^2
+_SCAN = np.concatenate([np.geomspace(1e-3, 0.1, 20), np.linspace(0.1, 0.99, 46)[1:]])  # where crossings are sought
+_GRID = (12, 14)  # of (log D, log B), from which the search starts
+_BASINS = 3  # local minima of the grid that are followed ...
+_RIVAL = (0.02, 1.1)  # ... until steps are as small as the first, and then only if within the second of the best
+_STEP = 3e-4  # at which the search ends, as a share of the range of log D and log B
+_MOVES = 60
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The initialisations among which the best one is sought; each pair is (lowest, highest).
+
+    Parameters
+    ----------
+    c_pt : default (1e-6, 100)
+        Positive, in units of beta.
+    relative : default (-1 + 1e-12, 1)
+        lambda_pt/c_pt, in (-1, 1]; at -1 nothing of pretraining is left, and sqrt(k) = gamma_ft^2.
+    gamma_ft : default (1e-6, 10)
+        Not negative.
+
+    The published values are c_pt in {1e-6, 1e-3, 1}, lambda_pt/c_pt from -0.999999 to 0.99 and gamma_ft in {0, 1e-6, 1,
+    10}. The larger c_pt lets a single task be learnt as lazily as gamma_ft = 10 does, and the smaller lambda_pt/c_pt
+    lets pretraining be forgotten; the smallest sqrt(k) is then that of gamma_ft = 1e-6, which is 1e-12.
+
+    Raises
+    ------
+    ValueError
+        If a pair is not in order or leaves its range.
+    """
+
+    c_pt: tuple[float, float] = (1e-6, 1e2)
+    relative: tuple[float, float] = (-1 + 1e-12, 1.0)
+    gamma_ft: tuple[float, float] = (1e-6, 10.0)
+
+    def __post_init__(self) -> None:
+        for name, lowest, strict, highest in (
+            ("c_pt", 0.0, True, np.inf),
+            ("relative", -1.0, True, 1.0),
+            ("gamma_ft", 0.0, False, np.inf),
+        ):
+            pair = real_array(getattr(self, name), f"bounds.{name}", ndim=1)
+            inside = pair.size == 2 and lowest <= pair[0] <= pair[1] <= highest and not (strict and pair[0] == lowest)
+            above = f"{'above' if strict else 'from'} {lowest:g}"
+            require(inside, f"bounds.{name}", getattr(self, name), f"(lowest, highest), {above} to {highest:g}")
+            object.__setattr__(self, name, (float(pair[0]), float(pair[1])))
+
+    def c_range(self, difference: np.ndarray | float, a_pt: float) -> tuple[np.ndarray, np.ndarray]:
+        """Smallest and largest c_pt with sqrt(k_active) - sqrt(k_inactive) = `difference`."""
+        c_low, c_high = (_c_of_h(difference / (1 + relative), a_pt) for relative in self.relative)
+        return np.clip(c_low, *self.c_pt), np.clip(c_high, *self.c_pt)
+
+    def difference_range(self, a_pt: float) -> tuple[np.ndarray, np.ndarray]:
+        """Smallest and largest D."""
+        (c_low, c_high), (low, high) = self.c_pt, self.relative
+        return (1 + low) * _h(c_high, a_pt), (1 + high) * _h(c_low, a_pt)
+
+    def inactive_range(self, difference: np.ndarray | float, a_pt: float) -> tuple[np.ndarray, np.ndarray]:
+        """Smallest and largest B for given D."""
+        low, high = (
+            4 * difference * c / _h(c, a_pt) + gamma**2
+            for c, gamma in zip(self.c_range(difference, a_pt), self.gamma_ft, strict=True)
+        )
+        return low, high
+
+    def scales(self, place: np.ndarray, a_pt: float) -> tuple[np.ndarray, np.ndarray]:
+        """(D, B) at a place (x, y) in the unit square, shape (..., 2): both are even in the logarithm."""
+        x, y = np.moveaxis(place, -1, 0)
+        difference = _between(*self.difference_range(a_pt), x)
+        return difference, _between(*self.inactive_range(difference, a_pt), y)
+
+    @property
+    def single_task(self) -> tuple[float, float]:
+        """Range of c_pt without pretraining: down to the smallest sqrt(k) of fine-tuning, which is 2 c_pt there."""
+        smallest = 4 * (1 + self.relative[0]) * self.c_pt[0] + self.gamma_ft[0] ** 2
+        return min(smallest / 2, self.c_pt[0]), self.c_pt[1]
+
+    def allow(self, difference: float, inactive: float, a_pt: float) -> bool:
+        """Whether some initialisation within the bounds has these D and B."""
+        low, high = self.difference_range(a_pt)
+        lowest, highest = self.inactive_range(difference, a_pt)
+        return bool(low <= difference <= high and lowest <= inactive <= highest)
+
+    def initializations(self, difference: float, inactive: float, a_pt: float, count: int = 1) -> Initialization:
+        """Initialisations within the bounds that have these D and B, with c_pt from the largest to the smallest.
+
+        The first has the smallest gamma_ft. The others, if `count` is more than 1, are spaced evenly in log c_pt.
+        """
+        c_low, c_high = (float(c) for c in self.c_range(difference, a_pt))
+        gamma_low, gamma_high = self.gamma_ft
+        c_high = min(c_high, _c_of_s((inactive - gamma_low**2) / 4, difference, a_pt))
+        c_low = max(c_low, _c_of_s(max(inactive - gamma_high**2, 0.0) / 4, difference, a_pt))
+        c = np.geomspace(c_high, min(c_low, c_high), count)
+        s = difference * c / _h(c, a_pt)
+        gamma = np.clip(np.sqrt(np.maximum(inactive - 4 * s, 0.0)), gamma_low, gamma_high)
+        gamma[inactive - gamma_low**2 - 4 * s <= 1e-12 * inactive] = gamma_low  # not the root of a rounding error
+        lam = c * np.clip(s / c - 1, *self.relative)
+        return Initialization(c, lam, gamma) if count > 1 else Initialization(c[0], lam[0], gamma[0])
+
+
+def _between(low: np.ndarray | float, high: np.ndarray | float, x: np.ndarray) -> np.ndarray:
+    return np.exp((1 - x) * np.log(low) + x * np.log(high))
+
+
+def _h(c: np.ndarray | float, a_pt: float) -> np.ndarray:
+    """2 (sqrt(c^2 + a^2) - c), without cancellation; it falls from 2a to 0."""
+    return 2 * a_pt**2 / (np.hypot(c, a_pt) + c)
+
+
+def _c_of_h(h: np.ndarray | float, a_pt: float) -> np.ndarray:
+    """The inverse of `_h`; 0 where h is 2a or more."""
+    return np.maximum(a_pt**2 - (h / 2) ** 2, 0.0) / h
+
+
+def _c_of_s(s: float, difference: float, a_pt: float) -> float:
+    """The c at which s h(c)/c = difference, increasing in s."""
+    y = 2 * a_pt**2 * s / difference
+    return float(y / np.sqrt(a_pt**2 + 2 * y))
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What one initialisation makes of the task."""
+
+    init: Initialization
+    mse: float  # predicted error at alpha
+    alpha_needed: float  # see `alpha_needed`, for the target of the `BestInitialization`
+
+
+@dataclass(frozen=True, eq=False)
+class BestInitialization:
+    """The initialisation with the smallest predicted error, and what the usual choices make of the same task."""
+
+    teacher: SpikeSlab
+    alpha: float
+    noise_var: float
+    bounds: Bounds
+    init: Initialization  # of all that are equally good, the one with the largest c_pt and the smallest gamma_ft
+    mse: float  # predicted error
+    residual: float  # of the replica equations
+    converged: bool
+    scales: tuple[float, float]  # sqrt(k) of the coordinates that pretraining used, and of the others
+    on_bound: tuple[str, ...]  # the bounds that keep the error from falling further: names of fields of `Bounds`
+    target: float  # max(mse, resolution): the error that the other choices are asked to reach
+    usual: Mapping[str, Choice]
+    single_task: Choice  # without pretraining, from the best c_pt within `Bounds.single_task`
+    place: tuple[float, float] = field(repr=False)  # of the scales within the bounds, see `Bounds.scales`
+
+    def equivalents(self, count: int = 5) -> Initialization:
+        """`count` initialisations within the bounds with the same penalty, from the largest c_pt to the smallest."""
+        difference, inactive = self.bounds.scales(np.array(self.place), self.teacher.a_pt)
+        return self.bounds.initializations(float(difference), float(inactive), self.teacher.a_pt, count)
+
+    @property
+    def measures(self) -> Measures:
+        """Both measures (see `ptft.regimes`) at a shared coordinate, |beta_pt| = a_pt, |beta_ft| = 1/sqrt(rho_ft)."""
+        return measures(1 / np.sqrt(self.teacher.rho_ft), self.teacher.a_pt, self.init)
+
+    @property
+    def preference(self) -> float:
+        """Penalty of a coefficient 1/sqrt(rho_ft) where pretraining found nothing over that where it found a_pt, >= 1.
+
+        The pretraining dependence is a slope at one |beta_pt|; this is what it adds up to between 0 and a_pt.
+        """
+        used, unused = penalty(1 / np.sqrt(self.teacher.rho_ft), np.array(self.scales) ** 2)
+        return float(unused / used)
+
+    @property
+    def savings(self) -> dict[str, float]:
+        """Share of the examples saved against each choice: 1 - alpha/alpha_needed, or 0 where that is negative.
+
+        The keys are those of `usual`, and "single task". It is 0 where both errors are below the resolution.
+        """
+        choices = {**self.usual, "single task": self.single_task}
+        return {name: max(0.0, 1 - self.alpha / choice.alpha_needed) for name, choice in choices.items()}
+
+
+def best_initialization(
+    teacher: SpikeSlab,
+    alpha: float,
+    noise_var: float = 0.0,
+    bounds: Bounds | None = None,
+    usual: Mapping[str, Initialization] = USUAL,
+    resolution: float = RESOLUTION,
+) -> BestInitialization:
+    """The (c_pt, lambda_pt, gamma_ft) with the smallest replica-symmetric error of fine-tuning (Proposition 4.2).
+
+    The error is evaluated on a grid in the plane of the two penalty scales, all that it depends on, and the best local
+    minima of the grid are followed downhill. Of the initialisations with the same two scales, which are equally good,
+    the one with the largest c_pt is returned, which has the smallest gamma_ft; `.equivalents` lists others.
+
+    Parameters
+    ----------
+    teacher : SpikeSlab
+        Pretraining is taken to recover its beta_pt exactly (alpha_pt >= 1).
+    alpha : float in (0, 1)
+        Data scale n/d of fine-tuning; from 1 on the data determine the coefficients.
+    noise_var : float, default 0
+        Variance of the label noise.
+    bounds : Bounds, default Bounds()
+    usual : mapping from a name to an Initialization, default `USUAL`
+        Choices to compare with: the regimes I to IV of Figure 5, II being the base point, and c_pt = 1e-6.
+    resolution : float, positive, default 1e-4
+        A smaller error counts as this one where choices are compared by the examples that they need.
+
+    Returns
+    -------
+    BestInitialization
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> best = best_initialization(SpikeSlab(rho_ft=0.1, omega=1.0), alpha=0.05)
+    >>> best.converged, best.mse < best.usual["II"].mse < best.single_task.mse
+    (True, True)
+    """
+    if not isinstance(teacher, SpikeSlab):
+        raise ValueError(f"teacher = {teacher!r} is not allowed: it must be a SpikeSlab")
+    alpha, noise_var = fraction(alpha, "alpha"), float(nonnegative_array(noise_var, "noise_var", ndim=0))
+    require(0 < alpha < 1, "alpha", alpha, "between 0 and 1, both excluded")
+    resolution = float(positive_array(resolution, "resolution", ndim=0))
+    bounds, a_pt = bounds or Bounds(), float(teacher.a_pt)
+
+    def fine_tuning(place: np.ndarray) -> np.ndarray:
+        difference, inactive = bounds.scales(place, a_pt)
+        # penalties that tell the groups apart by less than 3 % are all but one: the smallest D stands for them
+        told_apart = (difference > 0.03 * inactive) | (place[:, 0] == place[:, 0].min())
+        mse = np.full(len(place), np.inf)
+        rows = rows_of_scales(teacher, difference[told_apart], inactive[told_apart])
+        mse[told_apart] = errors_by_rows(np.full(len(rows.k), alpha), rows, noise_var)
+        return mse
+
+    def single(place: np.ndarray) -> np.ndarray:
+        c = _between(*bounds.single_task, place[:, 0])
+        part = SingleTask(teacher.rho_ft, teacher.slab).mixture(Initialization(1.0))
+        rows = _rows(part, np.repeat((2 * c[:, None]) ** 2, len(part.weight), axis=1))
+        return errors_by_rows(np.full(len(c), alpha), rows, noise_var)
+
+    place = _search(fine_tuning, _GRID)
+    difference, inactive = (float(v) for v in bounds.scales(place, a_pt))
+    init = bounds.initializations(difference, inactive, a_pt)
+    curve = replica_curve(alpha, teacher, init, noise_var)
+    target = max(float(curve.mse), resolution)
+    alone = SingleTask(teacher.rho_ft, teacher.slab)
+    c_alone = float(_between(*bounds.single_task, _search(single, _GRID[1:])[0]))
+
+    def choice(teacher: SpikeSlab | SingleTask, init: Initialization) -> Choice:
+        mse = float(replica_curve(alpha, teacher, init, noise_var).mse)
+        return Choice(init, mse, alpha_needed(target, teacher, init, noise_var))
+
+    return BestInitialization(
+        teacher=teacher,
+        alpha=alpha,
+        noise_var=noise_var,
+        bounds=bounds,
+        init=init,
+        mse=float(curve.mse),
+        residual=float(curve.residual),
+        converged=bool(curve.converged),
+        scales=(difference + inactive, inactive),
+        on_bound=_on_bound(init, difference, inactive, a_pt, bounds),
+        target=target,
+        usual={name: choice(teacher, one) for name, one in usual.items()},
+        single_task=choice(alone, Initialization(c_alone)),
+        place=(float(place[0]), float(place[1])),
+    )
+
+
+def alpha_needed(
+    mse: float,
+    teacher: SpikeSlab | SingleTask | GaussianMixture,
+    init: Initialization | None = None,
+    noise_var: float = 0.0,
+) -> float:
+    """The smallest data scale at which the predicted error is `mse` or less.
+
+    The first crossing on 65 data scales from 0.001 to 0.99, refined by root finding. Where there is none the answer is
+    1 + noise_var/mse: with as many examples as coordinates the data determine the coefficients, whatever the
+    initialisation is, and the error is noise_var/(alpha - 1).
+
+    Parameters
+    ----------
+    mse : float, positive
+    teacher, init, noise_var
+        As in `ptft.replica_curve`.
+
+    Returns
+    -------
+    float
+        0.001 if the error is as small there already; 1 or more if no data scale up to 0.99 is enough.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> round(alpha_needed(0.7, SingleTask(0.1), Initialization(1e4)), 4)
+    0.3
+    """
+    mse, noise_var = float(positive_array(mse, "mse", ndim=0)), float(nonnegative_array(noise_var, "noise_var", ndim=0))
+    if not isinstance(teacher, GaussianMixture):
+        if not isinstance(init, Initialization):
+            raise ValueError(f"init = {init!r} is not allowed: it must be an Initialization")
+        teacher = teacher.mixture(init)
+    rows = _rows(teacher, teacher.k[None, :])
+
+    def excess(alpha: np.ndarray) -> np.ndarray:
+        return np.log(errors_by_rows(alpha, rows, noise_var)) - np.log(mse)
+
+    enough = np.flatnonzero(excess(_SCAN) <= 0)
+    if not enough.size:
+        return 1 + noise_var / mse
+    if enough[0] == 0:
+        return float(_SCAN[0])
+    return float(brentq(lambda a: excess(np.array([a]))[0], _SCAN[enough[0] - 1], _SCAN[enough[0]], xtol=1e-7))
+
+
+@dataclass(frozen=True, eq=False)
+class Landscape:
+    """The predicted error over the plane of the two penalty scales."""
+
+    inactive: np.ndarray  # (m,) sqrt(k) of the coordinates that pretraining did not use
+    ratio: np.ndarray  # (r,) sqrt(k) of those that it used, in units of the former
+    mse: np.ndarray  # (r, m); nan where no initialisation has these scales
+
+
+def landscape(
+    teacher: SpikeSlab, alpha: float, inactive: ArrayLike, ratio: ArrayLike, noise_var: float = 0.0
+) -> Landscape:
+    """The predicted error at given penalty scales; initialisation can reach them if they differ by less than 4 a_pt.
+
+    Parameters
+    ----------
+    teacher, alpha, noise_var
+        As in `best_initialization`.
+    inactive : array_like, positive, shape (m,)
+        sqrt(k) of the coordinates that pretraining did not use.
+    ratio : array_like, at least 1, shape (r,)
+        sqrt(k) of the others in units of `inactive`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+    """
+    inactive, ratio = positive_array(inactive, "inactive", ndim=1), real_array(ratio, "ratio", ndim=1)
+    require(ratio >= 1, "ratio", ratio, "at least 1")
+    difference = (ratio[:, None] - 1) * inactive
+    mse = np.full(difference.shape, np.nan)
+    reached = difference < 4 * teacher.a_pt
+    rows = rows_of_scales(teacher, difference[reached], (inactive + 0 * difference)[reached])
+    mse[reached] = errors_by_rows(np.full(len(rows.k), float(alpha)), rows, noise_var)
+    return Landscape(inactive, ratio, mse)
+
+
+def relative_errors(mse: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many times larger errors are than others on the same data: geometric means and their 95 % intervals.
+
+    Parameters
+    ----------
+    mse : ndarray, shape (..., seeds), positive
+    reference : ndarray, shape (seeds,), positive
+
+    Returns
+    -------
+    mean, low, high : ndarray, shape (...,)
+        The intervals are those of the mean logarithm (Student's t).
+    """
+    logs = np.log(mse / reference)
+    seeds = logs.shape[-1]
+    mean = logs.mean(axis=-1)
+    half = stdtrit(seeds - 1, 0.975) * logs.std(axis=-1, ddof=1) / np.sqrt(seeds)
+    return np.exp(mean), np.exp(mean - half), np.exp(mean + half)
+
+
+def rows_of_scales(teacher: SpikeSlab, difference: np.ndarray, inactive: np.ndarray) -> MixtureRows:
+    """The task with sqrt(k) = inactive where pretraining found nothing, and inactive + difference elsewhere.
+
+    Parameters
+    ----------
+    teacher : SpikeSlab
+    difference, inactive : ndarray, shape (rows,), positive
+
+    Returns
+    -------
+    MixtureRows, for `ptft.replica.errors_by_rows`
+    """
+    probe = Initialization(teacher.a_pt)
+    mixture = teacher.mixture(probe)
+    active = mixture.k > probe.k(0.0)
+    return _rows(mixture, np.where(active, (inactive + difference)[:, None], inactive[:, None]) ** 2)
+
+
+def _rows(mixture: GaussianMixture, k: np.ndarray) -> MixtureRows:
+    return MixtureRows(mixture.weight[None], mixture.mean[None], mixture.variance[None], k)
+
+
+def _search(errors: Callable[[np.ndarray], np.ndarray], grid: tuple[int, ...]) -> np.ndarray:
+    """Place in the unit cube with the smallest error; `errors` takes places of shape (rows, dimensions)."""
+    places = np.stack(np.meshgrid(*(np.linspace(0, 1, m) for m in grid), indexing="ij"), axis=-1)
+    values = errors(places.reshape(-1, len(grid))).reshape(grid)
+    basins = np.isfinite(values) & (values <= minimum_filter(values, size=3, mode="nearest"))
+    kept = np.argsort(values[basins], kind="stable")[:_BASINS]
+    centre, best = places[basins][kept], values[basins][kept]
+    pattern = np.array(list(itertools.product((-1.0, -0.5, 0.0, 0.5, 1.0), repeat=len(grid))))
+    pattern = pattern[np.any(pattern != 0, axis=1)]
+    step = np.full(len(centre), 1.0) / (np.array(grid).max() - 1)
+    for _ in range(_MOVES):
+        going = np.flatnonzero((step > _STEP) & ((step > _RIVAL[0]) | (best <= _RIVAL[1] * best.min())))
+        if not going.size:
+            break
+        around = np.clip(centre[going, None] + pattern * step[going, None, None], 0, 1)
+        found = errors(around.reshape(-1, len(grid))).reshape(len(going), -1)
+        i = np.argmin(found, axis=1)
+        better = found[np.arange(len(going)), i] < best[going]
+        far = better & np.any(np.abs(pattern[i]) == 1, axis=1)
+        moved = going[better]
+        centre[moved] = around[better, i[better]]
+        best[moved] = found[better, i[better]]
+        step[going[~far]] *= 0.4
+    return centre[np.argmin(best)]
+
+
+def _on_bound(init: Initialization, difference: float, inactive: float, a_pt: float, bounds: Bounds) -> tuple[str, ...]:
+    """Parameters at their bounds, if scales that differ by 1 % leave what the bounds allow."""
+    near = ((1.01, 1.0), (0.99, 1.0), (1.0, 1.01), (1.0, 0.99))
+    if all(bounds.allow(f * difference, g * inactive, a_pt) for f, g in near):
+        return ()
+    c, lam, gamma = (float(np.asarray(v)) for v in (init.c_pt, init.lambda_pt, init.gamma_ft))
+    # lambda_pt/c_pt by its distance from -1
+    values = {
+        "c_pt": (c, bounds.c_pt),
+        "relative": (1 + lam / c, [1 + r for r in bounds.relative]),
+        "gamma_ft": (gamma, bounds.gamma_ft),
+    }
+    return tuple(name for name, (value, pair) in values.items() if np.any(np.isclose(value, pair, rtol=1e-3, atol=0)))

@@ -1,0 +1,188 @@
+"""Figures of the chapter on transfer with adaptive kernels: losses of fine-tuning on features that pretraining left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
+
+from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.infinite_width import MeasuredLoss
+
+NU_2_LABEL = r"target data $\nu_2 = P_2/D$"
+LOSS_LABEL = r"loss on the target $\mathcal{L}$"
+GAMMA_1_LABEL = r"richness of pretraining $\gamma_1$"
+LINES: Any = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^")
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A predicted loss and what was measured of it."""
+
+    loss: np.ndarray  # at the abscissae of its panel
+    measured: tuple[MeasuredLoss | None, ...] = ()  # one for each kind of measurement, with a marker of its own
+
+
+def losses(
+    nu_2: np.ndarray,
+    panels: Mapping[str, Mapping[str, Line]],
+    kinds: Sequence[str] = (),
+    ratio: Sequence[str] = (),
+    legends: Sequence[str] = (),
+    columns: int = 2,
+) -> Figure:
+    """Loss of fine-tuning against target data; lines are theory, points are means with 95 % intervals.
+
+    Parameters
+    ----------
+    nu_2 : ndarray, where lines are drawn
+    panels : mapping from each title to its lines by label; from dark to light
+    kinds : names of the kinds of measurement, for the legend
+    ratio : titles of panels that show losses relative to that without pretraining
+    legends : where the legend of each panel is placed, "upper right" by default
+    columns : int, default 2
+    """
+    rows = -(-len(panels) // columns)
+    fig, axes = figure(rows, columns, height=2.9)
+    places = legends or ["upper right"] * len(panels)
+    for ax, (title, lines), place in zip(axes.ravel(), panels.items(), places, strict=True):
+        relative = title in ratio
+        baseline = 1 - nu_2
+        ax.plot(nu_2, np.ones_like(nu_2) if relative else baseline, color="black", linestyle="--", linewidth=1.0)
+        for (label, line), color in zip(lines.items(), ordered_colors(len(lines)), strict=True):
+            inside = nu_2 < 1 if relative else np.full(nu_2.shape, True)
+            ax.plot(nu_2[inside], line.loss[inside] / (baseline[inside] if relative else 1.0), color=color, label=label)
+            for measured, marker in zip(line.measured, MARKERS, strict=False):
+                if measured is not None:
+                    scale = 1 / (1 - measured.nu_2) if relative else 1.0
+                    _points(ax, measured.nu_2, measured.mean * scale, measured.se * scale, marker, color)
+        ax.set_title(title, loc="left")
+        ax.set_xlabel(NU_2_LABEL)
+        ax.set_ylabel(r"loss relative to $1 - \nu_2$" if relative else LOSS_LABEL)
+        ax.legend(loc=place, handlelength=1.5, labelspacing=0.3, ncols=2 if len(lines) > 4 else 1)
+    keys = [Line2D([], [], color="black", linestyle="--", linewidth=1.0, label="no pretraining")]
+    keys += [
+        Line2D([], [], color="#555555", marker=marker, linestyle="", label=kind)
+        for kind, marker in zip(kinds, MARKERS, strict=False)
+    ]
+    fig.legend(handles=keys, loc="outside upper center", ncols=len(keys))
+    return fig
+
+
+def spikes(
+    left: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    right: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    measured_left: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    measured_right: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    titles: tuple[str, str],
+) -> Figure:
+    """Spike of the features against richness (left) and against source data (right), formulas and trained networks.
+
+    Every mapping is from a label to abscissae and spikes, lines for the formulas and points for the networks.
+    """
+    fig, axes = figure(1, 2, height=2.9)
+    labels = (GAMMA_1_LABEL, r"source data, $|\hat\beta|^2 \approx \nu_1$")
+    for ax, lines, points, title, x_label in zip(
+        axes[0], (left, right), (measured_left, measured_right), titles, labels, strict=True
+    ):
+        for (label, (x, y)), color, line in zip(lines.items(), COLORS, LINES, strict=False):
+            ax.plot(x, y, color=color, linestyle=line, label=label)
+        for (label, (x, y)), marker in zip(points.items(), MARKERS, strict=False):
+            ax.plot(x, y, color="black", marker=marker, linestyle="", label=label)
+        ax.set_title(title, loc="left")
+        ax.set_xlabel(x_label)
+        ax.set_ylabel("size of the spike")
+        ax.legend(loc="upper left" if ax is axes[0, 0] else "lower right")
+    return fig
+
+
+def budget(
+    gamma_1: np.ndarray,
+    losses_by_nu: Mapping[float, Line],
+    optimal: Mapping[float, tuple[float, float]],
+    nu_2: np.ndarray,
+    optimum: np.ndarray,
+    measured_gamma_1: np.ndarray,
+) -> Figure:
+    """The loss with a budget against gamma_1, with its optimum (left), and the optimal gamma_1 (right).
+
+    Parameters
+    ----------
+    gamma_1 : ndarray, of the lines
+    losses_by_nu : mapping from nu_2 to its line; measurements are at `measured_gamma_1`, one `MeasuredLoss` each
+    optimal : mapping from nu_2 to (gamma_1, loss) of the optimum
+    nu_2, optimum : ndarrays, the optimal gamma_1 against target data
+    measured_gamma_1 : ndarray
+    """
+    fig, axes = figure(1, 2, height=3.0)
+    left, right = axes[0]
+    for (nu, line), color in zip(losses_by_nu.items(), ordered_colors(len(losses_by_nu)), strict=True):
+        left.semilogx(gamma_1, line.loss, color=color, label=rf"$\nu_2$ = {nu:g}")
+        points = [m for m in line.measured if m is not None]
+        mean, se = (np.array([getattr(m, name) for m in points]) for name in ("mean", "se"))
+        _points(left, measured_gamma_1, mean, se, "o", color)
+        left.plot(*optimal[nu], marker="*", color=color, markersize=11, markeredgecolor="black", linestyle="")
+        right.plot(nu, optimal[nu][0], marker="*", color=color, markersize=11, markeredgecolor="black", zorder=3)
+    left.set_xlabel(GAMMA_1_LABEL)
+    left.set_ylabel(LOSS_LABEL)
+    left.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, columnspacing=1.2, handlelength=1.5)
+    right.semilogy(nu_2, optimum, color="#555555")
+    right.set_xlabel(NU_2_LABEL)
+    right.set_ylabel(r"optimal richness $\gamma_1^*$")
+    return fig
+
+
+def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Figures 2b and 2c: loss on images against target data, a panel for each P_1 and a colour for each gamma_1.
+
+    Lines are the mean-field theory and points finite networks, both means over draws with their 95 % intervals.
+
+    Parameters
+    ----------
+    rows : as from `ptft.infinite_width.kernel_transfer.kernel_transfer`
+    """
+    sources, gammas, sizes = (sorted({row[name] for row in rows}) for name in ("P_1", "gamma_1", "P_2"))
+    fig, axes = figure(1, len(sources), height=3.0, sharey=True)
+    for ax, P_1 in zip(axes[0], sources, strict=True):
+        for gamma, color in zip(gammas, ordered_colors(len(gammas)), strict=True):
+            for features, look in (("mean field", "-"), ("network", "o")):
+                found = [
+                    [
+                        r["loss"]
+                        for r in rows
+                        if (r["features"], r["P_1"], r["gamma_1"], r["P_2"]) == (features, P_1, gamma, P)
+                    ]
+                    for P in sizes
+                ]
+                mean = np.array([np.mean(one) for one in found])
+                se = np.array([np.std(one, ddof=1) / np.sqrt(len(one)) for one in found])
+                if look == "-":
+                    ax.plot(sizes, mean, color=color, label=rf"$\gamma_1$ = {gamma:g}")
+                    ax.fill_between(sizes, mean - 1.96 * se, mean + 1.96 * se, color=color, alpha=0.15, linewidth=0)
+                else:
+                    _points(ax, np.array(sizes), mean, se, look, color)
+        ax.set(xscale="log", yscale="log", xticks=sizes, title=rf"$P_1$ = {P_1}", xlabel="target examples $P_2$")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_locator(NullLocator())
+    axes[0, 0].set_ylabel(LOSS_LABEL)
+    axes[0, 0].legend(
+        loc="upper right",
+        handles=[
+            *axes[0, 0].get_legend_handles_labels()[0],
+            Line2D([], [], color="#555555", marker="o", linestyle="", label="finite network"),
+        ],
+    )
+    return fig
+
+
+def _points(ax: Axes, x: np.ndarray, mean: np.ndarray, se: np.ndarray, marker: str, color: Any) -> None:
+    ax.errorbar(x, mean, 1.96 * se, fmt=marker, color=color, markersize=3.5, elinewidth=0.8)

@@ -1,0 +1,184 @@
+"""Figures of the chapter on transfer in the rich regime; each takes a table of `ptft.infinite_width.rich_tables`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
+
+from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.infinite_width.dmft import Run
+from ptft.infinite_width.rich_tables import by_gamma, curves, ends, gammas, ratios
+from ptft.infinite_width.rich_transfer import EDGES, Law
+
+TITLES = {"scratch": "from scratch", "centred": "after pretraining", "reset": "new readout", "raw": "raw"}
+FIGURES = {
+    "3a": "3a: linear, then square",
+    "3b": "3b: degree 5, then degree 2",
+    "4": "4: classes 1/2, then 8/9",
+    "5": "5: classes 3/9, then 3/8",
+}
+LOOKS = {"centred": ("o", COLORS[0]), "reset": ("s", COLORS[1]), "raw": ("^", COLORS[2])}
+STYLES: dict[str, dict[str, Any]] = {
+    "network": {"ls": "-", "lw": 1.2, "alpha": 0.8},
+    "theory": {"ls": (0, (4, 2)), "lw": 1.6},
+}
+KIND_HANDLES = [Line2D([], [], color="black", label=label, **STYLES[label]) for label in STYLES]
+
+
+def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw: int = 0) -> Figure:
+    """Test loss of the target against time for one draw, without and with pretraining, one row per figure (Figure 3).
+
+    Solid: the finite network; dashed: the mean-field theory. One colour for each gamma_2.
+    """
+    fig, axes = figure(len(names), 2, height=2.5, sharex="row", sharey="row")
+    for row, name in zip(axes, names, strict=True):
+        for ax, start in zip(row, ("scratch", "centred"), strict=True):
+            _losses(ax, table, name, start, draw)
+            ax.set_title(f"{name}: {TITLES[start]}")
+        row[0].set_ylabel("target test loss")
+        row[1].legend(handles=[*_gamma_handles(table, name), *KIND_HANDLES], fontsize="x-small")
+    for ax in axes[-1]:
+        ax.set_xlabel("time $t$")
+    return fig
+
+
+def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
+    """Loss curves on images with and without pretraining, and the density of preactivations after it (Figure 4)."""
+    fig, axes = figure(1, 3, height=2.8)
+    axes[0, 1].sharey(axes[0, 0])
+    for ax, start in zip(axes[0], ("centred", "scratch"), strict=False):
+        _losses(ax, table, "4", start, draw)
+        ax.set(title=TITLES[start], xlabel="time $t$", yscale="log")
+    axes[0, 0].set_ylabel("target test loss")
+    axes[0, 0].legend(handles=KIND_HANDLES, fontsize="x-small")
+    density = axes[0, 2]
+    density.plot((EDGES[1:] + EDGES[:-1]) / 2, untrained.density, color="black", lw=1, ls=":")
+    for kind, look in STYLES.items():
+        values = gammas(table, "4")
+        for gamma_2, color in zip(values, ordered_colors(len(values)), strict=True):
+            found = curves(table, "density", figure="4", start="centred", gamma_2=gamma_2, kind=kind)[draw]
+            density.plot(found.index, found.where(found > 0), color=color, **look)
+    density.set(title="preactivations", xlabel="$h$", ylabel="density $p(h)$", yscale="log", ylim=(1e-5, 2))
+    handles = [Line2D([], [], color="black", lw=1, ls=":", label="untrained"), *_gamma_handles(table, "4")]
+    density.legend(handles=handles, fontsize="x-small", loc="lower center")
+    return fig
+
+
+def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind: str = "network") -> Figure:
+    """Last test loss after pretraining over that from random neurons, draw by draw, against gamma_2.
+
+    One panel per figure; lines join geometric means over draws. Below 1, pretraining helps.
+    """
+    fig, axes = figure(1, len(names), height=2.7, sharey=True)
+    for ax, name in zip(axes[0], names, strict=True):
+        values = gammas(table, name)
+        starts = [s for s in LOOKS if ((table["figure"] == name) & (table["start"] == s)).any()]
+        for start, shift in zip(starts, 1.06 ** np.arange(-1, 2), strict=False):
+            marker, color = LOOKS[start]
+            ratio = ratios(table, figure=name, start=start, kind=kind).to_numpy()
+            x = np.array(values) * shift
+            ax.plot(np.repeat(x, ratio.shape[1]), ratio.ravel(), marker, color=color, ms=3, alpha=0.6)
+            ax.plot(x, np.exp(np.log(ratio).mean(axis=1)), color=color, label=TITLES[start])
+        ax.axhline(1, color="black", lw=0.8, ls="--")
+        ax.set(title=FIGURES[name], xscale="log", xlabel=r"richness $\gamma_2$")
+        ax.set_xticks(values, labels=[f"{v:g}" for v in values])
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.minorticks_off()
+    axes[0, 0].set_ylabel("target loss, over scratch")
+    axes[0, 0].legend(fontsize="x-small")
+    return fig
+
+
+def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
+    """Last test loss against the number of target examples, means over draws with their standard deviation (Figure 5).
+
+    Left: after pretraining (solid) and from random neurons (dashed). Right: the ratio of the two, draw by draw.
+    """
+    fig, (axes,) = figure(1, 2, height=3.0)
+    values = gammas(table, "5")
+    sizes = sorted(table.loc[(table["figure"] == "5") & (table["P2"] > 0), "P2"].unique().tolist())
+    ratio = {P2: ratios(table, figure="5", kind=kind, P2=P2) for P2 in sizes}
+    for (i, gamma_2), color in zip(enumerate(values), ordered_colors(len(values)), strict=True):
+        x = np.array(sizes) * 1.03 ** (i - (len(values) - 1) / 2)
+        for start, ls in (("centred", "-"), ("scratch", "--")):
+            point: dict[str, Any] = {"figure": "5", "start": start, "gamma_2": gamma_2, "kind": kind}
+            last = pd.DataFrame([ends(table, P2=P2, **point) for P2 in sizes])
+            axes[0].errorbar(x, last.mean(axis=1), last.std(axis=1), color=color, ls=ls, marker="o", ms=3, capsize=2)
+        gain = np.array([ratio[P2].loc[gamma_2] for P2 in sizes])
+        axes[1].plot(np.repeat(x, gain.shape[1]), gain.ravel(), "o", color=color, ms=3, alpha=0.6)
+        axes[1].plot(x, np.exp(np.log(gain).mean(axis=1)), color=color, label=rf"$\gamma_2 = {gamma_2:g}$")
+    axes[1].axhline(1, color="black", lw=0.8, ls="--")
+    for ax in axes:
+        ax.set(xscale="log", xlabel="target examples $P_2$")
+        ax.set_xticks(sizes, labels=sizes)
+        ax.minorticks_off()
+    axes[0].set(ylabel="last target test loss")
+    handles = [Line2D([], [], color="black", ls=ls, label=TITLES[s]) for s, ls in (("centred", "-"), ("scratch", "--"))]
+    axes[0].legend(handles=handles)
+    axes[1].set_ylabel("target loss, over scratch")
+    axes[1].legend(fontsize="x-small")
+    return fig
+
+
+def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network") -> Figure:
+    """Test loss on the source task after the target task against gamma_2, draw by draw; dashed: before it.
+
+    Parameters
+    ----------
+    table : DataFrame
+    P2 : mapping
+        Number of target examples for each figure that is shown.
+    kind : str
+    """
+    fig, axes = figure(1, len(P2), height=2.6)
+    for ax, (name, size) in zip(axes[0], P2.items(), strict=True):
+        values = gammas(table, name)
+        point: dict[str, Any] = {"figure": name, "start": "centred", "kind": kind, "P2": size}
+        after = by_gamma(table, "source_loss", **point).to_numpy()
+        for i, color in zip(range(after.shape[1]), COLORS * after.shape[1], strict=False):
+            ax.plot(values, after[:, i], "o-", color=color, ms=3, lw=1)
+            before = ends(table, figure=name, start="source", kind=kind).iloc[i]
+            ax.axhline(before, color=color, lw=0.8, ls="--")
+        ax.set(title=f"Figure {name}", xscale="log", yscale="log", xlabel=r"richness $\gamma_2$")
+        ax.set_xticks(values, labels=[f"{v:g}" for v in values])
+        ax.tick_params(axis="x", which="minor", bottom=False)
+    axes[0, 0].set_ylabel("source test loss afterwards")
+    return fig
+
+
+def live(pairs: Mapping[str, tuple[Run, Run]]) -> Figure:
+    """Train and test losses of theory (dashed) and network (solid), one panel for each pair of runs."""
+    fig, axes = figure(1, len(pairs), height=2.5)
+    for ax, (title, runs) in zip(axes[0], pairs.items(), strict=True):
+        for (kind, look), run in zip(STYLES.items(), runs[::-1], strict=True):
+            for name, color in (("test", COLORS[0]), ("train", COLORS[1])):
+                label = f"{name}, {kind}"
+                ax.plot(run.time[1:], getattr(run, f"{name}_loss")[1:], color=color, label=label, **look)
+        ax.set(title=title, xlabel="time $t$", xscale="log", yscale="log")
+    axes[0, 0].set_ylabel("loss")
+    axes[0, -1].legend(fontsize="x-small")
+    return fig
+
+
+def _losses(ax: Axes, table: pd.DataFrame, name: str, start: str, draw: int) -> None:
+    values = gammas(table, name)
+    for kind, look in STYLES.items():
+        for gamma_2, color in zip(values, ordered_colors(len(values)), strict=True):
+            found = curves(table, figure=name, start=start, gamma_2=gamma_2, kind=kind)[draw]
+            ax.plot(found.index[1:], found.iloc[1:], color=color, **look)
+    ax.set_xscale("log")
+
+
+def _gamma_handles(table: pd.DataFrame, name: str) -> list[Line2D]:
+    values = gammas(table, name)
+    looks = zip(values, ordered_colors(len(values)), strict=True)
+    return [Line2D([], [], color=color, label=rf"$\gamma_2 = {gamma_2:g}$") for gamma_2, color in looks]

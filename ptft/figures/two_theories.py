@@ -1,0 +1,64 @@
+"""Figures of the page that compares the two theories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.two_theories import BothLosses
+
+
+@dataclass(frozen=True, eq=False)
+class BothCurves:
+    """Predictions of both theories along alpha, and simulations of both networks on the same data."""
+
+    diagonal: np.ndarray  # at the abscissae of the figure
+    dense: np.ndarray
+    simulated: Sequence[Sequence[BothLosses]] = ()  # for each alpha, one for each seed
+
+
+def both_losses(alpha: np.ndarray, panels: Mapping[str, Mapping[str, BothCurves]]) -> Figure:
+    """Loss against data, a panel for each kind of task and a colour for each label; points are means +- 2 s.e."""
+    fig, axes = figure(1, len(panels), height=3.2, sharey=True)
+    for ax, (title, curves) in zip(axes[0], panels.items(), strict=True):
+        ax.plot(alpha, 1 - alpha, color="black", linestyle=":", linewidth=1.0)
+        for both, color in zip(curves.values(), ordered_colors(len(curves)), strict=True):
+            for name, line, marker in (("diagonal", "-", "o"), ("dense", "--", "s")):
+                ax.plot(alpha, getattr(both, name), color=color, linestyle=line)
+                losses = np.array([[getattr(one, name) for one in seeds] for seeds in both.simulated])
+                if losses.size:
+                    se = losses.std(axis=1, ddof=1) / np.sqrt(losses.shape[1])
+                    at = [seeds[0].alpha for seeds in both.simulated]
+                    ax.errorbar(
+                        at, losses.mean(axis=1), 2 * se, fmt=marker, color=color, markersize=3.5, elinewidth=0.8
+                    )
+        ax.set_title(title)
+        ax.set_xlabel(r"target data $\alpha = \nu_2$")
+    axes[0, 0].set_ylabel(r"loss on the target, relative to $|\beta|^2$")
+    axes[0, 0].set_ylim(-0.04, 1.55)
+    labels = next(iter(panels.values()))
+    keys = [
+        *(Line2D([], [], color=c, label=label) for label, c in zip(labels, ordered_colors(len(labels)), strict=True)),
+        Line2D([], [], color="#555555", marker="o", label="diagonal"),
+        Line2D([], [], color="#555555", linestyle="--", marker="s", label="dense"),
+        Line2D([], [], color="black", linestyle=":", linewidth=1.0, label=r"$1 - \alpha$"),
+    ]
+    fig.legend(handles=keys, loc="outside upper center", ncols=len(keys), columnspacing=1.2, handlelength=1.8)
+    return fig
+
+
+def lazy_limit(scales: np.ndarray, distance: Mapping[str, np.ndarray]) -> Figure:
+    """Distance of each end point from that of its limit, as fine-tuning of the diagonal network becomes lazier."""
+    fig, axes = figure(1, 1, height=2.8)
+    ax = axes[0, 0]
+    for i, ((label, values), color, marker) in enumerate(zip(distance.items(), COLORS, "os^", strict=False)):
+        ax.loglog(scales, values, color=color, marker=marker, markersize=11 - 4 * i, label=label)  # they may coincide
+    ax.set_xlabel(r"scale of the weights $c_{\mathrm{PT}}$, at fixed $\beta_{\mathrm{PT}}/c_{\mathrm{PT}}$")
+    ax.set_ylabel("relative distance of the coefficients")
+    ax.legend(loc="upper right")
+    return fig

@@ -1,0 +1,60 @@
+"""``python -m ptft.infinite_width 3a 3b 4 5 --draws 5 --width 20000 --jobs 2 --out TABLE.parquet``: Figures 3 to 5.
+
+The same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ptft import stored_table
+from ptft.engine import WorkersLost
+from ptft.infinite_width.rich_transfer import FIGURES, KINDS, setting
+from ptft.infinite_width.sweep import identity, plan, provenance_of, run
+from ptft.validation import whole_number
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sweep and write its table; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ptft.infinite_width",
+        description="Train on two tasks in a row, theory and finite network, or go on with it, and store the results.",
+    )
+    parser.add_argument("figures", nargs="+", metavar="FIGURE", help=f"some of {', '.join(FIGURES)}")
+    parser.add_argument("--draws", type=int, default=5, help="number of draws of data and neurons (default 5)")
+    parser.add_argument("--first-draw", type=int, default=0, help="the first draw (default 0)")
+    parser.add_argument("--width", type=int, default=20_000, help="neurons, and particles (default 20000, published)")
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), help=f"some of {', '.join(KINDS)} (default both)")
+    parser.add_argument("--dataset", default="digits", help="images of Figures 4 and 5 (default digits)")
+    parser.add_argument("--source-examples", type=int, help="P1 of Figures 4 and 5 (default: that of the data set)")
+    parser.add_argument("--root", help="folder of the images (default: PTFT_DATA, else the user's cache)")
+    parser.add_argument("--device", help="train by PyTorch there, such as cuda (default: by numpy)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default 1)")
+    parser.add_argument("--scheduler", help="tcp://HOST:PORT of a Dask scheduler, to use its workers instead")
+    parser.add_argument("--work", type=Path, default=Path("_build/infinite_width"), help="folder of finished points")
+    parser.add_argument("--out", type=Path, required=True, help="the table, a .parquet file")
+    args = parser.parse_args(arguments)
+    try:
+        settings = [setting(figure, args.dataset, args.source_examples) for figure in dict.fromkeys(args.figures)]
+        draws = range(args.first_draw, args.first_draw + whole_number(args.draws, "--draws", at_least=1))
+        points = plan(settings, draws, args.width, args.kinds)
+        rows = identity(points)
+        stored_table.check_out(args.out, rows, provenance_of())
+        table, provenance = run(points, args.work, args.jobs, args.scheduler, args.root, args.device, progress=True)
+        stored_table.write_table(args.out, table, rows, provenance)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"ptft.infinite_width: {error}", file=sys.stderr)
+        return 2
+    except (WorkersLost, RuntimeError, KeyboardInterrupt) as error:
+        reason = str(error) or "interrupted"
+        print(f"ptft.infinite_width: {reason}\nWhat was finished is kept: the same command goes on.", file=sys.stderr)
+        return 1
+    ended = table.loc[table["quantity"] == "complete", "value"]
+    print(f"{len(points)} runs in {args.out}; not to the end: {int((ended == 0).sum())}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The table of the experiments of Figures 3 to 5: three numbers to a row, and how to read curves and ends from it.
+
+A row holds one number of one training run: the run (`POINT`), the quantity, where it was measured (x) and the value.
+
+- ``train_loss``, ``test_loss``, ``source_loss``: x is the time; ``source_loss`` after pretraining only.
+- ``density``: x is the middle of a bin of the preactivations; of Figure 4 only.
+- ``mean``, ``deviation``, ``skewness``, ``kurtosis`` of the preactivations; ``steps``, ``seconds``, ``complete`` (1 if
+  training came to its end): no x.
+
+The runs on the source task have the start ``source``, with P2 = 0 and gamma_2 = 0. This module needs the extra
+``ptft[sweep]``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ptft import stored_table
+from ptft.validation import require
+
+try:
+    import pandas as pd
+except ImportError as error:
+    raise ImportError(f"ptft.infinite_width.rich_tables needs {error.name}: pip install ptft[sweep]") from error
+
+FORMAT = 1  # of the points and the table, and of the way in which a point is computed: raise it when either changes
+MADE_BY = "python -m ptft.infinite_width"
+POINT = ("figure", "dataset", "P1", "P2", "draw", "kind", "width", "gamma_2", "start")
+COLUMNS = (*POINT, "quantity", "x", "value")
+
+
+def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A stored table and its provenance.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If it is not a table of ``python -m ptft.infinite_width``, or one of another format.
+    """
+    return stored_table.read_table(path, MADE_BY, FORMAT)
+
+
+def curves(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd.DataFrame:
+    """One quantity of the runs with the given columns of `POINT`: a row for each x, a column for each draw.
+
+    Training that converged ends early; its last value then stands for all later times.
+
+    Raises
+    ------
+    ValueError
+        If there is no such run, or the columns leave more than one run of a draw.
+    """
+    rows = _rows(table, quantity, point)
+    require(not rows.duplicated(["draw", "x"]).any(), "point", str(point), "the columns of one run of each draw")
+    return rows.pivot(index="x", columns="draw", values="value").sort_index().ffill()
+
+
+def ends(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd.Series:
+    """The last value of `curves` for each draw, or the value of a quantity without x."""
+    if _rows(table, quantity, point)["x"].notna().any():
+        return curves(table, quantity, **point).iloc[-1]
+    rows = _rows(table, quantity, point)
+    require(not rows["draw"].duplicated().any(), "point", str(point), "the columns of one run of each draw")
+    return rows.set_index("draw")["value"].sort_index()
+
+
+def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
+    """The table as if training had ended at a time: what `ends` then gives are losses up to it."""
+    return table[~(table["x"] > time)]
+
+
+def gammas(table: pd.DataFrame, figure: str) -> list[float]:
+    """The values of gamma_2 that a figure has."""
+    values = table.loc[(table["figure"] == figure) & (table["gamma_2"] > 0), "gamma_2"]
+    return sorted(values.unique().tolist())
+
+
+def by_gamma(table: pd.DataFrame, quantity: str = "test_loss", *, figure: str, **point: Any) -> pd.DataFrame:
+    """`ends` with a row for each gamma_2 and a column for each draw."""
+    values = gammas(table, figure)
+    return pd.DataFrame([ends(table, quantity, figure=figure, gamma_2=g, **point) for g in values], index=values)
+
+
+def ratios(table: pd.DataFrame, *, start: str = "centred", **point: Any) -> pd.DataFrame:
+    """Last target test loss from `start` over that from random neurons, `by_gamma`: below 1, pretraining helps."""
+    return by_gamma(table, start=start, **point) / by_gamma(table, start="scratch", **point)
+
+
+def spread(values: pd.Series, digits: int = 2) -> str:
+    """Mean over draws and their standard deviation, in Markdown.
+
+    Examples
+    --------
+    >>> spread(pd.Series([1.0, 1.5]))
+    '$1.25 \\pm 0.35$'
+    """
+    return f"${values.mean():.{digits}f} \\pm {values.std():.{digits}f}$"
+
+
+def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
+    """Largest relative difference of the test losses of network and theory over all times, one for each run and draw.
+
+    Times after either has come to its end are left out.
+    """
+    columns = [*(c for c in POINT if c != "kind"), "x"]
+    rows = table[table["quantity"] == "test_loss"]
+    for column, value in point.items():
+        rows = rows[rows[column] == value]
+    sides = [rows[rows["kind"] == kind].set_index(columns)["value"] for kind in ("network", "theory")]
+    network, theory = sides[0].align(sides[1], join="inner")
+    require(len(network) > 0, "point", str(point), "that of runs of network and theory")
+    return (network / theory - 1).abs().groupby(level=list(range(len(columns) - 1))).max()
+
+
+def _rows(table: pd.DataFrame, quantity: str, point: dict[str, Any]) -> pd.DataFrame:
+    chosen = table["quantity"] == quantity
+    for column, value in point.items():
+        chosen &= table[column] == value
+    require(chosen.any(), "point", f"{quantity} of {point}", "in the table")
+    return table[chosen]

@@ -1,0 +1,238 @@
+"""Two tasks in a row with all weights trained: what Figures 3 to 5 of arXiv:2507.04448 measure.
+
+A `Setting` holds the numbers of one figure. One draw of its data gives a source and a target task; both are trained by
+particles of the mean-field theory and by a finite network, each with random neurons of its own. Time is that of the
+flow on half the mean squared error, see `ptft.infinite_width.train`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.polynomial.hermite_e import hermeval
+from numpy.typing import ArrayLike
+
+from ptft.infinite_width.dmft import CARRY, Run, train, transfer
+from ptft.infinite_width.particles import Particles, Task, finite_network, function_particles, weight_particles
+from ptft.validation import one_of, positive_array, real_array, whole_number
+
+FIGURES = ("3a", "3b", "4", "5")
+KINDS = ("theory", "network")
+STARTS = ("scratch", *CARRY)  # of the target model
+EDGES = np.linspace(-8, 8, 129)  # of the histograms of preactivations
+RECORDS = 40  # recorded times
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The numbers of one figure."""
+
+    figure: str
+    dataset: str  # "gaussian", or a name that `ptft.vision.load` knows
+    P1: int
+    P2: tuple[int, ...]
+    gamma_2: tuple[float, ...]
+    starts: tuple[str, ...]  # of `STARTS`
+    classes: tuple[tuple[int, int], tuple[int, int]] | None  # of images: source and target
+    n_test: int
+    t_end: float  # training ends there, or below the tolerance
+    gamma_1: float = 1.0
+    D: int = 100  # of Gaussian inputs
+    tolerance: float = 1e-6
+    exponential: bool = False  # how steps are taken, see `train`
+
+    @property
+    def times(self) -> np.ndarray:
+        """When losses are recorded: 0, and up to `t_end` in equal ratios."""
+        return np.concatenate([[0.0], np.geomspace(0.5, self.t_end, RECORDS - 1)])
+
+
+_FOUR = (0.1, 0.5, 1.0, 2.0)
+_PLAIN = ("scratch", "centred")
+GAUSSIAN = {
+    "3a": Setting("3a", "gaussian", 1000, (100,), _FOUR, STARTS, None, 2000, 2000.0),
+    "3b": Setting("3b", "gaussian", 1000, (600,), (0.1, 1.0, 3.0), STARTS[:3], None, 2000, 2000.0),
+}
+DIGITS = {
+    "4": Setting("4", "digits", 200, (100,), _FOUR, _PLAIN, ((1, 2), (8, 9)), 100, 1000.0, exponential=True),
+    "5": Setting("5", "digits", 100, (8, 16, 32, 64), _FOUR, _PLAIN, ((3, 9), (3, 8)), 100, 1000.0, exponential=True),
+}
+PHOTOGRAPHS = {
+    "4": Setting("4", "cifar-10", 10_000, (200,), _FOUR, _PLAIN, ((1, 2), (8, 9)), 1000, 1000.0),
+    "5": Setting("5", "cifar-10", 1000, (10, 20, 50, 100, 200, 500), _FOUR, _PLAIN, ((0, 1), (0, 9)), 1000, 1000.0),
+}
+
+
+def setting(figure: str, dataset: str = "digits", P1: int | None = None) -> Setting:
+    """The setting of a figure: its published numbers, and where none is published, or for the digits, our choice.
+
+    Parameters
+    ----------
+    figure : "3a", "3b", "4" or "5"
+    dataset : str, default "digits"
+        Images of Figures 4 and 5 as `ptft.vision.load` names them; the digits are few, so their tasks are smaller.
+    P1 : int, optional
+        Source examples of Figures 4 and 5 instead of those of the setting.
+    """
+    one_of(figure, "figure", FIGURES)
+    if figure in GAUSSIAN:
+        return GAUSSIAN[figure]
+    found = DIGITS[figure] if dataset == "digits" else replace(PHOTOGRAPHS[figure], dataset=dataset)
+    return found if P1 is None else replace(found, P1=P1)
+
+
+# --- tasks ----------------------------------------------------------------------------------------------------------
+
+
+def tasks(setting: Setting, draw: int = 0, root: str | Path | None = None) -> tuple[Task, Task]:
+    """Source and target task of one draw; the target has the largest P2 of the setting, see `first_examples`."""
+    whole_number(draw, "draw")
+    P2 = max(setting.P2)
+    if setting.classes is not None:
+        from ptft.infinite_width.images import class_pair_tasks
+
+        options: dict[str, Any] = {"name": setting.dataset, "seed": draw, "root": root}
+        return class_pair_tasks(*setting.classes, setting.P1, P2, setting.n_test, **options)
+    rng = np.random.default_rng([draw, 0])
+    sizes = setting.P1, setting.n_test, P2, setting.n_test
+    X1, X1_test, X2, X2_test = (rng.standard_normal((size, setting.D)) for size in sizes)
+    labels = linear_and_square if setting.figure == "3a" else quintic_and_quadratic
+    return (
+        Task(X1, labels(X1)[0], X1_test, labels(X1_test)[0]),
+        Task(X2, labels(X2)[1], X2_test, labels(X2_test)[1]),
+    )
+
+
+def first_examples(task: Task, P: int) -> Task:
+    """The task with its first P training examples."""
+    return replace(task, X=task.X[:P], y=task.y[:P])
+
+
+def linear_and_square(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of Figure 3a for inputs (P, D): u and u^2, with u the first coordinate (the law of X is isotropic)."""
+    return X[:, 0], X[:, 0] ** 2
+
+
+def quintic_and_quadratic(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of Figure 3b: He_5(u) and He_2(v), of variance 1, for unit directions at a scalar product of 0.8."""
+    u, v = X[:, 0], 0.8 * X[:, 0] + 0.6 * X[:, 1]
+    return hermite(5, u), hermite(2, v)
+
+
+def hermite(degree: int, u: np.ndarray) -> np.ndarray:
+    """Hermite polynomial of the given degree, of variance 1 for a standard normal u.
+
+    Examples
+    --------
+    >>> hermite(2, np.array([0.0, 1.0, 3.0])) * np.sqrt(2)
+    array([-1.,  0.,  8.])
+    """
+    return hermeval(u, np.eye(degree + 1)[degree]) / math.sqrt(math.factorial(degree))
+
+
+# --- training -------------------------------------------------------------------------------------------------------
+
+
+def neurons(D: int, width: int, kind: str, draw: int) -> Particles:
+    """Neurons before training: mirrored particles of the theory, or a finite network, independent of each other."""
+    rng = np.random.default_rng([draw, 1 + KINDS.index(one_of(kind, "kind", KINDS))])
+    return weight_particles(D, width, rng) if kind == "theory" else finite_network(D, width, rng)
+
+
+def source_run(setting: Setting, task: Task, start: Particles, device: str | None = None) -> Run:
+    """Train on the source task."""
+    return train(start, task, setting.gamma_1, setting.times, **_options(setting, device))
+
+
+def target_run(
+    setting: Setting,
+    task: Task,
+    gamma_2: float,
+    start: Particles | Run,
+    carry: str = "centred",
+    draw: int = 0,
+    device: str | None = None,
+) -> Run:
+    """Train on the target task, from what the source task left (`carry`, see `transfer`), or from random neurons."""
+    if isinstance(start, Particles):
+        return train(start, task, gamma_2, setting.times, **_options(setting, device))
+    seed = np.random.default_rng([draw, 3])
+    return transfer(start, task, gamma_2, setting.times, carry, seed=seed, **_options(setting, device))
+
+
+def _options(setting: Setting, device: str | None) -> dict[str, Any]:
+    exponential = setting.exponential and device is None  # PyTorch takes the steps of Euler
+    return {"tolerance": setting.tolerance, "exponential": exponential, "device": device}
+
+
+def balance_drift(start: Particles, run: Run) -> float:
+    """How far training has moved z^2 - |w|^2, which the flow conserves in every neuron, over the growth of <z^2>."""
+    before, after = (p.z.astype(float) ** 2 - np.sum(p.state.astype(float) ** 2, axis=1) for p in (start, run.end))
+    growth = np.mean(run.end.z.astype(float) ** 2) - np.mean(start.z.astype(float) ** 2)
+    return float(np.mean(np.abs(after - before)) / abs(growth))
+
+
+def compare(
+    setting: Setting, gamma_2: Sequence[float], width: int, draw: int = 0
+) -> tuple[dict[float, tuple[Run, Run]], tuple[Run, Run]]:
+    """Theory, with particles that hold h at every input as Result 1 states it, beside a finite network.
+
+    Returns
+    -------
+    pairs : dict of gamma_2 to (theory, network)
+        Runs on the target, after pretraining with the output at its start subtracted.
+    sources : (theory, network)
+    """
+    source, target = tasks(setting, draw)
+    points = np.concatenate([source.X, source.X_test, target.X, target.X_test])
+    theory = function_particles(np.unique(points, axis=0), width, np.random.default_rng([draw, 4]))
+    network = neurons(source.X.shape[1], width, "network", draw)
+    first, second = (source_run(setting, source, start) for start in (theory, network))
+    pairs = {g: (target_run(setting, target, g, first), target_run(setting, target, g, second)) for g in gamma_2}
+    return pairs, (first, second)
+
+
+# --- preactivations -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """Moments of the preactivations h, pooled over neurons and inputs, and their density in the bins of `EDGES`."""
+
+    mean: float
+    deviation: float
+    skewness: float
+    kurtosis: float  # excess over that of a Gaussian, 3
+    density: np.ndarray
+
+
+def preactivations(particles: Particles, X: ArrayLike) -> Law:
+    """The law of h over all neurons and the inputs X (P, D).
+
+    Examples
+    --------
+    >>> law = preactivations(weight_particles(3, 20_000), np.ones((1, 3)))
+    >>> bool(abs(law.deviation - 1) < 0.02 and abs(law.kurtosis) < 0.1)
+    True
+    """
+    h = particles.preactivations(X).ravel().astype(np.float64)
+    mean, deviation = h.mean(), h.std()
+    third, fourth = (np.mean(((h - mean) / deviation) ** k) for k in (3, 4))
+    density = np.histogram(h, EDGES)[0] / (h.size * np.diff(EDGES))
+    return Law(float(mean), float(deviation), float(third), float(fourth - 3), density)
+
+
+def untrained_preactivations(X: ArrayLike) -> Law:
+    """The same at infinite width before training: h ~ N(0, |x|^2/D), a mixture if inputs X (P, D) differ in length."""
+    from scipy.stats import norm
+
+    X = real_array(X, "X", ndim=2)
+    variance = positive_array(np.mean(X**2, axis=1), "|x|^2/D")
+    below = norm.cdf(EDGES[:, None] / np.sqrt(variance)).mean(axis=1)
+    kurtosis = 3 * np.mean(variance**2) / np.mean(variance) ** 2 - 3
+    return Law(0.0, float(np.sqrt(variance.mean())), 0.0, float(kurtosis), np.diff(below) / np.diff(EDGES))

@@ -1,0 +1,186 @@
+"""One experiment for two theories of transfer: diagonal networks, and infinitely wide dense ones.
+
+Both learn a source and a target that are linear in d coordinates. A diagonal network (arXiv:2602.20062) carries the
+magnitude of each coordinate of the source over to the target. The features of a dense linear network
+(arXiv:2507.04448) carry one direction, that of the source as a whole. Losses are |beta_hat - beta|^2/|beta|^2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import solve
+from scipy.special import ndtri
+
+from ptft.end_point import min_penalty
+from ptft.generalization import replica_curve
+from ptft.infinite_width import feature_moment, fine_tuning_loss, regression_loss, source_coefficients, train_linear
+from ptft.initialization import Initialization
+from ptft.teachers import GaussianMixture, SpikeSlab
+from ptft.validation import one_of, positive_array, real_array, regression, require, whole_number
+
+SIGNS = ("equal", "independent")
+NODES = 200  # values of |beta_pt| that stand for a Gaussian, of equal probability
+
+
+@dataclass(frozen=True)
+class TwoTasks:
+    """A source and a target in which a share rho of the coordinates is active; a share omega of them is the same.
+
+    Active coefficients are +-1 in the source and +-1/sqrt(rho) in the target, so that E beta_ft^2 = 1.
+
+    Parameters
+    ----------
+    rho : float in (0, 1], default 0.1
+    omega : float in [0, 1], default 1
+        Needs (2 - omega) rho <= 1.
+    signs : "equal" (default) or "independent"
+        Whether a shared coordinate has the same sign in both tasks.
+    rotated : bool, default False
+        Both teachers are turned by the same random rotation: their angle remains, and nothing is sparse. In many
+        dimensions the coefficients are then jointly Gaussian, and are drawn as such.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range.
+    """
+
+    rho: float = 0.1
+    omega: float = 1.0
+    signs: str = "equal"
+    rotated: bool = False
+
+    def __post_init__(self) -> None:
+        one_of(self.signs, "signs", SIGNS)
+        _ = self._sparse
+
+    @property
+    def _sparse(self) -> SpikeSlab:
+        return SpikeSlab(self.rho, self.rho, self.omega, slab="signs")
+
+    @property
+    def alpha_s(self) -> float:
+        """Cosine of the angle between the teachers, as the dimension grows."""
+        return self.omega if self.signs == "equal" else 0.0
+
+    def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw (beta_pt, beta_ft), each of shape (d,)."""
+        rng = np.random.default_rng(seed)
+        if self.rotated:
+            source, other = rng.standard_normal((2, whole_number(d, "d", 1)))
+            return np.sqrt(self.rho) * source, self.alpha_s * source + np.sqrt(1 - self.alpha_s**2) * other
+        beta_pt, beta_ft = self._sparse.sample(d, rng)
+        if self.signs == "equal":
+            beta_pt = np.where(beta_ft == 0, beta_pt, np.abs(beta_pt) * np.sign(beta_ft))
+        return beta_pt, beta_ft
+
+    def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
+        """Penalty scale k of every coordinate after pretraining to `beta_pt`."""
+        return init.k(beta_pt)
+
+    def mixture(self, init: Initialization) -> GaussianMixture:
+        """Law of (beta_ft, k) for the replica theory; the penalty is even, so that only |beta_pt| matters."""
+        if not self.rotated:
+            return self._sparse.mixture(init)
+        size = -ndtri((np.arange(NODES) + 0.5) / (2 * NODES))
+        weight, variance = np.full(NODES, 1 / NODES), np.full(NODES, 1 - self.alpha_s**2)
+        return GaussianMixture(weight, self.alpha_s * size, variance, init.k(np.sqrt(self.rho) * size))
+
+
+def diagonal_loss(alpha: ArrayLike, tasks: TwoTasks, init: Initialization) -> np.ndarray:
+    """Loss of the diagonal network at alpha = n/d target examples per coordinate (Proposition 4.2)."""
+    return replica_curve(alpha, tasks, init).mse
+
+
+def dense_loss(alpha: ArrayLike, tasks: TwoTasks, gamma_1: float) -> np.ndarray:
+    """Loss of a new readout on the features of the dense network, nu_2 = alpha, unlimited source data (Result 2)."""
+    return fine_tuning_loss(alpha, (tasks.alpha_s, 0.0), source_coefficients(gamma_1, 1.0))
+
+
+@dataclass(frozen=True)
+class BothLosses:
+    """Losses of the two networks on the same target data."""
+
+    alpha: float  # n/d with the whole number n that was used
+    diagonal: float
+    dense: float
+
+
+def simulate_both(
+    alpha: float, tasks: TwoTasks, init: Initialization, gamma_1: float, d: int, seed: int = 0
+) -> BothLosses:
+    """Sample teachers and data, train both networks on the same, and measure their losses on the target.
+
+    The source has 2 d examples. The diagonal network recovers its teacher from them, and is taken to the exact end
+    point of fine-tuning; the features of the dense one are those at the end of its gradient flow on them.
+
+    Parameters
+    ----------
+    alpha : float, positive
+        Rounded to a whole number of examples n = alpha d, from 1 to d.
+    tasks, init, gamma_1
+        Of the diagonal network, `init`; of the dense one, gamma_1.
+    d : int
+    seed : int, default 0
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or a sampled teacher is zero.
+    RuntimeError
+        If an end point is not certified, or pretraining does not converge.
+    """
+    n = round(float(positive_array(alpha, "alpha", ndim=0)) * whole_number(d, "d", 1))
+    require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
+    rng = np.random.default_rng(seed)
+    beta_pt, beta_ft = tasks.sample(d, rng)
+    require(beta_pt.any() and beta_ft.any(), "d", d, "larger: a sampled teacher is zero")
+    X_1, X_2 = rng.standard_normal((2 * d, d)), rng.standard_normal((n, d))
+    s, t = beta_pt / np.linalg.norm(beta_pt), beta_ft / np.linalg.norm(beta_ft)
+    end = min_penalty(X_2, X_2 @ beta_ft, init.k(beta_pt))
+    run = train_linear(X_1, X_1 @ s, gamma_1)
+    if not (end.converged and run.converged):
+        raise RuntimeError(f"residuals: {end.kkt_residual:.1e} of the end point, {run.residual:.1e} of pretraining")
+    diagonal = float(np.sum((end.beta - beta_ft) ** 2) / np.sum(beta_ft**2))
+    return BothLosses(n / d, diagonal, regression_loss(feature_moment(run.b[-1]), X_2, t))
+
+
+def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike) -> np.ndarray:
+    """Coefficients of kernel regression without ridge, beta = M X^T (X M X^T)^-1 y, with the kernel x^T M x'.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d), n at most d
+    y : array_like, shape (n,)
+    M : array_like, shape (d, d), positive definite
+
+    Returns
+    -------
+    ndarray, shape (d,)
+
+    Examples
+    --------
+    >>> kernel_end_point([[1.0, 1.0]], [1.0], [[3.0, 0.0], [0.0, 1.0]])
+    array([0.75, 0.25])
+    """
+    X, y = regression(X, y)
+    XM = X @ real_array(M, "M", ndim=2)
+    return XM.T @ solve(XM @ X.T, y, assume_a="pos")
+
+
+def equivalent_richness(init: Initialization, beta_pt: float) -> float:
+    """The gamma_1 of a dense network whose features have the same spike as a diagonal one with one active coordinate.
+
+    In the lazy regime of fine-tuning both are kernel regression, with 1 + chi = sqrt(k(beta_pt)/k(0)) in the diagonal
+    network and sqrt(1 + gamma_1^2) in the dense one.
+
+    Examples
+    --------
+    >>> round(equivalent_richness(Initialization(c_pt=1.0), np.sqrt(8.0)), 6)  # 1 + chi = (1 + 3)/2
+    1.732051
+    """
+    chi = float(init.sqrt_k(beta_pt) / init.sqrt_k(0.0)) - 1
+    return float(np.sqrt(chi * (chi + 2)))

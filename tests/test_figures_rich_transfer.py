@@ -1,0 +1,73 @@
+"""Figures of transfer in the rich regime, drawn from a table of tiny runs."""
+
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from ptft.figures import rich_transfer as figures
+from ptft.infinite_width import rich_transfer, sweep
+from ptft.infinite_width.rich_tables import curves
+from ptft.infinite_width.rich_transfer import FIGURES, KINDS, STARTS
+
+TINY = replace(rich_transfer.GAUSSIAN["3a"], D=4, P1=8, P2=(4,), gamma_2=(0.5, 1.0), n_test=6, t_end=1.0)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Two draws of every figure, on Gaussian inputs, with two sizes of target in Figure 5."""
+    plain = replace(TINY, starts=STARTS[:2])
+    settings = [TINY, *(replace(plain, figure=figure) for figure in ("3b", "4")), replace(plain, figure="5", P2=(2, 4))]
+    found, _ = sweep.run(sweep.plan(settings, range(2), 10), tmp_path_factory.mktemp("work"))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+def test_loss_curves_are_those_of_the_table(table):
+    axes = figures.loss_curves(table, draw=1).axes
+    assert len(axes) == 4 and all(len(ax.lines) == 2 * 2 for ax in axes)
+    drawn = [line.get_ydata() for line in axes[1].lines]
+    for kind in KINDS:
+        wanted = curves(table, figure="3a", start="centred", gamma_2=0.5, kind=kind)[1].iloc[1:]
+        assert sum(np.array_equal(one, wanted) for one in drawn) == 1
+
+
+def test_images_show_losses_and_densities_beside_the_law_before_training(table):
+    untrained = rich_transfer.untrained_preactivations(np.ones((1, 4)))
+    axes = figures.images(table, untrained).axes
+    assert [len(ax.lines) for ax in axes] == [4, 4, 5]
+    assert np.array_equal(axes[2].lines[0].get_ydata(), untrained.density)
+
+
+def test_gains_have_a_line_for_each_start(table):
+    axes = figures.gains(table).axes
+    assert len(axes[0].get_legend().get_texts()) == 3  # centred, reset, raw
+    assert [len(ax.lines) for ax in axes] == [7, 3, 3]  # points and a line for each, and the line at one
+
+
+def test_forgetting_and_sample_sizes(table):
+    axes = figures.forgetting(table, {"3a": 4, "5": 4}).axes
+    assert [len(ax.lines) for ax in axes] == [4, 4]  # two draws, each after and before
+    left, right = figures.sample_sizes(table).axes
+    assert len(left.containers) == 4 and len(right.lines) == 5
+    assert left.get_ylabel() and right.get_xlabel()
+
+
+def test_live_runs():
+    source, _ = rich_transfer.tasks(TINY)
+    runs = [rich_transfer.source_run(TINY, source, rich_transfer.neurons(4, 10, kind, 0)) for kind in KINDS]
+    (ax,) = figures.live({"one": tuple(runs)}).axes
+    assert len(ax.lines) == 4 and np.array_equal(ax.lines[0].get_ydata(), runs[1].test_loss[1:])
+
+
+def test_every_figure_of_the_paper_has_a_title():
+    assert tuple(figures.FIGURES) == FIGURES and set(figures.TITLES) == set(STARTS)
