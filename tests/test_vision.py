@@ -539,7 +539,7 @@ def test_trends_and_gains_run_over_the_table():
     assert gained[0.5, 10].mean == pytest.approx(0.0225) and gained[8.0, 20].mean == pytest.approx(-3 * 0.0325)
     assert all(effect.verdict == "agree" for effect in gained.values())  # a gain below 1, a loss above
     assert (trends.knobs_of(table), trends.sizes_of(table)) == (["c"], [10, 20])
-    assert str(trends.Effect(0.0213, 0.01, 0.0326, 6, "agree")) == r"$+2.1 \pm 1.1$"
+    assert str(trends.Effect(0.0213, 0.01, 0.0326, 6, "agree")) == "+2.1\u00a0±\u00a01.1"
 
 
 def test_signature_is_that_of_one_stage_run_by_run():

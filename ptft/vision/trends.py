@@ -36,8 +36,9 @@ class Effect:
     splits: int
     verdict: str  # "agree", "disagree" or "undecided" with the expected sign
 
+    # in per cent, on one line
     def __str__(self) -> str:
-        return f"${100 * self.mean:+.1f} \\pm {100 * (self.high - self.mean):.1f}$"
+        return f"{100 * self.mean:+.1f}\u00a0±\u00a0{100 * (self.high - self.mean):.1f}"
 
 
 def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = "accuracy") -> dict[int, float]:
