@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import solve
 from scipy.special import ndtri
 
 from ptft.end_point import min_penalty
@@ -19,7 +18,7 @@ from ptft.generalization import replica_curve
 from ptft.infinite_width import feature_moment, fine_tuning_loss, regression_loss, source_coefficients, train_linear
 from ptft.initialization import Initialization
 from ptft.teachers import GaussianMixture, SpikeSlab
-from ptft.validation import one_of, positive_array, real_array, regression, require, whole_number
+from ptft.validation import one_of, positive_array, require, whole_number
 
 SIGNS = ("equal", "independent")
 NODES = 200  # values of |beta_pt| that stand for a Gaussian, of equal probability
@@ -146,29 +145,6 @@ def simulate_both(
         raise RuntimeError(f"residuals: {end.kkt_residual:.1e} of the end point, {run.residual:.1e} of pretraining")
     diagonal = float(np.sum((end.beta - beta_ft) ** 2) / np.sum(beta_ft**2))
     return BothLosses(n / d, diagonal, regression_loss(feature_moment(run.b[-1]), X_2, t))
-
-
-def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike) -> np.ndarray:
-    """Coefficients of kernel regression without ridge, beta = M X^T (X M X^T)^-1 y, with the kernel x^T M x'.
-
-    Parameters
-    ----------
-    X : array_like, shape (n, d), n at most d
-    y : array_like, shape (n,)
-    M : array_like, shape (d, d), positive definite
-
-    Returns
-    -------
-    ndarray, shape (d,)
-
-    Examples
-    --------
-    >>> kernel_end_point([[1.0, 1.0]], [1.0], [[3.0, 0.0], [0.0, 1.0]])
-    array([0.75, 0.25])
-    """
-    X, y = regression(X, y)
-    XM = X @ real_array(M, "M", ndim=2)
-    return XM.T @ solve(XM @ X.T, y, assume_a="pos")
 
 
 def equivalent_richness(init: Initialization, beta_pt: float) -> float:

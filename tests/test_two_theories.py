@@ -5,13 +5,12 @@ import pytest
 
 import ptft
 from ptft import Initialization
-from ptft.infinite_width import feature_moment, source_coefficients
+from ptft.infinite_width import feature_moment, kernel_end_point, source_coefficients
 from ptft.two_theories import (
     TwoTasks,
     dense_loss,
     diagonal_loss,
     equivalent_richness,
-    kernel_end_point,
     simulate_both,
 )
 

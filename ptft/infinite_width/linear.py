@@ -275,6 +275,34 @@ class MeasuredLoss:
     se: np.ndarray  # standard error of the mean
 
 
+def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike, ridge: float = 0.0) -> np.ndarray:
+    """Coefficients of kernel regression, M X^T (X M X^T + ridge D I)^-1 y, with the kernel x^T M x'.
+
+    Parameters
+    ----------
+    X : array_like, shape (P, D)
+    y : array_like, shape (P,)
+    M : array_like, shape (D, D), positive definite
+    ridge : float, default 0
+        lambda, as in `fine_tuning_loss`.
+
+    Returns
+    -------
+    ndarray, shape (D,)
+
+    Examples
+    --------
+    >>> kernel_end_point([[1.0, 1.0]], [1.0], [[3.0, 0.0], [0.0, 1.0]])
+    array([0.75, 0.25])
+    """
+    X, y = regression(X, y)
+    P, D = X.shape
+    XM, lam = X @ real_array(M, "M", ndim=2), float(nonnegative_array(ridge, "ridge", ndim=0)) * D
+    if P <= D:
+        return XM.T @ solve(XM @ X.T + lam * np.eye(P), y, assume_a="pos")
+    return solve(XM.T @ X + lam * np.eye(D), XM.T @ y)  # the same estimator through a matrix that is not singular
+
+
 def regression_loss(M: np.ndarray, X: ArrayLike, t: ArrayLike, ridge: float = 0.0) -> float:
     """|beta_hat - t|^2 of kernel regression of X t on X with the kernel x^T M x' and the ridge lambda D.
 
@@ -287,13 +315,7 @@ def regression_loss(M: np.ndarray, X: ArrayLike, t: ArrayLike, ridge: float = 0.
         lambda, as in `fine_tuning_loss`.
     """
     X, t = real_array(X, "X", ndim=2), real_array(t, "t", ndim=1)
-    P, D = X.shape
-    XM, lam = X @ M, float(nonnegative_array(ridge, "ridge", ndim=0)) * D
-    if P <= D:
-        beta_hat = XM.T @ solve(XM @ X.T + lam * np.eye(P), X @ t, assume_a="pos")
-    else:  # the same estimator through a matrix that is not singular
-        beta_hat = solve(XM.T @ X + lam * np.eye(D), XM.T @ (X @ t))
-    return float(np.sum((beta_hat - t) ** 2))
+    return float(np.sum((kernel_end_point(X, X @ t, M, ridge) - t) ** 2))
 
 
 def simulate_fine_tuning(

@@ -132,9 +132,8 @@ KNOBS: dict[str, tuple[float, ...]] = {
     "gamma": (0.1, 0.3, 3.0),
     "weights": (0.25, 0.5, 2.0),
 }
-CONTROLS: dict[str, tuple[float, ...]] = {
-    "kappa_ft": (0.25, 0.5, 2.0)
-}  # the early layers, as by kappa, but after pretraining
+# the early layers, as by kappa, but after pretraining
+CONTROLS: dict[str, tuple[float, ...]] = {"kappa_ft": (0.25, 0.5, 2.0)}
 SAMPLE_SIZES = (10, 20, 50, 100, 200, 500, 1000)
 AT_INITIALIZATION = ("kappa", "c")
 

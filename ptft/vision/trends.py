@@ -36,8 +36,8 @@ class Effect:
     splits: int
     verdict: str  # "agree", "disagree" or "undecided" with the expected sign
 
-    # in per cent, on one line
     def __str__(self) -> str:
+        """In per cent, on one line."""
         return f"{100 * self.mean:+.1f}\u00a0±\u00a0{100 * (self.high - self.mean):.1f}"
 
 
