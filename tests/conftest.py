@@ -1,12 +1,17 @@
 """What the tests of the book share: the repository, its table of contents, its runner and its rendered pages."""
 
 import importlib.util
+import inspect
+import pkgutil
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
+
+import ptft
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
@@ -28,6 +33,23 @@ def listed_chapters() -> list[str]:
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     files = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
     return [Path(file).name for file in files if file.startswith("book/chapters/")]
+
+
+def modules() -> list[str]:
+    """All modules of the package that can be imported without running something."""
+    return [m.name for m in pkgutil.walk_packages(ptft.__path__, "ptft.") if not m.name.endswith("__main__")]
+
+
+def public(module: str) -> dict[str, Any]:
+    """The functions and classes that a module defines and does not hide, by name."""
+    found = vars(importlib.import_module(module)).items()
+    return {
+        name: thing
+        for name, thing in found
+        if (inspect.isfunction(thing) or inspect.isclass(thing))
+        and not name.startswith("_")
+        and thing.__module__ == module
+    }
 
 
 @pytest.fixture(scope="session")

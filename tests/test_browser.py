@@ -97,7 +97,9 @@ def browser():
         chromium.close()
 
 
-PAGES = ["book/intro", "book/bibliography", *(f"book/chapters/{stem}" for stem in listed_chapters())]
+REFERENCE = [f"book/api/{path.stem}" for path in sorted((ROOT / "book" / "api").glob("*.md"))]
+PAGES = ["book/intro", "book/bibliography", "book/api", *REFERENCE]
+PAGES += [f"book/chapters/{stem}" for stem in listed_chapters()]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
