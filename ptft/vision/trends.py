@@ -142,7 +142,7 @@ def tally(effects: Iterable[Effect]) -> str:
 
     Examples
     --------
-    >>> tally([paired_effect([1.0, 1.1], 1), paired_effect([-1.0, 1.0], 1), paired_effect([1.0, 1.2], 1)])
+    >>> tally([paired_effect([1.0, 1.1], 1), paired_effect([-1.0, 1.0], 1), paired_effect([1.0, 1.05], 1)])
     'as stated in 2 of 3, undecided in 1, opposite in 0'
     """
     verdicts = [effect.verdict for effect in effects]
