@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, listed_chapters
+from conftest import ROOT, listed_pages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SCREENSHOTS = ROOT / "_build" / "screenshots"
@@ -97,7 +97,7 @@ def browser():
         chromium.close()
 
 
-PAGES = ["book/intro", "book/bibliography", *(f"book/chapters/{stem}" for stem in listed_chapters())]
+PAGES = listed_pages()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
