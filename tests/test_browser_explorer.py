@@ -97,7 +97,7 @@ def test_nothing_jumps(opened, width):
     shifts = """() => new Promise(done => new PerformanceObserver(
       list => done(list.getEntries().map(one => one.value))).observe({type: 'layout-shift', buffered: true})
       || setTimeout(() => done([]), 500))"""
-    assert sum(page.evaluate(shifts)) < 0.1  # what typesetting the formulas above the figures takes, as on any page
+    assert sum(page.evaluate(shifts)) < 0.02
 
 
 # ------------------------------------------------------------------------------------------------------------- sliders
