@@ -50,6 +50,10 @@ _MOVES = 60
 class Bounds:
     """The initialisations among which the best one is sought; each pair is (lowest, highest).
 
+    The published values are c_pt in {1e-6, 1e-3, 1}, lambda_pt/c_pt from -0.999999 to 0.99 and gamma_ft in {0, 1e-6, 1,
+    10}. The larger c_pt lets a single task be learnt as lazily as gamma_ft = 10 does, and the smaller lambda_pt/c_pt
+    lets pretraining be forgotten; the smallest sqrt(k) is then that of gamma_ft = 1e-6, which is 1e-12.
+
     Parameters
     ----------
     c_pt : default (1e-6, 100)
@@ -58,10 +62,6 @@ class Bounds:
         lambda_pt/c_pt, in (-1, 1]; at -1 nothing of pretraining is left, and sqrt(k) = gamma_ft^2.
     gamma_ft : default (1e-6, 10)
         Not negative.
-
-    The published values are c_pt in {1e-6, 1e-3, 1}, lambda_pt/c_pt from -0.999999 to 0.99 and gamma_ft in {0, 1e-6, 1,
-    10}. The larger c_pt lets a single task be learnt as lazily as gamma_ft = 10 does, and the smaller lambda_pt/c_pt
-    lets pretraining be forgotten; the smallest sqrt(k) is then that of gamma_ft = 1e-6, which is 1e-12.
 
     Raises
     ------

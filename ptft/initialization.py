@@ -14,6 +14,8 @@ from ptft.validation import broadcast, nonnegative_array, positive_array, real_a
 class Initialization:
     """Initialisation of a diagonal linear network for pretraining followed by fine-tuning (Equations 2-5).
 
+    Its parameters broadcast against each other and against the coefficients handed to the methods.
+
     Parameters
     ----------
     c_pt : array_like, positive
@@ -22,8 +24,6 @@ class Initialization:
         Relative scale w1(0)^2 - w2(0)^2; negative where the readout w2 dominates.
     gamma_ft : array_like, not negative, default 0
         Scale of the readout at the start of fine-tuning, w2(0) = gamma_ft / sqrt(2) in both pathways.
-
-    The three broadcast against each other and against the coefficients handed to the methods.
 
     Raises
     ------

@@ -1,12 +1,17 @@
 """What the tests of the book share: the repository, its table of contents, its runner and its rendered pages."""
 
 import importlib.util
+import inspect
+import pkgutil
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
+
+import ptft
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
@@ -26,12 +31,34 @@ def load_runner(root: Path = ROOT) -> ModuleType:
 def listed_pages() -> list[str]:
     """The pages in _toc.yml, in order, such as book/intro."""
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    return [contents["root"], *(chapter["file"] for part in contents["parts"] for chapter in part["chapters"])]
+
+    def below(entry: dict) -> list[str]:
+        inside = [*entry.get("parts", []), *entry.get("chapters", []), *entry.get("sections", [])]
+        return [*([entry["file"]] if "file" in entry else []), *(page for one in inside for page in below(one))]
+
+    return [contents["root"], *below(contents)]
 
 
 def listed_chapters() -> list[str]:
     """Stems of the executed chapters among them."""
     return [Path(page).name for page in listed_pages() if page.startswith("book/chapters/")]
+
+
+def modules() -> list[str]:
+    """All modules of the package that can be imported without running something."""
+    return [m.name for m in pkgutil.walk_packages(ptft.__path__, "ptft.") if not m.name.endswith("__main__")]
+
+
+def public(module: str) -> dict[str, Any]:
+    """The functions and classes that a module defines and does not hide, by name."""
+    found = vars(importlib.import_module(module)).items()
+    return {
+        name: thing
+        for name, thing in found
+        if (inspect.isfunction(thing) or inspect.isclass(thing))
+        and not name.startswith("_")
+        and thing.__module__ == module
+    }
 
 
 @pytest.fixture(scope="session")
