@@ -31,12 +31,7 @@ def load_runner(root: Path = ROOT) -> ModuleType:
 def listed_pages() -> list[str]:
     """The pages in _toc.yml, in order, such as book/intro."""
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-
-    def below(entry: dict) -> list[str]:
-        inside = [*entry.get("parts", []), *entry.get("chapters", []), *entry.get("sections", [])]
-        return [*([entry["file"]] if "file" in entry else []), *(page for one in inside for page in below(one))]
-
-    return [contents["root"], *below(contents)]
+    return [contents["root"], *(chapter["file"] for part in contents["parts"] for chapter in part["chapters"])]
 
 
 def listed_chapters() -> list[str]:
