@@ -67,6 +67,12 @@ class Bounds:
     ------
     ValueError
         If a pair is not in order or leaves its range.
+
+    Examples
+    --------
+    >>> bounds = Bounds(gamma_ft=(0.0, 0.0))  # the readout is not drawn again
+    >>> bounds.c_pt, bounds.gamma_ft
+    ((1e-06, 100.0), (0.0, 0.0))
     """
 
     c_pt: tuple[float, float] = (1e-6, 1e2)
@@ -388,6 +394,13 @@ def landscape(
     ------
     ValueError
         If an argument is outside its range.
+
+    Examples
+    --------
+    >>> field = landscape(SpikeSlab(omega=1.0), alpha=0.2, inactive=[1e-3, 1.0], ratio=[1.0, 100.0])
+    >>> field.mse.round(3)  # the ratio 100 to a scale of 1 is out of reach
+    array([[0.46 , 0.708],
+           [0.044,   nan]])
     """
     inactive, ratio = positive_array(inactive, "inactive", ndim=1), real_array(ratio, "ratio", ndim=1)
     require(ratio >= 1, "ratio", ratio, "at least 1")
@@ -411,6 +424,12 @@ def relative_errors(mse: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray,
     -------
     mean, low, high : ndarray, shape (...,)
         The intervals are those of the mean logarithm (Student's t).
+
+    Examples
+    --------
+    >>> mean, low, high = relative_errors(np.array([2.0, 2.0, 4.0]), np.array([1.0, 1.0, 1.0]))
+    >>> print(f"{mean:.2f} ({low:.2f} to {high:.2f})")
+    2.52 (0.93 to 6.81)
     """
     logs = np.log(mse / reference)
     seeds = logs.shape[-1]
@@ -430,6 +449,12 @@ def rows_of_scales(teacher: SpikeSlab, difference: np.ndarray, inactive: np.ndar
     Returns
     -------
     MixtureRows, for `ptft.replica.errors_by_rows`
+
+    Examples
+    --------
+    >>> rows = rows_of_scales(SpikeSlab(rho_ft=0.1, omega=1.0), np.array([1.0]), np.array([0.5]))
+    >>> rows.weight.round(2), np.sqrt(rows.k)  # used in both tasks, and in neither
+    (array([[0.1, 0.9]]), array([[1.5, 0.5]]))
     """
     probe = Initialization(teacher.a_pt)
     mixture = teacher.mixture(probe)

@@ -86,6 +86,18 @@ def claims_table(claims: Sequence[Claim], name: str, caption: str) -> ClaimsTabl
     ------
     ValueError
         If there is no claim.
+
+    Examples
+    --------
+    >>> entry = claim("Errors fall.", "Figure 3", "two curves", "2 of 2", [True, True])
+    >>> print(claims_table([entry], "tab-example", "One claim."))
+    :::{table} One claim.
+    :name: tab-example
+    <BLANKLINE>
+    | statement | source | check | result | verdict |
+    | --- | --- | --- | --- | --- |
+    | Errors fall. | Figure 3 | two curves | 2 of 2 | agrees |
+    :::
     """
     text = ClaimsTable(numbered([asdict(one) for one in claims], name, caption))
     text.claims = list(claims)

@@ -186,6 +186,12 @@ def newton(
 
     With D = 1/q''(beta) the step is -D (q' - X^T nu), (X D X^T) nu = X D q' + (y - X beta), halved until the penalty
     falls. Raises LinAlgError where X D X^T is singular to rounding.
+
+    Examples
+    --------
+    >>> point = newton(np.array([[1.0, 1.0]]), np.array([1.0]), np.array([1.0, 1.0]), tolerance=1e-10)
+    >>> point.beta.round(3), point.converged
+    (array([0.5, 0.5]), True)
     """
     beta = np.zeros(X.shape[1]) if start is None else start
     value = np.inf

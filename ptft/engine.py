@@ -40,7 +40,16 @@ class WorkersLost(RuntimeError):
 
 
 def work_folder(work: str | Path, key: str) -> Path:
-    """The folder of a key inside the work folder, made where it is missing; OSError unless files can be made in it."""
+    """The folder of a key inside the work folder, made where it is missing; OSError unless files can be made in it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as work:
+    ...     folder = work_folder(work, "0123abcd")
+    ...     print(folder.name, folder.is_dir())
+    0123abcd True
+    """
     folder = Path(work) / key
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,6 +66,15 @@ def read_files(files: Iterable[Path], read: Callable[[Path], dict]) -> dict:
     -----
     UserWarning
         For each file of which `read` raises a ValueError, KeyError or TypeError; its points count as missing.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for i in range(2):
+    ...         _ = Path(folder, f"{i}.json").write_text(json.dumps({f"point {i}": i}))
+    ...     print(read_files(Path(folder).glob("*.json"), lambda path: json.loads(path.read_text())))
+    {'point 0': 0, 'point 1': 1}
     """
     found: dict = {}
     for path in sorted(files):
@@ -68,7 +86,14 @@ def read_files(files: Iterable[Path], read: Callable[[Path], dict]) -> dict:
 
 
 def progress_bar(total: int, done: int, shown: bool, unit: str = "point") -> tqdm:
-    """A bar on standard error with an estimate of the time left."""
+    """A bar on standard error with an estimate of the time left.
+
+    Examples
+    --------
+    >>> with progress_bar(total=10, done=4, shown=False) as bar:
+    ...     print(bar.total, bar.disable)
+    10 True
+    """
     interval = 0.5 if sys.stderr.isatty() else 30  # seconds between lines of a log
     return tqdm(total=total, initial=done, unit=unit, smoothing=0, mininterval=interval, disable=not shown)
 
@@ -80,6 +105,10 @@ def start_task(key: str, expected_key: str) -> None:
     ------
     ValueError
         If this process has another key than the one that asks.
+
+    Examples
+    --------
+    >>> start_task(key="here", expected_key="here")  # one BLAS thread from now on
     """
     if key != expected_key:
         raise ValueError(f"a worker runs ptft {ptft.__version__} with key {key}, but key {expected_key} is asked for")
@@ -111,13 +140,26 @@ def solved(
         If workers or their scheduler were killed.
     Exception
         What `solve` raises.
+
+    Examples
+    --------
+    >>> def double(task, key):  # of a module, where there is more than one process
+    ...     return 2 * task
+    >>> list(solved(double, [1, 2, 3], key="any"))
+    [2, 4, 6]
     """
     with threadpool_limits(None):  # restores the number of threads
         yield from _by_dask(solve, tasks, key, scheduler) if scheduler else _by_joblib(solve, tasks, key, jobs)
 
 
 def machine() -> str:
-    """What this process runs on."""
+    """What this process runs on.
+
+    Examples
+    --------
+    >>> machine().startswith(platform.system())
+    True
+    """
     software = f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}"
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {software}"
 

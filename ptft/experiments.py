@@ -48,7 +48,15 @@ class Setting:
 
 
 def sweep(base: Setting) -> list[Setting]:
-    """`base` and the settings that move one of c_pt, lambda_pt, gamma_ft away from it (Appendix E.2.5)."""
+    """`base` and the settings that move one of c_pt, lambda_pt, gamma_ft away from it (Appendix E.2.5).
+
+    Examples
+    --------
+    >>> [(s.c_pt, s.lambda_pt, s.gamma_ft) for s in sweep(Setting())][:3]
+    [(1e-06, 0.0, 0.0), (0.001, 0.0, 0.0), (1.0, 0.0, 0.0)]
+    >>> len(sweep(Setting()))  # the base point, and two other values of each parameter
+    7
+    """
     settings = [
         *(replace(base, c_pt=c) for c in C_PT),
         *(replace(base, lambda_pt=share * base.c_pt) for share in SHARE),
@@ -58,7 +66,18 @@ def sweep(base: Setting) -> list[Setting]:
 
 
 def experiment(number: int) -> list[Setting]:
-    """Settings of Experiment 1 (reuse), 2 (new features), 3 (nested features) or 4 (single task), without repeats."""
+    """Settings of Experiment 1 (reuse), 2 (new features), 3 (nested features) or 4 (single task), without repeats.
+
+    Raises
+    ------
+    ValueError
+        If there is no such experiment.
+
+    Examples
+    --------
+    >>> [len(experiment(number)) for number in (1, 2, 3, 4)]
+    [21, 14, 28, 12]
+    """
     require(number in (1, 2, 3, 4), "number", number, "1, 2, 3 or 4")
     if number == 4:
         return [Setting(rho, c_pt=c, pretrained=False) for rho in (0.9, 0.04, 0.01, 0.1) for c in C_PT]
@@ -80,7 +99,13 @@ class Panel:
 
 
 def figure_3() -> dict[str, Panel]:
-    """The six panels of Figure 3, by letter."""
+    """The six panels of Figure 3, by letter.
+
+    Examples
+    --------
+    >>> {letter: (panel.color, panel.style) for letter, panel in figure_3().items()}["f"]
+    ('lambda_pt', 'rho_ft')
+    """
 
     def panel(color: str, style: str, bases: Iterable[Setting]) -> Panel:
         values = {"c_pt": C_PT, "gamma_ft": GAMMA_FT, "lambda_pt": tuple(1e-3 * share for share in SHARE)}[color]
@@ -108,7 +133,14 @@ REGIMES: dict[str, dict[str, Any]] = {
 
 
 def figure_5() -> dict[tuple[float, float], dict[str, Setting]]:
-    """Settings of Figure 5: (omega, rho_ft) to regime to setting; c_pt = 1e-3."""
+    """Settings of Figure 5: (omega, rho_ft) to regime to setting; c_pt = 1e-3.
+
+    Examples
+    --------
+    >>> tasks = figure_5()
+    >>> list(tasks), list(tasks[1.0, 0.1])
+    ([(0.0, 0.1), (1.0, 0.1), (1.0, 0.01)], ['I', 'II', 'III', 'IV'])
+    """
     tasks = ((0.0, 0.1), (1.0, 0.1), (1.0, 0.01))
     return {
         (omega, rho): {name: Setting(rho, omega, **moved) for name, moved in REGIMES.items()} for omega, rho in tasks
@@ -183,6 +215,12 @@ def compare(settings: Iterable[Setting], alpha: ArrayLike, d: int, seeds: Iterab
     ------
     ValueError
         If there are fewer than two seeds, or `ptft.simulate` refuses the arguments.
+
+    Examples
+    --------
+    >>> points = compare([Setting(omega=1.0)], [0.2], d=100, seeds=[0, 1])[Setting(omega=1.0)]
+    >>> points.mse.shape, bool(points.certified.all())
+    ((1, 2), True)
     """
     settings, seeds = list(dict.fromkeys(settings)), list(seeds)
     whole_number(len(seeds), "the number of seeds", at_least=2)
@@ -208,6 +246,12 @@ def comparison(
     seeds : sequence of int
         They fix the teachers that were sampled.
     mse, certified : ndarray (points, seeds)
+
+    Examples
+    --------
+    >>> one = comparison(Setting(), 100, np.array([0.2]), [0, 1], np.array([[0.7, 0.9]]), np.full((1, 2), True))
+    >>> one.mean, one.standard_error.round(3), one.theory.round(3), one.covered
+    (array([0.8]), array([0.1]), array([0.894]), array([ True]))
     """
     teacher, init = setting.teacher, setting.init
     given_teacher = []
@@ -225,6 +269,14 @@ def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tup
 
     The deviation of a point is in units of the theory; points whose theory is at most `seen` are left out. Points of
     one seed share their data, so the interval is that of the seeds' means (Student's t). (nan, nan) without a point.
+
+    Examples
+    --------
+    >>> mse = np.array([[0.7, 0.9]])
+    >>> one = comparison(Setting(), 100, np.array([0.2]), [0, 1], mse, mse > 0)
+    >>> deviation, half_width = relative_deviation([one])
+    >>> bool(np.isclose(deviation, np.mean((mse - one.given_teacher) / one.theory)))
+    True
     """
     relative = [
         ((r.mse - r.given_teacher) / r.theory[:, None])[shown] for r in results if (shown := r.theory > seen).any()
@@ -247,11 +299,25 @@ def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[
     Returns
     -------
     ndarray of bool (points,)
+
+    Examples
+    --------
+    >>> errors = {"dense, lazy": np.array([0.9, 0.8]), "dense, rich": np.array([0.8, 0.4])}
+    >>> errors |= {"sparse, lazy": np.array([0.9, 0.8]), "sparse, rich": np.array([0.7, 0.5])}
+    >>> pairs = [("dense, lazy", "dense, rich"), ("sparse, lazy", "sparse, rich")]
+    >>> advantage_grows(errors, pairs)  # at the first point only
+    array([ True, False])
     """
     ratios = [np.log(errors[worse]) - np.log(errors[better]) for worse, better in pairs]
     return np.all(np.diff(ratios, axis=0) > 0, axis=0)
 
 
 def predict(setting: Setting, alpha: ArrayLike) -> ReplicaCurve:
-    """The replica curve of `setting`."""
+    """The replica curve of `setting`.
+
+    Examples
+    --------
+    >>> predict(Setting(rho_ft=0.1, omega=1.0), [0.05, 0.2]).mse.round(4)
+    array([0.5202, 0.0009])
+    """
     return replica_curve(alpha, setting.teacher, setting.init)

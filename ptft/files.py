@@ -14,6 +14,13 @@ def write_whole(path: Path, data: bytes) -> None:
     ------
     OSError
         If the folder is missing or cannot be written.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder, "note.txt"), b"all of it")
+    ...     print([file.name for file in Path(folder).iterdir()])
+    ['note.txt']
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -27,7 +34,13 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def require_writable(folder: Path, name: str) -> None:
-    """Raise an OSError that names the folder unless files can be made in it."""
+    """Raise an OSError that names the folder unless files can be made in it.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     require_writable(Path(folder), "the work folder")
+    """
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -42,6 +55,11 @@ def results_file(name: str) -> Path:
     ------
     FileNotFoundError
         If the package does not lie in the book's working tree, or the table is not there.
+
+    Examples
+    --------
+    >>> results_file("simulations.parquet").name
+    'simulations.parquet'
     """
     path = Path(__file__).resolve().parents[1] / "book" / "results" / name
     if not path.is_file():

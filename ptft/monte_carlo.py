@@ -32,7 +32,16 @@ class MonteCarloCurve(ReplicaCurve):
 def iterate_once(
     tau2: float, theta: float, alpha: float, sample: tuple[np.ndarray, ...], noise_var: float, ridge: float
 ) -> tuple[float, float, np.ndarray]:
-    """One step of the two equations for `sample` = (beta*, sqrt(k), xi): tau^2, theta and the squared errors."""
+    """One step of the two equations for `sample` = (beta*, sqrt(k), xi): tau^2, theta and the squared errors.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> sample = rng.standard_normal(1000), np.full(1000, 2.0), rng.standard_normal(1000)  # beta*, sqrt(k), xi
+    >>> tau2, theta, squared = iterate_once(1.0, 1.0, 0.5, sample, noise_var=0.0, ridge=0.0)
+    >>> bool(np.isclose(tau2, squared.mean() / 0.5)), squared.shape
+    (True, (1000,))
+    """
     beta, sqrt_k, xi = sample
     z = beta + np.sqrt(tau2) * xi
     t = prox_angle(np.abs(z), sqrt_k, np.full_like(z, theta))
@@ -61,6 +70,14 @@ def solve_by_monte_carlo(
     -------
     MonteCarloCurve
         Of the two passes, at each alpha, the one that converged, or the one with the smaller error.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> beta, xi = rng.standard_normal((2, 2000))
+    >>> curve = solve_by_monte_carlo(np.array([0.5]), beta, np.full(2000, 1e6), xi, noise_var=0.0, ridge=0.0)
+    >>> curve.converged, abs(curve.mse - 0.5) < 4 * curve.mse_se  # lazy: 1 - alpha
+    (array([ True]), array([ True]))
     """
     sample = (beta, np.sqrt(k), xi)
     flat = alpha.ravel()

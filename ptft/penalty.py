@@ -186,6 +186,12 @@ def prox_angle(
     Newton's method, which converges from any start because the left-hand side is convex and the start is kept below the
     bound (sqrt(k)/2) sinh t <= z. Without a guess it starts from the solution with sinh t = e^t/2, Wright's omega
     function, where t is large, and from the linear one where it is small.
+
+    Examples
+    --------
+    >>> t = prox_angle(np.array([1.0]), np.array([0.1]), theta=0.2)
+    >>> (0.05 * np.sinh(t) + 0.1 * t).round(12)
+    array([1.])
     """
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         bound = np.arcsinh(2 * z / sqrt_k)

@@ -87,6 +87,13 @@ def scalar_moments(
     Returns
     -------
     Moments, arrays of shape (rows,).
+
+    Examples
+    --------
+    >>> mixture = GaussianMixture([1.0], 0.0, 1.0, 1e8)  # so lazy that x_hat = z/(1 + theta/sqrt(k))
+    >>> moments = scalar_moments(np.array([0.5]), np.array([1e4]), mixture)
+    >>> moments.response.round(6), moments.mse.round(6)  # half of the observation: 1/4 + 0.5/4
+    (array([0.5]), array([0.375]))
     """
     tau2, theta = tau2[:, None, None], theta[:, None, None]
     weight, v, k = (np.atleast_2d(a)[:, :, None] for a in (mixture.weight, mixture.variance, mixture.k))
@@ -248,6 +255,13 @@ def solve_by_quadrature(alpha: np.ndarray, mixture: GaussianMixture, noise_var: 
 
     Above alpha = 1 without ridge the data determine beta, theta = 0, and the equations have the closed form
     tau^2 = noise_var/(alpha - 1) of ordinary least squares.
+
+    Examples
+    --------
+    >>> mixture = GaussianMixture([1.0], 0.0, 1.0, 1e8)  # lazy: 1 - alpha
+    >>> curve = solve_by_quadrature(np.array([0.3]), mixture, noise_var=0.0, ridge=0.0)
+    >>> curve.mse.round(4), curve.converged, curve.residual < TOLERANCE
+    (array([0.7]), array([ True]), array([ True]))
     """
     power = noise_var + mixture.power
     require(power > 0, "E beta*^2 + noise_var", power, "positive (there is nothing to learn)")
@@ -306,6 +320,12 @@ def errors_by_rows(alpha: np.ndarray, mixtures: MixtureRows, noise_var: float = 
     Returns
     -------
     ndarray, shape (rows,); inf where the iteration did not converge.
+
+    Examples
+    --------
+    >>> rows = MixtureRows(*(np.array([[v], [v]]) for v in (1.0, 0.0, 1.0, 1e8)))
+    >>> errors_by_rows(np.array([0.2, 0.6]), rows).round(4)
+    array([0.8, 0.4])
     """
     mse = np.empty(alpha.size)
     for rows in np.array_split(np.arange(alpha.size), -(-alpha.size // _CHUNK)):

@@ -29,7 +29,15 @@ class SimulatedPoint:
 
 
 def sampled_teacher(teacher: Teacher, d: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The (beta_pt, beta_ft), each of shape (d,), with which `simulate` works at this seed, whatever alpha is."""
+    """The (beta_pt, beta_ft), each of shape (d,), with which `simulate` works at this seed, whatever alpha is.
+
+    Examples
+    --------
+    >>> from ptft import SpikeSlab
+    >>> beta_pt, beta_ft = sampled_teacher(SpikeSlab(rho_pt=0.1), d=1000, seed=0)
+    >>> beta_pt.shape, bool(abs(np.mean(beta_pt != 0) - 0.1) < 0.03)
+    ((1000,), True)
+    """
     return teacher.sample(d, _stream(seed, 0))
 
 
@@ -45,6 +53,12 @@ def sampled_inputs(alpha: float, d: int, seed: int) -> np.ndarray:
     ------
     ValueError
         If alpha gives no example or more than d, or a number is outside its range.
+
+    Examples
+    --------
+    >>> small, large = sampled_inputs(0.1, 100, seed=0), sampled_inputs(0.2, 100, seed=0)
+    >>> small.shape, np.array_equal(small, large[:10])  # more data of the same kind
+    ((10, 100), True)
     """
     d, seed = whole_number(d, "d", at_least=1), whole_number(seed, "seed")
     alpha = float(positive_array(alpha, "alpha", ndim=0))

@@ -24,12 +24,25 @@ except ImportError as error:
 
 
 def digest(value: Any) -> str:
-    """Twelve hexadecimal digits that stand for a value of JSON types."""
+    """Twelve hexadecimal digits that stand for a value of JSON types.
+
+    Examples
+    --------
+    >>> digest({"d": 5000, "seed": 6})
+    'c0f4926eba14'
+    """
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def provenance(made_by: str, table_format: int, key: str) -> dict[str, Any]:
-    """What the provenance of any table of this version holds, with today's date."""
+    """What the provenance of any table of this version holds, with today's date.
+
+    Examples
+    --------
+    >>> made = provenance("python -m example", 1, "0123abcd")
+    >>> made["made by"], made["ptft"] == ptft.__version__
+    ('python -m example', True)
+    """
     return {
         "made by": made_by,
         "format": table_format,
@@ -48,6 +61,13 @@ def read_table(path: str | Path, made_by: str, table_format: int) -> tuple[pd.Da
         If there is no such file.
     ValueError
         If it is not a table of the command `made_by`, or one of another format.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> table, made = read_table(results_file("simulations.parquet"), "python -m ptft.sweep", 1)
+    >>> "mse" in table, sorted(made)[:3]
+    (True, ['date', 'format', 'key'])
     """
     try:
         stored = parquet.read_table(path)
@@ -80,6 +100,14 @@ def check_out(path: Path, identity: pd.DataFrame, provenance: dict[str, Any], op
         If the name does not end in .parquet.
     OSError
         If the folder is missing or cannot be written, or `path` holds anything else (FileExistsError).
+
+    Examples
+    --------
+    >>> made = provenance("python -m example", 1, "0123abcd")
+    >>> check_out(Path("table.csv"), pd.DataFrame({"seed": [0]}), made)
+    Traceback (most recent call last):
+        ...
+    ValueError: --out = 'table.csv' is not allowed: its name must end in .parquet
     """
     if path.suffix != ".parquet":
         raise ValueError(f"{option} = {str(path)!r} is not allowed: its name must end in .parquet")
@@ -109,6 +137,18 @@ def write_table(
     ------
     ValueError, OSError
         As `check_out`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> frame = pd.DataFrame({"seed": [0, 1], "mse": [0.1, 0.2]})
+    >>> made = provenance("python -m example", 1, "0123abcd")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_table(Path(folder, "table.parquet"), frame, frame[["seed"]], made)
+    ...     print(read_table(Path(folder, "table.parquet"), "python -m example", 1)[0])
+       seed  mse
+    0     0  0.1
+    1     1  0.2
     """
     check_out(path, identity, provenance, option)
     stored = pa.Table.from_pandas(frame, preserve_index=False)

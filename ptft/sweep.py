@@ -46,7 +46,14 @@ class Unit:
 
 
 def units(points: Iterable[Point], batch: int = BATCH) -> list[Unit]:
-    """The tasks that solve `points`, each with at most `batch` settings: seed after seed, the largest n first."""
+    """The tasks that solve `points`, each with at most `batch` settings: seed after seed, the largest n first.
+
+    Examples
+    --------
+    >>> points = [Point(Setting(omega=omega), 100, n, 0) for omega in (0.0, 1.0) for n in (10, 20)]
+    >>> [(unit.n, len(unit.settings)) for unit in units(points)]
+    [(20, 2), (10, 2)]
+    """
     groups: dict[tuple[int, int, int], dict[Setting, None]] = {}
     for setting, d, n, seed in points:
         groups.setdefault((seed, -n, d), {})[setting] = None
@@ -70,6 +77,12 @@ def solve(unit: Unit, expected_key: str) -> dict[str, Any]:
         If this process runs another version than the one that asks.
     RuntimeError
         If the simulation fails; the message names the unit.
+
+    Examples
+    --------
+    >>> done = solve(Unit(d=50, n=20, seed=0, settings=(Setting(), Setting(omega=1.0))), key())
+    >>> [point["converged"] for point in done["points"]]
+    [True, True]
     """
     start_task(key(), expected_key)
     start = time.perf_counter()
@@ -94,6 +107,11 @@ def read_units(folder: Path) -> dict[Point, dict[str, Any]]:
     -----
     UserWarning
         For each file that is not a finished unit of this `key`; its points count as missing.
+
+    Examples
+    --------
+    >>> read_units(Path("no such folder"))
+    {}
     """
     return read_files(folder.glob("d-*.json"), _read_unit)
 
@@ -147,6 +165,16 @@ def run(
         If the work folder cannot be written, or the scheduler does not answer (ConnectionError).
     WorkersLost
         If workers or their scheduler were killed; what was finished is kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> point = Point(Setting(omega=1.0), d=50, n=20, seed=0)
+    >>> with tempfile.TemporaryDirectory() as work:
+    ...     first = run([point], work)
+    ...     again = run([point], work)  # read from its file
+    >>> first == again, first[point]["converged"]
+    (True, True)
     """
     whole_number(jobs, "jobs", at_least=1)
     whole_number(batch, "batch", at_least=1)
@@ -167,7 +195,13 @@ def run(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a sweep and write its table; returns the exit status."""
+    """Run a sweep and write its table; returns the exit status.
+
+    Examples
+    --------
+    >>> main(["experiment-5", "--d", "100", "--out", "table.parquet"])  # there is no such experiment
+    2
+    """
     parser = argparse.ArgumentParser(
         prog="python -m ptft.sweep", description="Simulate a published experiment, or go on with a sweep, and store it."
     )

@@ -42,7 +42,13 @@ class Point(NamedTuple):
 
 
 def key() -> str:
-    """Hash of what a result depends on besides its point: the version of the package and `FORMAT`."""
+    """Hash of what a result depends on besides its point: the version of the package and `FORMAT`.
+
+    Examples
+    --------
+    >>> len(key())
+    12
+    """
     return stored_table.digest([FORMAT, ptft.__version__])
 
 
@@ -53,6 +59,11 @@ def settings_of(name: str) -> dict[str, list[Setting]]:
     ------
     ValueError
         If `name` is not one of `NAMES`.
+
+    Examples
+    --------
+    >>> {label: len(settings) for label, settings in settings_of("all").items()}
+    {'1': 21, '2': 14, '3': 28, '4': 12, 'figure-5': 12}
     """
     one_of(name, "the sweep", NAMES)
     every = {str(number): experiments.experiment(number) for number in (1, 2, 3, 4)}
@@ -77,6 +88,12 @@ def plan(name: str, d: int, seeds: Iterable[int], alpha: ArrayLike = experiments
     ------
     ValueError
         If the name is unknown, a number is outside its range, or an alpha gives no example or more than d.
+
+    Examples
+    --------
+    >>> rows = plan("experiment-4", d=100, seeds=[0, 1], alpha=[0.1, 0.2])
+    >>> len(rows), rows[0][1].n  # 12 settings, 2 data scales and 2 seeds
+    (48, 10)
     """
     d, seeds = whole_number(d, "d", at_least=1), [whole_number(seed, "seed") for seed in seeds]
     whole_number(len(seeds), "the number of seeds", at_least=1)
@@ -93,7 +110,15 @@ def plan(name: str, d: int, seeds: Iterable[int], alpha: ArrayLike = experiments
 
 
 def identity(rows: Iterable[tuple[str, Point]]) -> pd.DataFrame:
-    """The columns `IDENTITY` of a plan. What has no meaning without pretraining (Experiment 4) is missing there."""
+    """The columns `IDENTITY` of a plan. What has no meaning without pretraining (Experiment 4) is missing there.
+
+    Examples
+    --------
+    >>> identity(plan("experiment-1", 100, [0], [0.1]))[["omega", "c_pt", "d", "alpha", "seed"]].head(2)
+       omega      c_pt    d  alpha  seed
+    0    0.0  0.000001  100    0.1     0
+    1    0.0  0.001000  100    0.1     0
+    """
     frame = pd.DataFrame(
         [(label, *(getattr(p.setting, c) for c in IDENTITY[1:7]), p.d, p.n / p.d, p.seed) for label, p in rows],
         columns=list(IDENTITY),
@@ -104,14 +129,29 @@ def identity(rows: Iterable[tuple[str, Point]]) -> pd.DataFrame:
 
 
 def table(rows: list[tuple[str, Point]], found: dict[Point, dict[str, Any]]) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The table of a plan, one row per point with the columns `COLUMNS`, and its provenance."""
+    """The table of a plan, one row per point with the columns `COLUMNS`, and its provenance.
+
+    Examples
+    --------
+    >>> rows = plan("experiment-1", 100, [0], [0.1])[:1]
+    >>> found = {rows[0][1]: dict.fromkeys(MEASURED, 0.0) | {"machine": "mine"}}
+    >>> frame, made = table(rows, found)
+    >>> list(frame) == list(COLUMNS), made["machine"]
+    (True, ['mine'])
+    """
     measured = pd.DataFrame([found[point] for _, point in rows])
     provenance = {**provenance_of(), "machine": sorted(measured["machine"].unique())}
     return pd.concat([identity(rows), measured], axis=1)[list(COLUMNS)], provenance
 
 
 def provenance_of() -> dict[str, Any]:
-    """What the provenance of a table holds before there are results."""
+    """What the provenance of a table holds before there are results.
+
+    Examples
+    --------
+    >>> provenance_of()["made by"]
+    'python -m ptft.sweep'
+    """
     return stored_table.provenance(MADE_BY, FORMAT, key())
 
 
@@ -124,6 +164,13 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         If there is no such file.
     ValueError
         If it is not a table of a sweep, or one of another format.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> stored, made = read_table(results_file("simulations.parquet"))
+    >>> list(stored) == list(COLUMNS)
+    True
     """
     return stored_table.read_table(path, MADE_BY, FORMAT)
 
@@ -135,6 +182,15 @@ def comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison]:
     ------
     ValueError
         If the table has no row of this d, or a setting lacks a seed at some alpha.
+
+    Examples
+    --------
+    >>> row = dict(zip(IDENTITY, ("1", 0.1, 0.1, 1.0, 1e-3, 0.0, 0.0, 100, 0.2, 0)))
+    >>> row |= {"mse": 0.01, "converged": True}
+    >>> stored = pd.DataFrame([row, row | {"seed": 1, "mse": 0.02}])
+    >>> one = comparisons(stored, d=100)[Setting(omega=1.0)]
+    >>> one.mean, one.theory.round(4)
+    (array([0.015]), array([0.0009]))
     """
     rows = stored[stored["d"] == d].drop_duplicates(list(IDENTITY[1:]))
     require(len(rows) > 0, "d", d, f"one of {sorted(stored['d'].unique().tolist())}, the dimensions in the table")
@@ -160,6 +216,13 @@ def check_out(path: Path, rows: list[tuple[str, Point]]) -> None:
         If the name does not end in .parquet.
     OSError
         If the folder is missing or cannot be written, or `path` holds anything else (FileExistsError).
+
+    Examples
+    --------
+    >>> check_out(Path("table.csv"), plan("experiment-1", 100, [0], [0.1]))
+    Traceback (most recent call last):
+        ...
+    ValueError: --out = 'table.csv' is not allowed: its name must end in .parquet
     """
     stored_table.check_out(path, identity(rows), provenance_of())
 
@@ -171,6 +234,16 @@ def write_table(path: Path, rows: list[tuple[str, Point]], found: dict[Point, di
     ------
     ValueError, OSError
         As `check_out`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> rows = plan("experiment-1", 100, [0], [0.1])[:1]
+    >>> found = {rows[0][1]: dict.fromkeys(MEASURED, 0.0) | {"machine": "mine"}}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_table(Path(folder, "table.parquet"), rows, found)
+    ...     print(len(read_table(Path(folder, "table.parquet"))[0]))
+    1
     """
     frame, provenance = table(rows, found)
     stored_table.write_table(path, frame, identity(rows), provenance)

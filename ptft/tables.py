@@ -24,6 +24,17 @@ def numbered(rows: Sequence[Mapping[str, object]], name: str, caption: str) -> M
     ------
     ValueError
         If there is no row, or the rows differ in their keys.
+
+    Examples
+    --------
+    >>> print(numbered([{"alpha": 0.1, "error": 0.5}], "tab-example", "One row."))
+    :::{table} One row.
+    :name: tab-example
+    <BLANKLINE>
+    | alpha | error |
+    | --- | --- |
+    | 0.1 | 0.5 |
+    :::
     """
     if not rows or any(row.keys() != rows[0].keys() for row in rows):
         raise ValueError(f"rows of table {name!r} must be at least one, and share their keys")
@@ -36,6 +47,17 @@ def checks(measured: Sequence[tuple[str, float, float]], name: str, caption: str
     """The table that ends a chapter: (statement, measured value, bound) and whether the value keeps its bound.
 
     Only the bound is shown, a power of ten or 0: the value itself may differ between machines by rounding.
+
+    Examples
+    --------
+    >>> print(checks([("largest residual", 3e-13, 1e-12)], "tab-checks", "One check."))
+    :::{table} One check.
+    :name: tab-checks
+    <BLANKLINE>
+    | Measure | At most | Holds |
+    | --- | --- | --- |
+    | largest residual | $10^{-12}$ | yes |
+    :::
     """
     return numbered(
         [

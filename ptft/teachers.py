@@ -51,6 +51,15 @@ class GaussianMixture:
     ------
     ValueError
         If an argument is not finite or outside its range, or the shapes do not match.
+
+    Examples
+    --------
+    >>> mixture = GaussianMixture(weight=[0.1, 0.9], mean=[3.0, 0.0], variance=0.0, k=[1.0, 1e-6])
+    >>> round(mixture.power, 3)
+    0.9
+    >>> beta, k = mixture.sample(d=1000, seed=0)
+    >>> np.unique(beta), beta.shape
+    (array([0., 3.]), (1000,))
     """
 
     weight: np.ndarray
@@ -190,6 +199,12 @@ class SingleTask:
     ------
     ValueError
         If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> mixture = SingleTask(rho=0.1).mixture(Initialization(c_pt=0.5))
+    >>> mixture.weight, mixture.variance, mixture.k
+    (array([0.1, 0.9]), array([10.,  0.]), array([1., 1.]))
     """
 
     rho: float = 0.1

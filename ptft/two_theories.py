@@ -45,6 +45,14 @@ class TwoTasks:
     ------
     ValueError
         If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> tasks = TwoTasks(rho=0.1, omega=0.5)
+    >>> beta_pt, beta_ft = tasks.sample(d=100_000, seed=0)
+    >>> cosine = beta_pt @ beta_ft / (np.linalg.norm(beta_pt) * np.linalg.norm(beta_ft))
+    >>> tasks.alpha_s, round(float(cosine), 1)
+    (0.5, 0.5)
     """
 
     rho: float = 0.1
@@ -90,12 +98,24 @@ class TwoTasks:
 
 
 def diagonal_loss(alpha: ArrayLike, tasks: TwoTasks, init: Initialization) -> np.ndarray:
-    """Loss of the diagonal network at alpha = n/d target examples per coordinate (Proposition 4.2)."""
+    """Loss of the diagonal network at alpha = n/d target examples per coordinate (Proposition 4.2).
+
+    Examples
+    --------
+    >>> diagonal_loss([0.1, 0.3], TwoTasks(omega=1.0), Initialization(c_pt=1e-3)).round(4)
+    array([2.25e-01, 1.00e-04])
+    """
     return replica_curve(alpha, tasks, init).mse
 
 
 def dense_loss(alpha: ArrayLike, tasks: TwoTasks, gamma_1: float) -> np.ndarray:
-    """Loss of a new readout on the features of the dense network, nu_2 = alpha, unlimited source data (Result 2)."""
+    """Loss of a new readout on the features of the dense network, nu_2 = alpha, unlimited source data (Result 2).
+
+    Examples
+    --------
+    >>> dense_loss([0.1, 0.3], TwoTasks(omega=0.5), gamma_1=2.0).round(4)
+    array([0.8532, 0.6181])
+    """
     return fine_tuning_loss(alpha, (tasks.alpha_s, 0.0), source_coefficients(gamma_1, 1.0))
 
 
@@ -131,6 +151,12 @@ def simulate_both(
         If an argument is outside its range, or a sampled teacher is zero.
     RuntimeError
         If an end point is not certified, or pretraining does not converge.
+
+    Examples
+    --------
+    >>> both = simulate_both(0.5, TwoTasks(omega=1.0), Initialization(c_pt=1e-2), gamma_1=1.0, d=40)
+    >>> both.alpha, both.diagonal < both.dense  # the task is sparse
+    (0.5, True)
     """
     n = round(float(positive_array(alpha, "alpha", ndim=0)) * whole_number(d, "d", 1))
     require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")

@@ -14,7 +14,16 @@ def _reject(name: str, value: object, allowed: str) -> None:
 
 
 def require(ok: ArrayLike, name: str, value: Any, allowed: str) -> None:
-    """Raise unless every entry of `ok` is true; the message shows the first offending entry of `value`."""
+    """Raise unless every entry of `ok` is true; the message shows the first offending entry of `value`.
+
+    Examples
+    --------
+    >>> require([True, True], "alpha", [0.1, 0.2], "below 1")
+    >>> require([True, False], "alpha", [0.1, 1.2], "below 1")
+    Traceback (most recent call last):
+        ...
+    ValueError: alpha = 1.2 is not allowed: it must be below 1
+    """
     mask = np.asarray(ok, dtype=bool)
     if mask.all():
         return
@@ -23,7 +32,13 @@ def require(ok: ArrayLike, name: str, value: Any, allowed: str) -> None:
 
 
 def real_array(value: ArrayLike, name: str, ndim: int | None = None) -> np.ndarray:
-    """`value` as a finite float64 array (with `ndim` dimensions where given)."""
+    """`value` as a finite float64 array (with `ndim` dimensions where given).
+
+    Examples
+    --------
+    >>> real_array([1, 2], "beta")
+    array([1., 2.])
+    """
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
@@ -35,21 +50,42 @@ def real_array(value: ArrayLike, name: str, ndim: int | None = None) -> np.ndarr
 
 
 def positive_array(value: ArrayLike, name: str, ndim: int | None = None) -> np.ndarray:
-    """`value` as a float64 array of positive finite numbers."""
+    """`value` as a float64 array of positive finite numbers.
+
+    Examples
+    --------
+    >>> positive_array(0.0, "k")
+    Traceback (most recent call last):
+        ...
+    ValueError: k = 0. is not allowed: it must be positive
+    """
     array = real_array(value, name, ndim)
     require(array > 0, name, array, "positive")
     return array
 
 
 def nonnegative_array(value: ArrayLike, name: str, ndim: int | None = None) -> np.ndarray:
-    """`value` as a float64 array of finite numbers that are zero or positive."""
+    """`value` as a float64 array of finite numbers that are zero or positive.
+
+    Examples
+    --------
+    >>> nonnegative_array([0, 0.5], "gamma_ft")
+    array([0. , 0.5])
+    """
     array = real_array(value, name, ndim)
     require(array >= 0, name, array, "zero or positive")
     return array
 
 
 def regression(X: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs of shape (n, d) and labels of shape (n,), finite float64 arrays that match."""
+    """Inputs of shape (n, d) and labels of shape (n,), finite float64 arrays that match.
+
+    Examples
+    --------
+    >>> X, y = regression([[1, 2, 3]], [1])
+    >>> X.shape, y.shape
+    ((1, 3), (1,))
+    """
     X, y = real_array(X, "X", ndim=2), real_array(y, "y", ndim=1)
     if y.shape != X.shape[:1]:
         raise ValueError(f"y has shape {y.shape}: it must have one entry for each of the {X.shape[0]} rows of X")
@@ -57,14 +93,27 @@ def regression(X: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fraction(value: float, name: str) -> float:
-    """`value` as a float in [0, 1]."""
+    """`value` as a float in [0, 1].
+
+    Examples
+    --------
+    >>> fraction(1, "rho_ft")
+    1.0
+    """
     array = real_array(value, name, ndim=0)
     require((array >= 0) & (array <= 1), name, array, "between 0 and 1")
     return float(array)
 
 
 def broadcast(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The arrays, broadcast against each other; the error names them with their shapes."""
+    """The arrays, broadcast against each other; the error names them with their shapes.
+
+    Examples
+    --------
+    >>> beta, k = broadcast(beta=np.ones((3, 1)), k=np.ones(2))
+    >>> beta.shape
+    (3, 2)
+    """
     try:
         return tuple(np.broadcast_arrays(*arrays.values()))
     except ValueError:
@@ -73,7 +122,13 @@ def broadcast(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def whole_number(value: int, name: str, at_least: int = 0) -> int:
-    """`value` as an int no smaller than `at_least`."""
+    """`value` as an int no smaller than `at_least`.
+
+    Examples
+    --------
+    >>> whole_number(3, "d", at_least=1)
+    3
+    """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise ValueError(f"{name} = {value!r} is not allowed: it must be a whole number")
     if value < at_least:
@@ -82,7 +137,13 @@ def whole_number(value: int, name: str, at_least: int = 0) -> int:
 
 
 def one_of(value: str, name: str, allowed: tuple[str, ...]) -> str:
-    """`value` if it is one of `allowed`."""
+    """`value` if it is one of `allowed`.
+
+    Examples
+    --------
+    >>> one_of("amp", "method", ("auto", "amp", "newton"))
+    'amp'
+    """
     if value not in allowed:
         raise ValueError(f"{name} = {value!r} is not allowed: it must be one of {', '.join(allowed)}")
     return value

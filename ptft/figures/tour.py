@@ -1,0 +1,54 @@
+"""Figures of the tour: the penalties of a few named initialisations, and the errors that they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ptft.figures.curves import ALPHA_LABEL, MSE_LABEL
+from ptft.figures.style import COLORS, figure
+from ptft.initialization import Initialization
+from ptft.penalty import penalty
+from ptft.replica import ReplicaCurve
+from ptft.simulation import SimulatedPoint
+
+LINES = ("-", "--", "-.", ":")
+MARKERS = "os^D"
+
+
+def penalties(inits: Mapping[str, Initialization], a_pt: float, size: float) -> Figure:
+    """The penalty of a coefficient that pretraining found to be a_pt, and of one that it found to be 0.
+
+    Parameters
+    ----------
+    inits : mapping from a name to an Initialization, one panel each
+    a_pt : float
+    size : float
+        Coefficients are drawn up to here; the penalties are in units of that of the second coefficient there.
+    """
+    fig, axes = figure(1, len(inits), height=2.6, sharey=True)
+    z = np.linspace(-size, size, 201)
+    for ax, (name, init) in zip(axes[0], inits.items(), strict=True):
+        unit = penalty(size, init.k(0.0))
+        ax.plot(z, penalty(z, init.k(a_pt)) / unit, color=COLORS[0], label="used in pretraining")
+        ax.plot(z, penalty(z, init.k(0.0)) / unit, color=COLORS[1], linestyle="--", label="not used")
+        ax.set(xlabel=r"coefficient $\beta_{\mathrm{FT}}$", title=name)
+    axes[0, 0].set_ylabel("penalty, scaled")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return fig
+
+
+def errors(curves: Mapping[str, ReplicaCurve], points: Mapping[str, Sequence[SimulatedPoint]]) -> Figure:
+    """Predicted error against the data scale (lines), and every simulated error (points), by the same names."""
+    fig, axes = figure(1, 1, height=3.2)
+    ax = axes[0, 0]
+    for i, (name, curve) in enumerate(curves.items()):
+        color = COLORS[i % len(COLORS)]
+        ax.semilogy(curve.alpha, curve.mse, color=color, linestyle=LINES[i % len(LINES)], label=name)
+        runs = points.get(name, ())
+        ax.plot([p.alpha for p in runs], [p.mse for p in runs], MARKERS[i % len(MARKERS)], color=color, alpha=0.6)
+    ax.set(xlabel=ALPHA_LABEL, ylabel=MSE_LABEL, ylim=(1e-5, None))
+    ax.legend()
+    return fig
