@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 import ptft
@@ -141,6 +142,25 @@ def solve(task: Task, expected_key: str) -> None:
 def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """A stored table and its provenance; OSError without the file, ValueError if it is another table."""
     return stored_table.read_table(path, MADE_BY, FORMAT)
+
+
+def differences(table: pd.DataFrame) -> pd.DataFrame:
+    """How far the loss with the features of a finite network is from that of mean-field theory.
+
+    Root mean square, over the seeds and P_2, of the relative difference of the mean losses over the draws: a row for
+    each width, a column for each (P_1, gamma_1).
+
+    Examples
+    --------
+    >>> row = {"P_1": 20, "gamma_1": 0.0, "width": 100, "seed": 0, "P_2": 4, "draw": 0}
+    >>> rows = [{**row, "features": "mean field", "loss": 0.5}, {**row, "features": "network", "loss": 0.6}]
+    >>> float(differences(pd.DataFrame(rows)).loc[100, (20, 0.0)].round(3))
+    0.2
+    """
+    of = ["width", "P_1", "gamma_1"]
+    mean = table.groupby([*of, "seed", "P_2", "features"])["loss"].mean().unstack()
+    square = (mean["network"] / mean["mean field"] - 1) ** 2
+    return np.sqrt(square.groupby(of).mean()).unstack(["P_1", "gamma_1"])
 
 
 def _file(task: Task) -> Path:
