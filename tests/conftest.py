@@ -28,11 +28,15 @@ def load_runner(root: Path = ROOT) -> ModuleType:
     return module
 
 
-def listed_chapters() -> list[str]:
-    """Stems of the executed chapters in _toc.yml, in order."""
+def listed_pages() -> list[str]:
+    """The pages in _toc.yml, in order, such as book/intro."""
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    files = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
-    return [Path(file).name for file in files if file.startswith("book/chapters/")]
+    return [contents["root"], *(chapter["file"] for part in contents["parts"] for chapter in part["chapters"])]
+
+
+def listed_chapters() -> list[str]:
+    """Stems of the executed chapters among them."""
+    return [Path(page).name for page in listed_pages() if page.startswith("book/chapters/")]
 
 
 def modules() -> list[str]:

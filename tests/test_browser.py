@@ -1,11 +1,12 @@
 """The pages in a browser without a network: formulas typeset, figures drawn, text legible, in both themes."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, listed_chapters
+from conftest import ROOT, listed_pages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SCREENSHOTS = ROOT / "_build" / "screenshots"
@@ -32,7 +33,12 @@ READ_PAGE = """async () => {
     return (a + 0.05) / (b + 0.05);
   };
   const texts = [...document.querySelectorAll('article :is(h1, h2, h3, p, li, td, th, dt, figcaption, caption, pre)')];
+  const shifts = await new Promise(done => {
+    new PerformanceObserver(list => done(list.getEntries())).observe({type: 'layout-shift', buffered: true});
+    setTimeout(() => done([]), 300);
+  });
   return {
+    shift: shifts.reduce((sum, one) => sum + one.value, 0),
     theme: document.documentElement.dataset.theme,
     formulas: document.querySelectorAll('.math').length,
     typeset: document.querySelectorAll('mjx-container').length,
@@ -42,6 +48,7 @@ READ_PAGE = """async () => {
     cut: [...document.querySelectorAll('article :is(div.math, div.pst-scrollable-table-container, pre)')]
       .filter(e => e.scrollWidth > e.clientWidth + 2 && !e.closest('details'))
       .map(e => (e.id || e.textContent.trim()).slice(0, 60)),
+    unsized: [...document.querySelectorAll('article img:not([width])')].map(image => image.src),
     blank: [...document.images].filter(image => !image.naturalWidth).map(image => image.src),
     faint: texts.filter(e => e.textContent.trim() && contrast(e) < 4.5).map(e => e.textContent.trim().slice(0, 60)),
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -76,7 +83,10 @@ def faults(browser, path: Path, theme: str, width: int = 1300, screenshot: Path 
     if width >= 1300:  # on a telephone, wide formulas and tables scroll
         found += [f"cut: {text}" for text in seen["cut"]]
     found += [f"blank image: {source}" for source in seen["blank"]]
+    found += [f"no room: {source[-60:]} has no size until it is there" for source in seen["unsized"]]
     found += [f"faint: {text}" for text in seen["faint"]]
+    if seen["shift"] > 0.02:
+        found.append(f"jumps: a layout shift of {seen['shift']:.2f} while loading")
     if seen["overflow"] > 0:
         found.append(f"wide: the page is {seen['overflow']} pixels wider than its window of {width}")
     return found
@@ -97,9 +107,7 @@ def browser():
         chromium.close()
 
 
-REFERENCE = [f"book/api/{path.stem}" for path in sorted((ROOT / "book" / "api").glob("*.md"))]
-PAGES = ["book/intro", "book/bibliography", "book/api", *REFERENCE]
-PAGES += [f"book/chapters/{stem}" for stem in listed_chapters()]
+PAGES = listed_pages()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -115,8 +123,58 @@ def test_a_page_fits_a_telephone(html, browser, name):
     assert faults(browser, html / f"{name}.html", "light", width=390, screenshot=screenshot) == []
 
 
+@pytest.mark.parametrize("anchor", ["sec-captions", "fig-kernel-transfer"])
+def test_a_link_leads_to_its_place(html, browser, anchor):
+    """Formulas are typeset after the browser went there; its place is at the top of the window all the same."""
+    page = browser.new_page(viewport={"width": 1300, "height": 900})
+    try:
+        page.goto((html / "book/chapters/06_transfer_with_adaptive_kernels.html").as_uri() + f"#{anchor}")
+        page.wait_for_function("() => !document.documentElement.classList.contains('typesetting')")
+        page.wait_for_timeout(100)
+        assert 0 <= page.evaluate("id => document.getElementById(id).getBoundingClientRect().y", anchor) < 200
+    finally:
+        page.close()
+
+
+def barriers(browser, path: Path, theme: str) -> list[str]:
+    """What axe-core finds on the page at `path` that is serious or critical for readers with disabilities."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    context = browser.new_context(viewport={"width": 1300, "height": 900})
+    context.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
+    page = context.new_page()
+    try:
+        page.goto(path.as_uri(), wait_until="load")
+        page.evaluate("async () => { if (window.MathJax) await MathJax.startup.promise; }")
+        found = axe.run(page).response["violations"]
+    finally:
+        context.close()
+    return [f"{v['id']}: {v['nodes'][0]['html'][:80]}" for v in found if v["impact"] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_no_barriers(html, browser, name, theme):
+    assert barriers(browser, html / f"{name}.html", theme) == []
+
+
+def test_a_page_weighs_little(html):
+    """Two megabytes at most, without the files that pages share; their pictures are counted."""
+    for name in PAGES:
+        page = html / f"{name}.html"
+        pictures = {
+            (page.parent / source) for source in re.findall(r'<img[^>]* src="([^":]+)"', page.read_text("utf-8"))
+        }
+        assert page.stat().st_size + sum(picture.stat().st_size for picture in pictures) < 2e6, name
+
+
 # ------------------------------------------------------------------------ the checks themselves, on a page with faults
 
+JUMP = """addEventListener('load', () => {
+  const frames = count => count ? requestAnimationFrame(() => frames(count - 1))
+    : document.body.prepend(Object.assign(document.createElement('div'), {style: 'height: 400px'}));
+  frames(3);
+  const end = performance.now() + 300;
+});"""
 PICTURE = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"
 
 
@@ -127,7 +185,7 @@ def _page(tmp_path: Path, body: str) -> Path:
 
 
 def test_a_good_page_has_no_faults(browser, tmp_path):
-    body = f'<p>Text <span class="math">x</span><mjx-container>x</mjx-container></p><img src="{PICTURE}">'
+    body = f'<p>Text <span class="math">x</span><mjx-container>x</mjx-container></p><img width="9" src="{PICTURE}">'
     assert faults(browser, _page(tmp_path, body), "light") == []
 
 
@@ -143,9 +201,11 @@ def test_a_good_page_has_no_faults(browser, tmp_path):
         ("unknown macro", '<mjx-container><mjx-mtext style="color: red">oops</mjx-mtext></mjx-container>'),
         ("cut", '<div class="math" style="width: 99px; overflow: auto"><div style="width: 500px">x</div></div>'),
         ("blank image", '<img src="absent.svg">'),
+        ("no room", f'<img src="{PICTURE}">'),
         ("faint", '<p style="color: #ccc">Text</p>'),
         ("faint", '<div style="background: #222"><p style="color: #333">Text</p></div>'),
         ("wide", '<div style="width: 3000px">Text</div>'),
+        ("jumps", f"<script>{JUMP}</script><div style='height: 600px; width: 900px'>Text</div>"),
     ],
 )
 def test_a_fault_is_seen(browser, tmp_path, fault, body):
@@ -155,3 +215,9 @@ def test_a_fault_is_seen(browser, tmp_path, fault, body):
 
 def test_a_page_that_ignores_the_theme_is_seen(browser, tmp_path):
     assert faults(browser, _page(tmp_path, "<p>Text</p>"), "dark") == ["theme: light instead of dark"]
+
+
+def test_barriers_are_found(tmp_path, browser):
+    body = "<p style='color: #bbb; background: #fff'>faint</p><img src='none.png'><h1>title</h1>"
+    found = {line.partition(":")[0] for line in barriers(browser, _page(tmp_path, body), "light")}
+    assert {"color-contrast", "image-alt"} <= found

@@ -131,6 +131,16 @@ def test_images_are_averaged_over_draws_in_the_panel_of_their_source():
     assert points.get_ydata() == pytest.approx([2 / 4, 2 / 16])
 
 
+def test_differences_are_shown_in_per_cent_beside_the_law_of_large_numbers():
+    pd = pytest.importorskip("pandas")
+    columns = pd.MultiIndex.from_product([(20, 100), (0.0, 4.0)], names=["P_1", "gamma_1"])
+    law = pd.DataFrame(np.outer([2.0, 1.0], [0.04, 0.02, 0.01, 0.03]), index=[100, 400], columns=columns)
+    left, right = adapted_kernels.widths(law).axes
+    assert left.lines[0].get_ydata() == pytest.approx([5, 2.5])  # of the mean over all lines
+    assert [line.get_ydata()[0] for line in left.lines[1:]] == pytest.approx([8, 4])
+    assert [line.get_ydata()[1] for line in right.lines[1:]] == pytest.approx([1, 3])
+
+
 def test_both_theories_show_means_over_seeds():
     left = draw_both().axes[0]
     diagonal, dense = (container.lines[0] for container in left.containers)

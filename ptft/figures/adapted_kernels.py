@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +14,9 @@ from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from ptft.figures.style import COLORS, figure, ordered_colors
 from ptft.infinite_width import MeasuredLoss
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NU_2_LABEL = r"target data $\nu_2 = P_2/D$"
 LOSS_LABEL = r"loss on the target $\mathcal{L}$"
@@ -216,6 +219,31 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
             Line2D([], [], color="#555555", marker="o", linestyle="", label="finite network"),
         ],
     )
+    return fig
+
+
+def widths(differences: pd.DataFrame) -> Figure:
+    """Relative difference between finite networks and mean-field theory against width, a panel for each P_1.
+
+    Parameters
+    ----------
+    differences : as from `ptft.infinite_width.kernel_sweep.differences`
+    """
+    sources, gammas = (differences.columns.get_level_values(name).unique().tolist() for name in ("P_1", "gamma_1"))
+    fig, axes = figure(1, len(sources), height=2.8, sharey=True)
+    N = differences.index.to_numpy()
+    guide = 100 * differences.iloc[0].mean() * np.sqrt(N[0] / N)
+    for ax, P_1 in zip(axes[0], sources, strict=True):
+        ax.plot(N, guide, "--", color="#555555", label="$N^{-1/2}$")
+        for gamma, color, marker in zip(gammas, ordered_colors(len(gammas)), "os^Dv", strict=False):
+            ax.plot(N, 100 * differences[P_1, gamma], marker=marker, color=color, label=rf"$\gamma_1$ = {gamma:g}")
+        ax.set(xscale="log", yscale="log", title=rf"$P_1$ = {P_1}", xlabel="neurons $N$")
+        ax.set_xticks(N, [str(n) for n in N])
+        ax.set_yticks([1, 2, 5, 10], ["1", "2", "5", "10"])
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_minor_locator(NullLocator())
+    axes[0, 0].set_ylabel("difference of the losses (%)")
+    axes[0, 0].legend()
     return fig
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -278,14 +279,15 @@ def solve_point(
     P_2: Sequence[int],
     pool: int,
     seed: int = 0,
+    root: str | Path | None = None,
     **options: Any,
 ) -> list[dict[str, Any]]:
     """`kernel_transfer` between two pairs of classes of one data set, each row with `dataset`; needs ``ptft[vision]``.
 
     Parameters
     ----------
-    dataset, source, target, P_1, seed
-        As `name`, `source`, `target`, `P1` and `seed` of `ptft.infinite_width.images.class_pair_tasks`.
+    dataset, source, target, P_1, seed, root
+        As `name`, `source`, `target`, `P1`, `seed` and `root` of `ptft.infinite_width.images.class_pair_tasks`.
     gamma_1, P_2, **options
         As in `kernel_transfer`.
     pool : int, even
@@ -299,5 +301,5 @@ def solve_point(
     """
     from ptft.infinite_width.images import class_pair_tasks
 
-    tasks = class_pair_tasks(source, target, P_1, pool, name=dataset, seed=seed)
+    tasks = class_pair_tasks(source, target, P_1, pool, name=dataset, seed=seed, root=root)
     return [{"dataset": dataset, **row} for row in kernel_transfer(*tasks, gamma_1, P_2, seed=seed, **options)]

@@ -1,0 +1,184 @@
+"""The directive `explorer`: a live figure with sliders, and a picture of its start on paper and without scripts.
+
+Its argument is the view, `plane` or `error`; its content is the caption. `ptft.explorer` computes the tables,
+`book/_static/explorer.js` interpolates in them.
+"""
+
+import itertools
+import json
+from html import escape
+from pathlib import Path
+
+import numpy as np
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.util.docutils import SphinxDirective
+
+from ptft import Initialization, SingleTask, SpikeSlab, explorer, figures, replica_curve
+from ptft.figures.explorer import errors
+from ptft.files import results_file
+from ptft.regimes import CORNERS, measures
+
+LABELS = {
+    "c_pt": "absolute scale <i>c</i><sub>PT</sub>",
+    "relative": "relative scale <i>λ</i><sub>PT</sub>/<i>c</i><sub>PT</sub>",
+    "gamma_ft": "new readout <i>γ</i><sub>FT</sub>",
+    "beta_pt": "pretrained coefficient <i>β</i><sub>PT</sub>",
+    "rho_ft": "active share <i>ρ</i><sub>FT</sub>",
+    "overlap": "overlap <i>ω</i>",
+    "alpha": "read at <i>α</i>",
+}
+INITIALIZATION = ("c_pt", "relative", "gamma_ft")
+VIEWS = {"plane": (*INITIALIZATION, "beta_pt"), "error": (*INITIALIZATION, "rho_ft", "overlap", "alpha")}
+PICTURES = {  # what the charts are, for those who cannot see them
+    "plane": "The triangle of the two measures with a dot at the chosen initialization; its place is given below.",
+    "error": "Error against the data scale: fine-tuning, a single task, and the best initialization; read off below.",
+}
+READINGS = {  # label, the name under which the script fills it in, the line that it belongs to
+    "plane": [
+        ("ℓ-order", "ell", None),
+        ("pretraining dependence", "pd", None),
+        ("penalty scale √<i>k</i>", "scale", None),
+        *((f"share of regime {name}", name, None) for name in CORNERS),
+        ("range of", "path", "path"),
+    ],
+    "error": [
+        ("fine-tuning", "fine", "fine"),
+        ("single task, same <i>c</i>", "single", "single"),
+        ("best of {count}", "best", "best"),
+        ("the best has <i>c</i><sub>PT</sub> =", "best-c", None),
+        ("<i>λ</i><sub>PT</sub>/<i>c</i><sub>PT</sub> =", "best-relative", None),
+        ("<i>γ</i><sub>FT</sub> =", "best-gamma", None),
+    ],
+}
+
+
+def specification(view, log_alpha=None):
+    """What the script reads: the positions of the sliders, the tables, and what else is drawn."""
+    tables = explorer.plane_tables() if view == "plane" else explorer.error_tables(log_alpha)
+    sliders = {name: explorer.SLIDERS[name] for name in VIEWS[view]}
+    spec = {
+        "view": view,
+        "first": "relative",
+        "sliders": {name: {"texts": one.texts, "coordinates": one.coordinates} for name, one in sliders.items()},
+        "tables": {name: table.encode() for name, table in tables.items()},
+    }
+    if view == "plane":
+        return spec | {"corners": CORNERS, "beta_ft": explorer.BETA_FT}
+    best_of = {name: [sliders[name].texts.index(text) for text in texts] for name, texts in explorer.BEST_OF.items()}
+    extra = {"rho_pt": explorer.RHO_PT, "floor": explorer.FLOOR}
+    return spec | {"overlaps": explorer.overlaps(), "best_of": best_of} | extra
+
+
+def markup(view, spec):
+    """The live figure; it is laid out before the script fills it in."""
+    count = np.prod([len(texts) for texts in explorer.BEST_OF.values()])
+    sliders = "".join(
+        f'<div><label for="explorer-{view}-{name}">{LABELS[name]}</label>'
+        f'<span data-value="slider-{name}">{explorer.SLIDERS[name].texts[explorer.SLIDERS[name].start]}</span>'
+        f'<input type="range" id="explorer-{view}-{name}" name="{name}" min="0" step="1" autocomplete="off"'
+        f' max="{len(explorer.SLIDERS[name].texts) - 1}" value="{explorer.SLIDERS[name].start}"></div>'
+        for name in VIEWS[view]
+    )
+    key = 'class="explorer-key" data-line='
+    readings = "".join(
+        f'<div><dt {key + line if line else ""}>{label.format(count=count)}</dt><dd data-value="{name}">–</dd></div>'
+        for label, name, line in READINGS[view]
+    )
+    return (
+        f'<div class="explorer" data-view="{view}">'
+        f'<svg viewBox="0 0 480 376" role="img" aria-label="{escape(PICTURES[view])}"></svg>'
+        f'<div class="explorer-sliders">{sliders}</div>'
+        f'<dl class="explorer-readings" aria-live="polite" aria-atomic="true">{readings}</dl>'
+        f'<pre class="explorer-call"><code data-value="call"></code></pre>'
+        f'<script type="application/json">{json.dumps(spec, separators=(",", ":"))}</script></div>'
+    )
+
+
+def _value(name, text=None):
+    """The number that a position of a slider stands for, by default the first."""
+    slider = explorer.SLIDERS[name]
+    return sum(float(part) for part in (text or slider.texts[slider.start]).split("+"))
+
+
+def _initialization(**texts):
+    c_pt, relative, gamma_ft = (_value(name, texts.get(name)) for name in INITIALIZATION)
+    return Initialization(c_pt, relative * c_pt, gamma_ft)
+
+
+def plane_picture():
+    """Where each slider takes the point on its own."""
+    paths = {}
+    symbols = (r"$c_{PT}$", r"$\lambda_{PT}/c_{PT}$", r"$\gamma_{FT}$", r"$\beta_{PT}$")
+    for name, symbol in zip(VIEWS["plane"], symbols, strict=True):
+        texts = explorer.SLIDERS[name].texts
+        beta_pt = [_value(name, text) if name == "beta_pt" else _value("beta_pt") for text in texts]
+        inits = [_initialization(**({} if name == "beta_pt" else {name: text})) for text in texts]
+        parameters = zip(*((init.c_pt, init.lambda_pt, init.gamma_ft) for init in inits), strict=True)
+        along = measures(explorer.BETA_FT, beta_pt, Initialization(*map(np.array, parameters)))
+        paths[f"{symbol} from {texts[0]} to {texts[-1]}"] = along
+    return figures.triangle(paths)
+
+
+def error_picture(table):
+    """The curves at the start of the sliders."""
+    alpha = np.linspace(0.01, 0.5, 50)
+    rho, share = _value("rho_ft"), _value("overlap")
+    teacher = SpikeSlab(explorer.RHO_PT, rho, share * min(1, explorer.RHO_PT / rho))
+    task = explorer.Table(table.axes[2:], table.fix(np.log10(rho), share))
+    every = [
+        _initialization(**dict(zip(INITIALIZATION, texts, strict=True)))
+        for texts in itertools.product(*explorer.BEST_OF.values())
+    ]
+    scales = [np.log10([init.sqrt_k(1.0), init.sqrt_k(0.0)]) for init in every]
+    curves = {
+        "fine-tuning": replica_curve(alpha, teacher, _initialization()).mse,
+        r"single task, same $c$": replica_curve(alpha, SingleTask(rho), _initialization()).mse,
+        f"best of {len(every)}": np.min([explorer.read_errors(task, alpha, pair) for pair in scales], axis=0),
+    }
+    return errors(alpha, curves, explorer.FLOOR)
+
+
+class Explorer(SphinxDirective):
+    """A figure whose picture makes room for sliders where scripts run."""
+
+    required_arguments = 1
+    has_content = True
+    option_spec = {"name": directives.unchanged, "alt": directives.unchanged_required}  # noqa: RUF012
+
+    def run(self):
+        view = self.arguments[0]
+        table = None
+        if view == "error":
+            path = results_file("explorer.parquet")
+            self.env.note_dependency(str(path))
+            table = explorer.read_error_table(path)
+        self.env.note_dependency(explorer.__file__)
+
+        pictures = Path(self.env.srcdir) / "_build" / "explorer"
+        pictures.mkdir(parents=True, exist_ok=True)
+        figures.style()
+        drawn = plane_picture() if view == "plane" else error_picture(table)
+        for suffix in ("svg", "pdf"):
+            figures.save(drawn, pictures / f"{view}.{suffix}")
+
+        figure = nodes.figure(classes=["explorer-figure"])
+        self.add_name(figure)
+        figure += nodes.raw("", markup(view, specification(view, table)), format="html", explorer=True)
+        figure += nodes.image(uri=f"/_build/explorer/{view}.*", alt=self.options["alt"])
+        text = nodes.container()
+        self.state.nested_parse(self.content, self.content_offset, text)
+        figure += nodes.caption("", "", *text[0].children)
+        return [figure]
+
+
+def _add_assets(app, pagename, templatename, context, doctree):
+    if doctree is not None and any("explorer" in raw for raw in doctree.findall(nodes.raw)):
+        app.add_css_file("explorer.css")
+        app.add_js_file("explorer.js")
+
+
+def setup(app):
+    app.add_directive("explorer", Explorer)
+    app.connect("html-page-context", _add_assets)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
