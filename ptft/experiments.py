@@ -40,10 +40,12 @@ class Setting:
 
     @property
     def teacher(self) -> SpikeSlab | SingleTask:
+        """The law of both tasks, or of fine-tuning alone."""
         return SpikeSlab(self.rho_pt, self.rho_ft, self.omega) if self.pretrained else SingleTask(self.rho_ft)
 
     @property
     def init(self) -> Initialization:
+        """The initialisation."""
         return Initialization(self.c_pt, self.lambda_pt, self.gamma_ft)
 
 
@@ -314,6 +316,11 @@ def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[
 
 def predict(setting: Setting, alpha: ArrayLike) -> ReplicaCurve:
     """The replica curve of `setting`.
+
+    Parameters
+    ----------
+    setting : Setting
+    alpha : array_like, any shape
 
     Examples
     --------
