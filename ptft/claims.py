@@ -90,7 +90,7 @@ def claims_table(claims: Sequence[Claim], name: str, caption: str) -> ClaimsTabl
     Examples
     --------
     >>> entry = claim("Errors fall.", "Figure 3", "two curves", "2 of 2", [True, True])
-    >>> print(claims_table([entry], "tab-example", "One claim."))
+    >>> print(claims_table([entry], "tab-example", "One claim."), end="")
     :::{table} One claim.
     :name: tab-example
     <BLANKLINE>

@@ -27,7 +27,7 @@ def numbered(rows: Sequence[Mapping[str, object]], name: str, caption: str) -> M
 
     Examples
     --------
-    >>> print(numbered([{"alpha": 0.1, "error": 0.5}], "tab-example", "One row."))
+    >>> print(numbered([{"alpha": 0.1, "error": 0.5}], "tab-example", "One row."), end="")
     :::{table} One row.
     :name: tab-example
     <BLANKLINE>
@@ -50,7 +50,7 @@ def checks(measured: Sequence[tuple[str, float, float]], name: str, caption: str
 
     Examples
     --------
-    >>> print(checks([("largest residual", 3e-13, 1e-12)], "tab-checks", "One check."))
+    >>> print(checks([("largest residual", 3e-13, 1e-12)], "tab-checks", "One check."), end="")
     :::{table} One check.
     :name: tab-checks
     <BLANKLINE>

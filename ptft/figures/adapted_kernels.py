@@ -51,6 +51,13 @@ def losses(
     ratio : titles of panels that show losses relative to that without pretraining
     legends : where the legend of each panel is placed, "upper right" by default
     columns : int, default 2
+
+    Examples
+    --------
+    >>> nu = np.linspace(0, 1, 11)
+    >>> fig = losses(nu, {"(a)": {"nothing": Line(1 - nu)}, "(b)": {"nothing": Line(1 - nu)}}, ratio=["(b)"])
+    >>> [ax.get_title(loc="left") for ax in fig.axes]
+    ['(a)', '(b)']
     """
     rows = -(-len(panels) // columns)
     fig, axes = figure(rows, columns, height=2.9)
@@ -89,6 +96,15 @@ def spikes(
     """Spike of the features against richness (left) and against source data (right), formulas and trained networks.
 
     Every mapping is from a label to abscissae and spikes, lines for the formulas and points for the networks.
+
+    Examples
+    --------
+    >>> from ptft.infinite_width import spike_size
+    >>> gamma = np.linspace(0, 5, 11)
+    >>> lines = {"formula": (gamma, spike_size(gamma, 0.5))}
+    >>> points = {"network": (np.array([1.0]), np.array([0.22]))}
+    >>> len(spikes(lines, lines, points, points, ("one", "two")).axes)
+    2
     """
     fig, axes = figure(1, 2, height=2.9)
     labels = (GAMMA_1_LABEL, r"source data, $|\hat\beta|^2 \approx \nu_1$")
@@ -123,6 +139,16 @@ def budget(
     optimal : mapping from nu_2 to (gamma_1, loss) of the optimum
     nu_2, optimum : ndarrays, the optimal gamma_1 against target data
     measured_gamma_1 : ndarray
+
+    Examples
+    --------
+    >>> from ptft.infinite_width import budgeted_loss, optimal_gamma_1
+    >>> gamma, nu = np.geomspace(0.1, 100, 20), np.array([0.2, 0.8])
+    >>> optimum = optimal_gamma_1(nu, (0.8, 0.0), 0.5)
+    >>> lines = {x: Line(budgeted_loss(x, (0.8, 0.0), gamma, 0.5)) for x in (0.2, 0.8)}
+    >>> best = dict(zip(lines, zip(optimum, (0.5, 0.3))))
+    >>> len(budget(gamma, lines, best, nu, optimum, np.empty(0)).axes)
+    2
     """
     fig, axes = figure(1, 2, height=3.0)
     left, right = axes[0]
@@ -150,6 +176,15 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
     Parameters
     ----------
     rows : as from `ptft.infinite_width.kernel_transfer.kernel_transfer`
+
+    Examples
+    --------
+    >>> names = ("features", "P_1", "gamma_1", "P_2")
+    >>> points = [(f, 20, g, P) for f in ("mean field", "network") for g in (0.0, 2.0) for P in (4, 16)]
+    >>> rows = [dict(zip(names, p)) | {"loss": (1 + i) / p[3]} for p in points for i in range(2)]
+    >>> fig = kernel_transfer(rows)
+    >>> fig.axes[0].get_title(), fig.axes[0].get_xscale()
+    ('$P_1$ = 20', 'log')
     """
     sources, gammas, sizes = (sorted({row[name] for row in rows}) for name in ("P_1", "gamma_1", "P_2"))
     fig, axes = figure(1, len(sources), height=3.0, sharey=True)

@@ -23,7 +23,18 @@ Grid = Sequence[Sequence[BestInitialization | None]]  # a row for each rho_ft, a
 
 
 def landscapes(panels: Mapping[str, tuple[Landscape, BestInitialization]]) -> Figure:
-    """Error over the plane of penalty scales, relative to the smallest, with the best choice and the usual ones."""
+    """Error over the plane of penalty scales, relative to the smallest, with the best choice and the usual ones.
+
+    Examples
+    --------
+    >>> from ptft import SpikeSlab, best_initialization
+    >>> from ptft.best_initialization import landscape
+    >>> task = SpikeSlab(omega=1.0)
+    >>> field = landscape(task, 0.2, np.geomspace(1e-4, 1, 5), np.geomspace(1, 1e4, 5))
+    >>> fig = landscapes({"a task": (field, best_initialization(task, 0.2))})
+    >>> fig.axes[0].get_title()
+    'a task'
+    """
     fig, axes = figure(1, len(panels), height=3.0, sharex=True, sharey=True)
     for ax, (title, (landscape, best)) in zip(axes[0], panels.items(), strict=True):
         excess = np.ma.masked_invalid(landscape.mse / best.mse)
@@ -64,7 +75,16 @@ def landscapes(panels: Mapping[str, tuple[Landscape, BestInitialization]]) -> Fi
 
 
 def regime_map(results: Mapping[float, Grid], alpha: Sequence[float], rho_ft: Sequence[float]) -> Figure:
-    """Regime of the best initialisation, and how far it prefers what pretraining used; a column for each omega."""
+    """Regime of the best initialisation, and how far it prefers what pretraining used; a column for each omega.
+
+    Examples
+    --------
+    >>> from ptft import SpikeSlab, best_initialization
+    >>> found = [[best_initialization(SpikeSlab(rho_ft=0.1, omega=1.0), 0.1), None]]  # None: no such task
+    >>> fig = regime_map({1.0: found}, [0.1, 0.2], [0.1])
+    >>> len(fig.axes)  # two maps, and a scale of colour
+    3
+    """
     fig, axes = figure(2, len(results), height=2.7, sharex=True, sharey=True)
     names = list(REGIME_COLORS)
     for (top, bottom), grid in zip(axes.T, results.values(), strict=True):
@@ -88,7 +108,16 @@ def regime_map(results: Mapping[float, Grid], alpha: Sequence[float], rho_ft: Se
 def savings_map(
     results: Mapping[float, Grid], alpha: Sequence[float], rho_ft: Sequence[float], against: Mapping[str, str]
 ) -> Figure:
-    """Share of the examples that the best choice saves; `against`: name of a choice to label, one row each."""
+    """Share of the examples that the best choice saves; `against`: name of a choice to label, one row each.
+
+    Examples
+    --------
+    >>> from ptft import SpikeSlab, best_initialization
+    >>> found = [[best_initialization(SpikeSlab(rho_ft=0.1, omega=1.0), 0.1), None]]
+    >>> fig = savings_map({1.0: found}, [0.1, 0.2], [0.1], {"single task": "no pretraining"})
+    >>> len(fig.axes[0].texts)  # None has no number
+    1
+    """
     fig, axes = figure(len(against), len(results), height=2.5, sharex=True, sharey=True)
     for row, (name, label) in zip(axes, against.items(), strict=True):
         for ax, grid in zip(row, results.values(), strict=True):
@@ -112,6 +141,14 @@ def confirmation(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray, 
         sqrt(k) of the unused coordinates along the line and the predicted errors relative to the best, both of shape
         (m,); sqrt(k) at the simulated places, shape (p,), and the simulated errors there relative to the best, as their
         means and the ends of their intervals, shape (3, p); and sqrt(k) of the best.
+
+    Examples
+    --------
+    >>> x, places = np.geomspace(0.1, 10, 20), np.array([0.1, 1.0])
+    >>> simulated = np.array([[1.5, 1.0], [1.4, 0.9], [1.6, 1.1]])
+    >>> fig = confirmation({"a task": (x, 1 + np.log10(x) ** 2, places, simulated, 1.0)})
+    >>> fig.axes[0].get_xscale()
+    'log'
     """
     fig, axes = figure(1, len(panels), height=2.8)
     for ax, (title, (inactive, theory, places, simulated, best)) in zip(axes[0], panels.items(), strict=True):

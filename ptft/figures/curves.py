@@ -33,7 +33,14 @@ MARKERS = ("o", "s", "^")
 
 
 def shrinkage(z: np.ndarray, k: Sequence[float], theta: float) -> Figure:
-    """The scalar estimator x_hat(z) at one theta for several penalty scales k."""
+    """The scalar estimator x_hat(z) at one theta for several penalty scales k.
+
+    Examples
+    --------
+    >>> fig = shrinkage(np.linspace(-2, 2, 50), k=[1e-4, 1.0], theta=0.5)
+    >>> len(fig.axes[0].lines)  # two estimators, and none
+    3
+    """
     fig, axes = figure(1, 1, height=2.9)
     ax = axes[0, 0]
     ax.plot(z, z, color="#999999", linewidth=0.8, linestyle="--", label="no shrinkage")
@@ -47,7 +54,14 @@ def shrinkage(z: np.ndarray, k: Sequence[float], theta: float) -> Figure:
 
 
 def quadrature_error(refinement: np.ndarray, errors: Mapping[str, np.ndarray]) -> Figure:
-    """Relative quadrature error of the MSE against the number of nodes, as a share of the number in use."""
+    """Relative quadrature error of the MSE against the number of nodes, as a share of the number in use.
+
+    Examples
+    --------
+    >>> fig = quadrature_error(np.array([0.5, 1.0]), {"rich": np.array([1e-8, 1e-15])})
+    >>> fig.axes[0].get_yscale()
+    'log'
+    """
     fig, axes = figure(1, 1, height=2.9)
     ax = axes[0, 0]
     for (label, error), color, marker in zip(errors.items(), COLORS, "osD^v", strict=False):
@@ -61,7 +75,17 @@ def quadrature_error(refinement: np.ndarray, errors: Mapping[str, np.ndarray]) -
 
 
 def solvers(curve: ReplicaCurve, exact: ReplicaCurve, sampled: MonteCarloCurve) -> Figure:
-    """Quadrature on a curve, Monte Carlo at some of its points, and their difference there in standard errors."""
+    """Quadrature on a curve, Monte Carlo at some of its points, and their difference there in standard errors.
+
+    Examples
+    --------
+    >>> from ptft import Initialization, SingleTask, replica_curve
+    >>> task, init, alpha = SingleTask(0.5), Initialization(1.0), np.array([0.2, 0.5])
+    >>> curve = replica_curve(alpha, task, init)
+    >>> sampled = replica_curve(alpha, task, init, method="monte-carlo", samples=1000)
+    >>> len(solvers(curve, curve, sampled).axes)
+    2
+    """
     fig, axes = figure(1, 2, height=2.8)
     left, right = axes[0]
     left.semilogy(curve.alpha, curve.mse, color=COLORS[0], label="quadrature")
@@ -79,7 +103,15 @@ def solvers(curve: ReplicaCurve, exact: ReplicaCurve, sampled: MonteCarloCurve) 
 
 
 def state_evolution(mse: Mapping[str, np.ndarray], theory: Mapping[str, StateEvolution]) -> Figure:
-    """Error of message passing by iteration: runs (steps, seeds) as points, state evolution as lines."""
+    """Error of message passing by iteration: runs (steps, seeds) as points, state evolution as lines.
+
+    Examples
+    --------
+    >>> theory = StateEvolution(np.array([0.5, 0.2]), np.array([1.0, 0.5]), np.array([0.1, 0.1]))
+    >>> fig = state_evolution({"task": np.array([[0.5, 0.6], [0.2, 0.3]])}, {"task": theory})
+    >>> fig.axes[0].get_xlabel()
+    'iteration'
+    """
     fig, axes = figure(1, 1, height=3.0)
     ax = axes[0, 0]
     for (label, runs), color, marker in zip(mse.items(), COLORS, "os^Dv", strict=False):
@@ -97,7 +129,17 @@ def state_evolution(mse: Mapping[str, np.ndarray], theory: Mapping[str, StateEvo
 
 
 def limits(curves: Mapping[float, ReplicaCurve], l2: np.ndarray, l1: np.ndarray, threshold: float) -> Figure:
-    """Replica curves from lazy to rich (keys are sqrt(k)) between the closed forms of l2 and l1."""
+    """Replica curves from lazy to rich (keys are sqrt(k)) between the closed forms of l2 and l1.
+
+    Examples
+    --------
+    >>> from ptft import Initialization, SingleTask, replica_curve
+    >>> alpha = np.array([0.1, 0.2])
+    >>> curves = {2 * c: replica_curve(alpha, SingleTask(0.1), Initialization(c)) for c in (1e-3, 1.0)}
+    >>> fig = limits(curves, l2=1 - alpha, l1=np.array([0.8, 0.4]), threshold=0.33)
+    >>> len(fig.axes[0].get_legend().get_texts())
+    4
+    """
     fig, axes = figure(1, 1, height=3.2)
     ax = axes[0, 0]
     colors = ordered_colors(len(curves))
@@ -123,7 +165,16 @@ def limits(curves: Mapping[float, ReplicaCurve], l2: np.ndarray, l1: np.ndarray,
 def figure_3(
     panels: Mapping[str, Panel], curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting, Comparison]
 ) -> Figure:
-    """Figure 3: error against the data scale; lines are theory, points are simulations with 95 % intervals."""
+    """Figure 3: error against the data scale; lines are theory, points are simulations with 95 % intervals.
+
+    Examples
+    --------
+    >>> from ptft import experiments
+    >>> panels = experiments.figure_3()
+    >>> curves = {s: experiments.predict(s, [0.1, 0.3]) for panel in panels.values() for s in panel.settings}
+    >>> len(figure_3(panels, curves, {}).axes)
+    6
+    """
     fig, axes = figure(3, 2, height=3.1, sharex=True, sharey="row")
     for ax, (letter, panel) in zip(axes.ravel(), panels.items(), strict=True):
         hues = sorted({_value(s, panel.color) for s in panel.settings})
@@ -158,7 +209,16 @@ def figure_5(
     curves: Mapping[Setting, ReplicaCurve],
     points: Mapping[Setting, Comparison],
 ) -> Figure:
-    """Figure 5: the four regimes on three tasks; lines are theory, points are simulations with 95 % intervals."""
+    """Figure 5: the four regimes on three tasks; lines are theory, points are simulations with 95 % intervals.
+
+    Examples
+    --------
+    >>> from ptft import experiments
+    >>> tasks = experiments.figure_5()
+    >>> curves = {s: experiments.predict(s, [0.1, 0.3]) for task in tasks.values() for s in task.values()}
+    >>> [text.get_text() for text in figure_5(tasks, curves, {}).axes[0].get_legend().get_texts()]
+    ['I', 'II', 'III', 'IV']
+    """
     fig, axes = figure(1, len(tasks), height=3.0, sharey=True)
     for ax, ((omega, rho), regimes) in zip(axes[0], tasks.items(), strict=True):
         for (name, setting), color, line, marker in zip(
@@ -172,7 +232,15 @@ def figure_5(
 
 
 def single_task(curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting, Comparison]) -> Figure:
-    """Experiment 4: learning without pretraining, one panel per sparsity, one colour per scale c_pt."""
+    """Experiment 4: learning without pretraining, one panel per sparsity, one colour per scale c_pt.
+
+    Examples
+    --------
+    >>> from ptft import experiments
+    >>> curves = {s: experiments.predict(s, [0.1, 0.3]) for s in experiments.experiment(4)}
+    >>> len(single_task(curves, {}).axes)  # one for each sparsity
+    4
+    """
     rhos, scales = (sorted({getattr(s, name) for s in curves}) for name in ("rho_ft", "c_pt"))
     fig, axes = figure(1, len(rhos), height=2.7, sharey=True)
     colors = dict(zip(scales, ordered_colors(len(scales)), strict=True))
@@ -188,7 +256,14 @@ def single_task(curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting,
 
 
 def finite_size(deviations: Mapping[str, Mapping[int, tuple[float, float]]]) -> Figure:
-    """Relative deviation of the simulated error from its prediction, with its interval, against d; a line a label."""
+    """Relative deviation of the simulated error from its prediction, with its interval, against d; a line a label.
+
+    Examples
+    --------
+    >>> fig = finite_size({"base point": {250: (0.1, 0.05), 1000: (0.02, 0.01)}})
+    >>> [tick.get_text() for tick in fig.axes[0].get_xticklabels()]
+    ['250', '1000']
+    """
     fig, axes = figure(1, 1, height=3.0)
     ax = axes[0, 0]
     ax.axhline(0, color="#999999", linewidth=0.8)
@@ -210,6 +285,13 @@ def stopping_rule(runs: Mapping[float, Sequence[Sequence[Sequence[StoppedPoint]]
     """Gradient descent at thresholds on its loss; `runs` is by omega, then alpha, seed and threshold.
 
     One panel for each omega shows the mean errors, and the last one the median numbers of epochs.
+
+    Examples
+    --------
+    >>> point = StoppedPoint(1e-4, True, 100, 0.02, 0.1, 0.01, "amp", 50)
+    >>> fig = stopping_rule({0.0: [[[point]]], 1.0: [[[point]]]}, np.array([0.1]))
+    >>> len(fig.axes)  # two overlaps, and the epochs
+    3
     """
     fig, axes = figure(1, len(runs) + 1, height=3.0)
     losses = [point.loss for point in next(iter(runs.values()))[0][0]]
@@ -260,7 +342,13 @@ def _value(setting: Setting, name: str) -> float:
 
 
 def number(value: float) -> str:
-    """A parameter value as mathematics: powers of ten from 0.001 down as such."""
+    """A parameter value as mathematics: powers of ten from 0.001 down as such.
+
+    Examples
+    --------
+    >>> number(1e-6), number(0.5)
+    ('$10^{-6}$', '0.5')
+    """
     exponent = np.log10(abs(value)) if value else 0.0
     return f"$10^{{{round(exponent)}}}$" if exponent <= -3 and np.isclose(exponent, round(exponent)) else f"{value:g}"
 

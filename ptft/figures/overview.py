@@ -15,7 +15,16 @@ from ptft.replica import ReplicaCurve
 
 
 def overview(inits: Mapping[str, Initialization], curves: Mapping[str, ReplicaCurve]) -> Figure:
-    """Penalties, (l-order, PD) of an active coordinate at beta = 1, and errors of the same named initialisations."""
+    """Penalties, (l-order, PD) of an active coordinate at beta = 1, and errors of the same named initialisations.
+
+    Examples
+    --------
+    >>> from ptft import SingleTask, replica_curve
+    >>> inits = {"rich": Initialization(1e-3, -0.9e-3), "lazy": Initialization(1.0)}
+    >>> curves = {name: replica_curve([0.1, 0.3], SingleTask(0.1), init) for name, init in inits.items()}
+    >>> [ax.get_title() for ax in overview(inits, curves).axes]
+    ['the penalty', 'its two measures', 'the error it causes']
+    """
     fig, axes = figure(1, 3, height=2.6)
     left, middle, right = axes[0]
     z = np.linspace(-1, 1, 201)

@@ -26,6 +26,14 @@ def penalty_shapes(z: np.ndarray, penalties: Mapping[float, np.ndarray]) -> Figu
     z : ndarray, shape (m,)
         Positive coefficients, in increasing order; the left panel ends at the last.
     penalties : mapping from sqrt(k) to q_k(z), shape (m,)
+
+    Examples
+    --------
+    >>> from ptft import penalty
+    >>> z = np.geomspace(1e-2, 1, 50)
+    >>> fig = penalty_shapes(z, {root: penalty(z, root**2) for root in (0.1, 1.0)})
+    >>> [ax.get_title() for ax in fig.axes]
+    ['Shape', 'One function']
     """
     fig, axes = figure(1, 2, height=3.0)
     left, right = axes[0]
@@ -59,6 +67,17 @@ def training(pretraining: TrainingRun, fine_tuning: TrainingRun, beta_pt: np.nda
         Teacher of pretraining: the coordinates at which it is zero are drawn in another colour.
     end : EndPoint
         Minimiser of the penalty on the fine-tuning data.
+
+    Examples
+    --------
+    >>> from ptft import Initialization, fine_tuning_weights, min_penalty, pretraining_weights, train
+    >>> init, beta_pt = Initialization(0.1), np.array([1.0, 0.0])
+    >>> first = train(np.eye(2), beta_pt, pretraining_weights(init, 2), tolerance=1e-4)
+    >>> X, y = np.array([[1.0, 0.5]]), np.ones(1)
+    >>> second = train(X, y, fine_tuning_weights(first.weights, 0.0), tolerance=1e-4)
+    >>> fig = training(first, second, beta_pt, min_penalty(X, y, init.k(beta_pt)))
+    >>> [ax.get_title() for ax in fig.axes]
+    ['Pretraining', 'Fine-tuning']
     """
     fig, axes = figure(1, 2, height=3.0)
     active = beta_pt != 0
@@ -96,6 +115,15 @@ def penalty_scales(beta_pt: np.ndarray, panels: Mapping[str, Mapping[str, np.nda
     ----------
     beta_pt : ndarray, shape (m,)
     panels : mapping from the title of a panel to its curves, {label: sqrt(k) of shape (m,)}
+
+    Examples
+    --------
+    >>> from ptft import Initialization
+    >>> beta_pt = np.geomspace(1e-2, 1, 20)
+    >>> scales = {f"{c:g}": Initialization(c).sqrt_k(beta_pt) for c in (0.1, 1.0)}
+    >>> fig = penalty_scales(beta_pt, {"absolute scale": scales})
+    >>> len(fig.axes[0].lines)
+    2
     """
     fig, axes = figure(1, len(panels), height=3.0, sharey=True)
     for ax, (title, curves) in zip(axes[0], panels.items(), strict=True):
@@ -115,6 +143,14 @@ def measure_curves(x: np.ndarray, elasticity: Mapping[str, tuple[np.ndarray, np.
     x : ndarray, shape (m,)
         Values of |beta_ft|/sqrt(k).
     elasticity : mapping from a label to (|beta_pt|/c_pt, kappa), two arrays of one shape
+
+    Examples
+    --------
+    >>> from ptft import Initialization
+    >>> x = np.geomspace(0.1, 10, 20)
+    >>> fig = measure_curves(x, {"lambda = 0": (x, Initialization(1.0).kappa(x))})
+    >>> len(fig.axes)
+    2
     """
     fig, axes = figure(1, 2, height=2.7)
     left, right = axes[0]
@@ -134,6 +170,14 @@ def triangle(paths: Mapping[str, Measures]) -> Figure:
     ----------
     paths : mapping from a label to `Measures` of shape (m,), in the order of the path
         The first point of each path is marked with a disc, the last with a square.
+
+    Examples
+    --------
+    >>> from ptft import Initialization
+    >>> from ptft.regimes import measures
+    >>> fig = triangle({"from rich to lazy": measures(1.0, 1.0, Initialization(np.geomspace(1e-3, 1e2, 20)))})
+    >>> [text.get_text() for text in fig.axes[0].texts]
+    ['I', 'II', 'III', 'IV']
     """
     fig, axes = figure(1, 1, height=4.2)
     ax = axes[0, 0]
@@ -162,6 +206,14 @@ def phase_portraits(portraits: Sequence[PhasePortrait]) -> Figure:
     ----------
     portraits : sequence of PhasePortrait
         Those with beta_pt = 0 fill one row, as their pretraining dependence is zero; the others fill two.
+
+    Examples
+    --------
+    >>> from ptft.regimes import phase_portrait
+    >>> c, relative = np.geomspace(1e-3, 10, 9), np.linspace(-0.9, 1, 7)
+    >>> fig = phase_portraits([phase_portrait(c, relative, gamma) for gamma in (0.0, 1.0)])
+    >>> len(fig.axes)  # two measures, two values of gamma_ft, and two scales of colour
+    6
     """
     gammas = sorted({portrait.gamma_ft for portrait in portraits})
     coordinates = sorted({portrait.beta_pt for portrait in portraits}, reverse=True)

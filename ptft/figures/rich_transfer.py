@@ -36,6 +36,13 @@ def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw
     """Test loss of the target against time for one draw, without and with pretraining, one row per figure (Figure 3).
 
     Solid: the finite network; dashed: the mean-field theory. One colour for each gamma_2.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> from ptft.infinite_width.rich_tables import read_table
+    >>> len(loss_curves(read_table(results_file("rich_transfer.parquet"))[0]).axes)
+    4
     """
     fig, axes = figure(len(names), 2, height=2.5, sharex="row", sharey="row")
     for row, name in zip(axes, names, strict=True):
@@ -50,7 +57,18 @@ def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw
 
 
 def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
-    """Loss curves on images with and without pretraining, and the density of preactivations after it (Figure 4)."""
+    """Loss curves on images with and without pretraining, and the density of preactivations after it (Figure 4).
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> from ptft.infinite_width.rich_tables import read_table
+    >>> from ptft.infinite_width.rich_transfer import untrained_preactivations
+    >>> table, _ = read_table(results_file("rich_transfer.parquet"))
+    >>> fig = images(table, untrained_preactivations(np.ones((1, 4))))
+    >>> [ax.get_title() for ax in fig.axes]
+    ['after pretraining', 'from scratch', 'preactivations']
+    """
     fig, axes = figure(1, 3, height=2.8)
     axes[0, 1].sharey(axes[0, 0])
     for ax, start in zip(axes[0], ("centred", "scratch"), strict=False):
@@ -75,6 +93,14 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
     """Last test loss after pretraining over that from random neurons, draw by draw, against gamma_2.
 
     One panel per figure; lines join geometric means over draws. Below 1, pretraining helps.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> from ptft.infinite_width.rich_tables import read_table
+    >>> fig = gains(read_table(results_file("rich_transfer.parquet"))[0])
+    >>> [ax.get_title() for ax in fig.axes]
+    ['3a: linear, then square', '3b: degree 5, then degree 2', '4: classes 1/2, then 8/9']
     """
     fig, axes = figure(1, len(names), height=2.7, sharey=True)
     for ax, name in zip(axes[0], names, strict=True):
@@ -102,6 +128,14 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     """Last test loss against the number of target examples, means over draws with their standard deviation (Figure 5).
 
     Left: after pretraining (solid) and from random neurons (dashed). Right: the ratio of the two, draw by draw.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> from ptft.infinite_width.rich_tables import read_table
+    >>> fig = sample_sizes(read_table(results_file("rich_transfer.parquet"))[0])
+    >>> [ax.get_ylabel() for ax in fig.axes]
+    ['last target test loss', 'target loss, over scratch']
     """
     fig, (axes,) = figure(1, 2, height=3.0)
     values = gammas(table, "5")
@@ -138,6 +172,14 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
     P2 : mapping
         Number of target examples for each figure that is shown.
     kind : str
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> from ptft.infinite_width.rich_tables import read_table
+    >>> fig = forgetting(read_table(results_file("rich_transfer.parquet"))[0], {"3a": 100})
+    >>> fig.axes[0].get_title()
+    'Figure 3a'
     """
     fig, axes = figure(1, len(P2), height=2.6)
     for ax, (name, size) in zip(axes[0], P2.items(), strict=True):
@@ -156,7 +198,16 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
 
 
 def live(pairs: Mapping[str, tuple[Run, Run]]) -> Figure:
-    """Train and test losses of theory (dashed) and network (solid), one panel for each pair of runs."""
+    """Train and test losses of theory (dashed) and network (solid), one panel for each pair of runs.
+
+    Examples
+    --------
+    >>> from ptft.infinite_width import Task, train, weight_particles
+    >>> X = np.random.default_rng(0).standard_normal((20, 4))
+    >>> run = train(weight_particles(4, 100), Task(X[:10], X[:10, 0], X[10:], X[10:, 0]), 1.0, [0.0, 1.0, 10.0])
+    >>> len(live({"one task": (run, run)}).axes[0].lines)  # train and test, of theory and network
+    4
+    """
     fig, axes = figure(1, len(pairs), height=2.5)
     for ax, (title, runs) in zip(axes[0], pairs.items(), strict=True):
         for (kind, look), run in zip(STYLES.items(), runs[::-1], strict=True):

@@ -44,7 +44,14 @@ _PARAMETERS: Any = {
 
 
 def style() -> None:
-    """Use this style from now on; in a notebook, figures become SVG on the page and PDF on paper."""
+    """Use this style from now on; in a notebook, figures become SVG on the page and PDF on paper.
+
+    Examples
+    --------
+    >>> style()
+    >>> mpl.rcParams["axes.grid"]
+    True
+    """
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
     mpl.rcParams.update(_PARAMETERS)
     try:
@@ -57,19 +64,43 @@ def style() -> None:
 
 
 def figure(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any) -> tuple[Figure, np.ndarray]:
-    """A full-width figure and its (rows, columns) array of axes; `height` in inches of one row."""
+    """A full-width figure and its (rows, columns) array of axes; `height` in inches of one row.
+
+    Examples
+    --------
+    >>> fig, axes = figure(2, 3)
+    >>> axes.shape, float(fig.get_size_inches()[0]) == WIDTH
+    ((2, 3), True)
+    """
     import matplotlib.pyplot as plt
 
     return plt.subplots(rows, columns, figsize=(WIDTH, height * rows), squeeze=False, **options)
 
 
 def ordered_colors(count: int) -> list[Any]:
-    """`count` colours from dark to light for values with an order (viridis, which is even in lightness)."""
+    """`count` colours from dark to light for values with an order (viridis, which is even in lightness).
+
+    Examples
+    --------
+    >>> dark, middle, light = (sum(color[:3]) for color in ordered_colors(3))
+    >>> bool(dark < middle < light)
+    True
+    """
     return [mpl.colormaps["viridis"](x) for x in np.linspace(0.0, 0.85, count)]
 
 
 def save(fig: Figure, path: str | Path) -> None:
-    """Write `fig` in the format of the suffix of `path`, whole or not at all."""
+    """Write `fig` in the format of the suffix of `path`, whole or not at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> fig, _ = figure()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(fig, Path(folder, "empty.svg"))
+    ...     print([file.name for file in Path(folder).iterdir()])
+    ['empty.svg']
+    """
     path, image = Path(path), io.BytesIO()
     fig.savefig(image, format=path.suffix[1:], metadata={"Date": None} if path.suffix == ".svg" else None)
     write_whole(path, image.getvalue())

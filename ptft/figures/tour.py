@@ -27,6 +27,12 @@ def penalties(inits: Mapping[str, Initialization], a_pt: float, size: float) -> 
     a_pt : float
     size : float
         Coefficients are drawn up to here; the penalties are in units of that of the second coefficient there.
+
+    Examples
+    --------
+    >>> fig = penalties({"small": Initialization(1e-3), "large": Initialization(1.0)}, a_pt=1.0, size=3.0)
+    >>> [ax.get_title() for ax in fig.axes]
+    ['small', 'large']
     """
     fig, axes = figure(1, len(inits), height=2.6, sharey=True)
     z = np.linspace(-size, size, 201)
@@ -41,7 +47,17 @@ def penalties(inits: Mapping[str, Initialization], a_pt: float, size: float) -> 
 
 
 def errors(curves: Mapping[str, ReplicaCurve], points: Mapping[str, Sequence[SimulatedPoint]]) -> Figure:
-    """Predicted error against the data scale (lines), and every simulated error (points), by the same names."""
+    """Predicted error against the data scale (lines), and every simulated error (points), by the same names.
+
+    Examples
+    --------
+    >>> from ptft import SpikeSlab, replica_curve, simulate
+    >>> task, init = SpikeSlab(), Initialization(1e-3)
+    >>> curve, point = replica_curve([0.1, 0.3], task, init), simulate(task, init, 0.2, 50, 0)
+    >>> fig = errors({"small": curve}, {"small": [point]})
+    >>> len(fig.axes[0].lines)  # the prediction, and the simulations
+    2
+    """
     fig, axes = figure(1, 1, height=3.2)
     ax = axes[0, 0]
     for i, (name, curve) in enumerate(curves.items()):

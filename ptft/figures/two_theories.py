@@ -23,7 +23,16 @@ class BothCurves:
 
 
 def both_losses(alpha: np.ndarray, panels: Mapping[str, Mapping[str, BothCurves]]) -> Figure:
-    """Loss against data, a panel for each kind of task and a colour for each label; points are means +- 2 s.e."""
+    """Loss against data, a panel for each kind of task and a colour for each label; points are means +- 2 s.e.
+
+    Examples
+    --------
+    >>> alpha = np.linspace(0, 1, 11)
+    >>> both = BothCurves(diagonal=1 - alpha, dense=1 - alpha**2)
+    >>> fig = both_losses(alpha, {"sparse": {"no overlap": both}, "dense": {"no overlap": both}})
+    >>> [ax.get_title() for ax in fig.axes]
+    ['sparse', 'dense']
+    """
     fig, axes = figure(1, len(panels), height=3.2, sharey=True)
     for ax, (title, curves) in zip(axes[0], panels.items(), strict=True):
         ax.plot(alpha, 1 - alpha, color="black", linestyle=":", linewidth=1.0)
@@ -53,7 +62,14 @@ def both_losses(alpha: np.ndarray, panels: Mapping[str, Mapping[str, BothCurves]
 
 
 def lazy_limit(scales: np.ndarray, distance: Mapping[str, np.ndarray]) -> Figure:
-    """Distance of each end point from that of its limit, as fine-tuning of the diagonal network becomes lazier."""
+    """Distance of each end point from that of its limit, as fine-tuning of the diagonal network becomes lazier.
+
+    Examples
+    --------
+    >>> fig = lazy_limit(np.array([1.0, 10.0]), {"diagonal": np.array([1e-2, 1e-4])})
+    >>> fig.axes[0].get_xscale()
+    'log'
+    """
     fig, axes = figure(1, 1, height=2.8)
     ax = axes[0, 0]
     for i, ((label, values), color, marker) in enumerate(zip(distance.items(), COLORS, "os^", strict=False)):

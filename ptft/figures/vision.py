@@ -42,6 +42,14 @@ def examples(images: np.ndarray, labels: np.ndarray, marked: Sequence[int]) -> F
     images : ndarray (N, H, W), grey
     labels : ndarray (N,)
     marked : classes to frame
+
+    Examples
+    --------
+    >>> from ptft.vision import load
+    >>> digits = load("digits")
+    >>> fig = examples(digits.train_images[:, 0].numpy(), digits.train_labels.numpy(), marked=[3, 8])
+    >>> len(fig.axes)
+    10
     """
     classes = np.unique(labels)
     fig, axes = figure(1, len(classes), height=1.0)
@@ -62,6 +70,14 @@ def accuracy_curves(table: pd.DataFrame, knobs: Sequence[str], column: str = "ac
     table : DataFrame, as `ptft.vision.read_table` returns it
     knobs : those to show, of which the table may lack some
     column : "accuracy" or "accuracy_recalibrated"
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> from ptft.vision import read_table
+    >>> table, _ = read_table(results_file("vision.parquet"))
+    >>> len(accuracy_curves(table, ("kappa", "c")).axes)
+    2
     """
     shown = [knob for knob in knobs if knob in knobs_of(table)]
     fig, axes = figure(1, len(shown), height=3.2, sharey=True)
@@ -75,7 +91,16 @@ def accuracy_curves(table: pd.DataFrame, knobs: Sequence[str], column: str = "ac
 
 
 def beside_published(table: pd.DataFrame) -> Figure:
-    """Accuracy by the factor of all parameters after pretraining: as trained, recalibrated, and as published."""
+    """Accuracy by the factor of all parameters after pretraining: as trained, recalibrated, and as published.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> from ptft.vision import read_table
+    >>> fig = beside_published(read_table(results_file("vision.parquet"))[0])
+    >>> [ax.get_title() for ax in fig.axes]
+    ['here, as trained', 'here, recalibrated', 'CIFAR-100, published']
+    """
     values = values_of(table, "weights") if "weights" in knobs_of(table) else [1.0]
     every = sorted({*values, *PUBLISHED_SCALING})
     fig, axes = figure(1, 3, height=3.2, sharey=True)
@@ -95,7 +120,16 @@ def beside_published(table: pd.DataFrame) -> Figure:
 
 
 def trends(table: pd.DataFrame) -> Figure:
-    """Change of accuracy per doubling of each knob, with its 95 % interval over class splits, for each n."""
+    """Change of accuracy per doubling of each knob, with its 95 % interval over class splits, for each n.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> from ptft.vision import read_table
+    >>> table, _ = read_table(results_file("vision.parquet"))
+    >>> len(trends(table).axes) == len(knobs_of(table))
+    True
+    """
     knobs = knobs_of(table)
     fig, axes = figure(1, len(knobs), height=2.8, sharey=True)
     looks = (("o", COLORS[0], "as trained"), ("s", COLORS[1], "recalibrated"))
@@ -121,6 +155,14 @@ def dimensions(representations: pd.DataFrame, n: int) -> Figure:
     representations : DataFrame, as `ptft.vision.read_table` returns it
     n : int
         Number of fine-tuning images.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> from ptft.vision import read_table
+    >>> table, _ = read_table(results_file("representations.parquet"))
+    >>> len(dimensions(table, n=100).axes) == 3 * len(knobs_of(table))
+    True
     """
     knobs = knobs_of(representations)
     stages = list(dict.fromkeys(representations["stage"].tolist()))
@@ -152,6 +194,14 @@ def signature_curves(runs: pd.DataFrame) -> Figure:
     Parameters
     ----------
     runs : DataFrame, as `ptft.vision.signature` returns it
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> from ptft.vision import read_table, signature
+    >>> runs = signature(read_table(results_file("representations.parquet"))[0])
+    >>> len(signature_curves(runs).axes) == 2 * len(knobs_of(runs))
+    True
     """
     knobs = knobs_of(runs)
     rows = {"change": "ln(PR after / before)", "inherited": "ENSD / PR after"}

@@ -174,9 +174,27 @@ def transfer(
     Run
         `source_loss` is the test loss on the first task of <z phi(h)>/gamma_1, centred as in the first stage.
 
-    Raises, Warns
-    -------------
-    As `train`.
+    Raises
+    ------
+    ValueError
+        As `train`, and if `carry` is unknown.
+
+    Warns
+    -----
+    UserWarning
+        As `train`.
+
+    Examples
+    --------
+    >>> from ptft.infinite_width import weight_particles
+    >>> X = np.random.default_rng(0).standard_normal((40, 5))
+    >>> tasks = [Task(X[:20], X[:20, i], X[20:], X[20:, i]) for i in (0, 1)]  # one coordinate, then another
+    >>> first = train(weight_particles(5, 500), tasks[0], 1.0, [0.0, 100.0])
+    >>> second = transfer(first, tasks[1], 1.0, [0.0, 100.0])
+    >>> bool(second.train_loss[-1] < 0.01)  # learned
+    True
+    >>> bool(second.source_loss[-1] > second.source_loss[0])  # and the first forgotten
+    True
     """
     start = source.end
     if one_of(carry, "carry", CARRY) == "reset":

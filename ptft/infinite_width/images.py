@@ -60,6 +60,12 @@ def class_pair_tasks(
         If a number is not allowed, or there are too few images.
     FileNotFoundError
         If there are no files of the data set.
+
+    Examples
+    --------
+    >>> first, second = class_pair_tasks((3, 9), (3, 8), P1=20, P2=10)  # of the digits
+    >>> first.X.shape, first.y[:4], second.X.shape
+    ((20, 64), array([-1.,  1., -1.,  1.]), (10, 64))
     """
     sizes = {"P1": P1, "P2": P2} | ({} if n_test is None else {"n_test": n_test})
     for parameter, size in sizes.items():

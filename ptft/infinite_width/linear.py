@@ -47,6 +47,11 @@ def spike_size(gamma_1: ArrayLike, nu_1: ArrayLike, kind: str = "exact") -> np.n
 
     Arguments and kinds as in `source_coefficients`.
 
+    Raises
+    ------
+    ValueError
+        If an argument is negative or not finite, or `kind` is unknown.
+
     Examples
     --------
     >>> spike_size(4.0, 0.5).round(3), spike_size(4.0, 0.5, "caption").round(3)
@@ -114,6 +119,17 @@ def feature_moment(b: ArrayLike) -> np.ndarray:
     Returns
     -------
     ndarray, shape (D, D)
+
+    Raises
+    ------
+    ValueError
+        If an entry of b is not finite, or b is not a vector.
+
+    Examples
+    --------
+    >>> feature_moment([0.0, np.sqrt(3.0)]).round(6)  # a neuron grows along b only
+    array([[1., 0.],
+           [0., 2.]])
     """
     b = real_array(b, "b", ndim=1)
     return np.eye(b.size) + np.outer(b, b) / (1 + np.sqrt(1 + b @ b))
@@ -197,6 +213,11 @@ def rich_limit_loss(nu_1: ArrayLike, alphas: Numbers = (1.0, 0.0)) -> np.ndarray
     -------
     ndarray of the broadcast shape
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> rich_limit_loss([0.3, 1.0], (0.8, 0.0)).round(12)
@@ -234,6 +255,16 @@ def budgeted_loss(
     Returns
     -------
     ndarray of the broadcast shape
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> budgeted_loss(0.5, (0.8, 0.0), [0.0, 5.0, 500.0], 0.5).round(3)  # richness helps, too much of it harms
+    array([0.501, 0.382, 0.607])
     """
     ridge = positive_array(relative_ridge, "relative_ridge") * (1 + spike_size(gamma_1, nu_1, kind))
     return fine_tuning_loss(nu_2, alphas, source_coefficients(gamma_1, nu_1, kind), ridge)
@@ -243,6 +274,11 @@ def optimal_gamma_1(
     nu_2: ArrayLike, alphas: Numbers, nu_1: float, relative_ridge: float = 0.02, kind: str = "exact"
 ) -> np.ndarray:
     """The gamma_1 with the smallest `budgeted_loss`, for each nu_2; inf where the loss falls up to gamma_1 = 1e4.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
 
     Examples
     --------
@@ -290,6 +326,11 @@ def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike, ridge: float = 0.
     -------
     ndarray, shape (D,)
 
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or outside its range, or shapes do not match.
+
     Examples
     --------
     >>> kernel_end_point([[1.0, 1.0]], [1.0], [[3.0, 0.0], [0.0, 1.0]])
@@ -313,6 +354,16 @@ def regression_loss(M: np.ndarray, X: ArrayLike, t: ArrayLike, ridge: float = 0.
     t : array_like, shape (D,)
     ridge : float, default 0
         lambda, as in `fine_tuning_loss`.
+
+    Raises
+    ------
+    ValueError
+        As `kernel_end_point`.
+
+    Examples
+    --------
+    >>> round(regression_loss(np.eye(2), [[1.0, 0.0]], [0.6, 0.8]), 6)  # the second coordinate is not seen
+    0.64
     """
     X, t = real_array(X, "X", ndim=2), real_array(t, "t", ndim=1)
     return float(np.sum((kernel_end_point(X, X @ t, M, ridge) - t) ** 2))

@@ -34,6 +34,16 @@ class TorchSystem:
     ------
     ValueError
         If the particles hold functions.
+
+    Examples
+    --------
+    >>> from ptft.infinite_width import weight_particles
+    >>> X = np.eye(3)
+    >>> system = TorchSystem(weight_particles(3, 100), [X], np.ones(3), 1.0, "cpu")
+    >>> before = system.outputs()[0]
+    >>> system.step(1.0)
+    >>> bool(np.all(system.outputs()[0] > before))  # towards 1
+    True
     """
 
     def __init__(

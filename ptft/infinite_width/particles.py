@@ -87,7 +87,13 @@ class Particles:
 
 
 def activate(h: np.ndarray, activation: str) -> np.ndarray:
-    """phi(h): max(h, 0), or h itself."""
+    """phi(h): max(h, 0), or h itself.
+
+    Examples
+    --------
+    >>> activate(np.array([-1.0, 2.0]), "relu")
+    array([0., 2.])
+    """
     return np.maximum(h, 0) if activation == "relu" else h
 
 
@@ -114,6 +120,17 @@ def weight_particles(
         infinite width. Chosen here; the published choice is unknown.
     dtype : default float32
         Enough for losses down to about 1e-9; take float64 where gamma is below 1e-2.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range, or the activation is unknown.
+
+    Examples
+    --------
+    >>> particles = weight_particles(D=10, S=2000)
+    >>> particles.state.shape, bool(abs(particles.output(np.ones((1, 10)))[0]) < 1e-6)  # 0 but for rounding
+    ((2000, 10), True)
     """
     whole_number(D, "D", 1)
     one_of(activation, "activation", ACTIVATIONS)
@@ -129,7 +146,19 @@ def finite_network(
     activation: str = "relu",
     dtype: DTypeLike = np.float32,
 ) -> Particles:
-    """A finite network of N neurons with independent random weights: `weight_particles` that are not mirrored."""
+    """A finite network of N neurons with independent random weights: `weight_particles` that are not mirrored.
+
+    Raises
+    ------
+    ValueError
+        As `weight_particles`.
+
+    Examples
+    --------
+    >>> network = finite_network(D=10, N=2000)
+    >>> bool(network.output(np.ones((1, 10)))[0] != 0)  # of order 1/sqrt(N)
+    True
+    """
     return weight_particles(D, N, seed, activation, mirrored=False, dtype=dtype)
 
 
@@ -148,6 +177,17 @@ def function_particles(
         Every input at which the particles are trained or read: train and test data of all tasks.
     S, seed, activation, dtype
         As in `weight_particles`. A step costs S P n operations here and S P D there.
+
+    Raises
+    ------
+    ValueError
+        If a point is not finite, a number is outside its range, or the activation is unknown.
+
+    Examples
+    --------
+    >>> particles = function_particles(np.ones((1, 10)), S=2000)
+    >>> particles.state.shape, bool(abs(particles.state.std() - 1) < 0.1)  # h ~ N(0, |x|^2/D)
+    ((2000, 1), True)
     """
     points = real_array(points, "points", ndim=2)
     one_of(activation, "activation", ACTIVATIONS)
@@ -177,7 +217,20 @@ def _particles(
 
 
 def feature_kernel(particles: Particles, X: ArrayLike, X_other: ArrayLike | None = None) -> np.ndarray:
-    """Phi(x, x') = <phi(h(x)) phi(h(x'))> between the rows of X and of X_other (X itself by default), float64."""
+    """Phi(x, x') = <phi(h(x)) phi(h(x'))> between the rows of X and of X_other (X itself by default), float64.
+
+    Raises
+    ------
+    ValueError
+        If X is not finite or does not fit the particles.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 0.0], [0.0, 2.0]])
+    >>> K = feature_kernel(weight_particles(2, 20_000), X)
+    >>> bool(np.all(np.abs(K - arccosine_kernel(X)) < 0.05))
+    True
+    """
     phi = activate(particles.preactivations(X), particles.activation)
     other = phi if X_other is None else activate(particles.preactivations(X_other), particles.activation)
     return (phi.T @ other).astype(np.float64) / len(phi)
@@ -187,6 +240,11 @@ def arccosine_kernel(X: ArrayLike, X_other: ArrayLike | None = None) -> np.ndarr
     """`feature_kernel` of random ReLU features at infinite width: |x||x'|/(2 pi D) (sin a + (pi - a) cos a).
 
     a is the angle between x and x'.
+
+    Raises
+    ------
+    ValueError
+        If an input is not finite.
 
     Examples
     --------
@@ -218,6 +276,16 @@ def kernel_regression(K: ArrayLike, K_test: ArrayLike, y: ArrayLike, relative_ri
     Returns
     -------
     ndarray, shape (T,)
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or outside its range, or shapes do not match.
+
+    Examples
+    --------
+    >>> kernel_regression(np.eye(2), [[1.0, 0.0], [0.5, 0.5]], [1.0, -1.0]).round(4)
+    array([1., 0.])
     """
     K, y = regression(K, y)
     K_test = real_array(K_test, "K_test", ndim=2)

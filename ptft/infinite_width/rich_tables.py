@@ -39,6 +39,13 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         If there is no such file.
     ValueError
         If it is not a table of ``python -m ptft.infinite_width``, or one of another format.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> table, made = read_table(results_file("rich_transfer.parquet"))
+    >>> list(table) == list(COLUMNS)
+    True
     """
     return stored_table.read_table(path, MADE_BY, FORMAT)
 
@@ -52,6 +59,13 @@ def curves(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd
     ------
     ValueError
         If there is no such run, or the columns leave more than one run of a draw.
+
+    Examples
+    --------
+    >>> point = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0, "scratch")
+    >>> rows = [(*point, "test_loss", x, value) for x, value in ((0.0, 1.0), (2.0, 0.5))]
+    >>> curves(pd.DataFrame(rows, columns=list(COLUMNS)), figure="3a")[0].to_dict()  # draw 0, by time
+    {0.0: 1.0, 2.0: 0.5}
     """
     rows = _rows(table, quantity, point)
     require(not rows.duplicated(["draw", "x"]).any(), "point", str(point), "the columns of one run of each draw")
@@ -59,7 +73,20 @@ def curves(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd
 
 
 def ends(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd.Series:
-    """The last value of `curves` for each draw, or the value of a quantity without x."""
+    """The last value of `curves` for each draw, or the value of a quantity without x.
+
+    Raises
+    ------
+    ValueError
+        As `curves`.
+
+    Examples
+    --------
+    >>> point = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0, "scratch")
+    >>> rows = [(*point, "test_loss", x, value) for x, value in ((0.0, 1.0), (2.0, 0.5))]
+    >>> ends(pd.DataFrame(rows, columns=list(COLUMNS)), figure="3a").to_dict()
+    {0: 0.5}
+    """
     if _rows(table, quantity, point)["x"].notna().any():
         return curves(table, quantity, **point).iloc[-1]
     rows = _rows(table, quantity, point)
@@ -68,24 +95,56 @@ def ends(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd.S
 
 
 def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
-    """The table as if training had ended at a time: what `ends` then gives are losses up to it."""
+    """The table as if training had ended at a time: what `ends` then gives are losses up to it.
+
+    Examples
+    --------
+    >>> point = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0, "scratch")
+    >>> rows = [(*point, "test_loss", x, value) for x, value in ((0.0, 1.0), (1.0, 0.7), (2.0, 0.5))]
+    >>> ends(at_time(pd.DataFrame(rows, columns=list(COLUMNS)), 1.5), figure="3a").to_dict()
+    {0: 0.7}
+    """
     return table[~(table["x"] > time)]
 
 
 def gammas(table: pd.DataFrame, figure: str) -> list[float]:
-    """The values of gamma_2 that a figure has."""
+    """The values of gamma_2 that a figure has.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> gammas(read_table(results_file("rich_transfer.parquet"))[0], "3a")
+    [0.1, 0.5, 1.0, 2.0]
+    """
     values = table.loc[(table["figure"] == figure) & (table["gamma_2"] > 0), "gamma_2"]
     return sorted(values.unique().tolist())
 
 
 def by_gamma(table: pd.DataFrame, quantity: str = "test_loss", *, figure: str, **point: Any) -> pd.DataFrame:
-    """`ends` with a row for each gamma_2 and a column for each draw."""
+    """`ends` with a row for each gamma_2 and a column for each draw.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> table, _ = read_table(results_file("rich_transfer.parquet"))
+    >>> last = by_gamma(table, figure="3a", kind="network", start="scratch")
+    >>> list(last.index) == gammas(table, "3a"), bool((last > 0).all(axis=None))
+    (True, True)
+    """
     values = gammas(table, figure)
     return pd.DataFrame([ends(table, quantity, figure=figure, gamma_2=g, **point) for g in values], index=values)
 
 
 def ratios(table: pd.DataFrame, *, start: str = "centred", **point: Any) -> pd.DataFrame:
-    """Last target test loss from `start` over that from random neurons, `by_gamma`: below 1, pretraining helps."""
+    """Last target test loss from `start` over that from random neurons, `by_gamma`: below 1, pretraining helps.
+
+    Examples
+    --------
+    >>> point = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0)
+    >>> rows = [(*point, start, "test_loss", 0.0, x) for start, x in (("scratch", 0.5), ("centred", 0.25))]
+    >>> ratios(pd.DataFrame(rows, columns=list(COLUMNS)), figure="3a").loc[1.0].to_dict()
+    {0: 0.5}
+    """
     return by_gamma(table, start=start, **point) / by_gamma(table, start="scratch", **point)
 
 
@@ -94,8 +153,8 @@ def spread(values: pd.Series, digits: int = 2) -> str:
 
     Examples
     --------
-    >>> spread(pd.Series([1.0, 1.5]))
-    '$1.25 \\pm 0.35$'
+    >>> print(spread(pd.Series([1.0, 1.5])))
+    $1.25 \\pm 0.35$
     """
     return f"${values.mean():.{digits}f} \\pm {values.std():.{digits}f}$"
 
@@ -104,6 +163,13 @@ def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
     """Largest relative difference of the test losses of network and theory over all times, one for each run and draw.
 
     Times after either has come to its end are left out.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> table, _ = read_table(results_file("rich_transfer.parquet"))
+    >>> bool(disagreements(table, figure="3a", start="scratch", gamma_2=0.1).max() < 0.5)
+    True
     """
     columns = [*(c for c in POINT if c != "kind"), "x"]
     rows = table[table["quantity"] == "test_loss"]

@@ -78,6 +78,17 @@ def setting(figure: str, dataset: str = "digits", P1: int | None = None) -> Sett
         Images of Figures 4 and 5 as `ptft.vision.load` names them; the digits are few, so their tasks are smaller.
     P1 : int, optional
         Source examples of Figures 4 and 5 instead of those of the setting.
+
+    Raises
+    ------
+    ValueError
+        If the figure is unknown.
+
+    Examples
+    --------
+    >>> one = setting("3a")
+    >>> one.P1, one.P2, one.gamma_2
+    (1000, (100,), (0.1, 0.5, 1.0, 2.0))
     """
     one_of(figure, "figure", FIGURES)
     if figure in GAUSSIAN:
@@ -90,7 +101,19 @@ def setting(figure: str, dataset: str = "digits", P1: int | None = None) -> Sett
 
 
 def tasks(setting: Setting, draw: int = 0, root: str | Path | None = None) -> tuple[Task, Task]:
-    """Source and target task of one draw; the target has the largest P2 of the setting, see `first_examples`."""
+    """Source and target task of one draw; the target has the largest P2 of the setting, see `first_examples`.
+
+    Raises
+    ------
+    ValueError
+        If `draw` is not a whole number, or the images do not suffice.
+
+    Examples
+    --------
+    >>> source, target = tasks(setting("3a"))
+    >>> source.X.shape, target.X.shape
+    ((1000, 100), (100, 100))
+    """
     whole_number(draw, "draw")
     P2 = max(setting.P2)
     if setting.classes is not None:
@@ -109,17 +132,37 @@ def tasks(setting: Setting, draw: int = 0, root: str | Path | None = None) -> tu
 
 
 def first_examples(task: Task, P: int) -> Task:
-    """The task with its first P training examples."""
+    """The task with its first P training examples.
+
+    Examples
+    --------
+    >>> source, target = tasks(setting("3a"))
+    >>> first_examples(target, 10).X.shape
+    (10, 100)
+    """
     return replace(task, X=task.X[:P], y=task.y[:P])
 
 
 def linear_and_square(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of Figure 3a for inputs (P, D): u and u^2, with u the first coordinate (the law of X is isotropic)."""
+    """Labels of Figure 3a for inputs (P, D): u and u^2, with u the first coordinate (the law of X is isotropic).
+
+    Examples
+    --------
+    >>> linear_and_square(np.array([[2.0, 5.0], [-3.0, 5.0]]))
+    (array([ 2., -3.]), array([4., 9.]))
+    """
     return X[:, 0], X[:, 0] ** 2
 
 
 def quintic_and_quadratic(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of Figure 3b: He_5(u) and He_2(v), of variance 1, for unit directions at a scalar product of 0.8."""
+    """Labels of Figure 3b: He_5(u) and He_2(v), of variance 1, for unit directions at a scalar product of 0.8.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).standard_normal((100_000, 2))
+    >>> [bool(abs(np.std(y) - 1) < 0.2) for y in quintic_and_quadratic(X)]
+    [True, True]
+    """
     u, v = X[:, 0], 0.8 * X[:, 0] + 0.6 * X[:, 1]
     return hermite(5, u), hermite(2, v)
 
@@ -139,13 +182,33 @@ def hermite(degree: int, u: np.ndarray) -> np.ndarray:
 
 
 def neurons(D: int, width: int, kind: str, draw: int) -> Particles:
-    """Neurons before training: mirrored particles of the theory, or a finite network, independent of each other."""
+    """Neurons before training: mirrored particles of the theory, or a finite network, independent of each other.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is unknown, or a number is outside its range.
+
+    Examples
+    --------
+    >>> theory, network = (abs(neurons(5, 1000, kind, draw=0).output(np.ones((1, 5)))[0]) for kind in KINDS)
+    >>> bool(theory < 1e-6), bool(network > 1e-3)  # mirrored particles, and random neurons
+    (True, True)
+    """
     rng = np.random.default_rng([draw, 1 + KINDS.index(one_of(kind, "kind", KINDS))])
     return weight_particles(D, width, rng) if kind == "theory" else finite_network(D, width, rng)
 
 
 def source_run(setting: Setting, task: Task, start: Particles, device: str | None = None) -> Run:
-    """Train on the source task."""
+    """Train on the source task.
+
+    Examples
+    --------
+    >>> small = replace(setting("3a"), D=4, P1=8, P2=(4,), n_test=6, t_end=10.0)
+    >>> run = source_run(small, tasks(small)[0], neurons(4, 100, "theory", draw=0))
+    >>> bool(run.train_loss[-1] < run.train_loss[0]), len(run.time) <= RECORDS
+    (True, True)
+    """
     return train(start, task, setting.gamma_1, setting.times, **_options(setting, device))
 
 
@@ -158,7 +221,17 @@ def target_run(
     draw: int = 0,
     device: str | None = None,
 ) -> Run:
-    """Train on the target task, from what the source task left (`carry`, see `transfer`), or from random neurons."""
+    """Train on the target task, from what the source task left (`carry`, see `transfer`), or from random neurons.
+
+    Examples
+    --------
+    >>> small = replace(setting("3a"), D=4, P1=8, P2=(4,), n_test=6, t_end=10.0)
+    >>> source, target = tasks(small)
+    >>> start = source_run(small, source, neurons(4, 100, "theory", draw=0))
+    >>> run = target_run(small, target, gamma_2=1.0, start=start)
+    >>> bool(run.train_loss[-1] < run.train_loss[0])
+    True
+    """
     if isinstance(start, Particles):
         return train(start, task, gamma_2, setting.times, **_options(setting, device))
     seed = np.random.default_rng([draw, 3])
@@ -171,7 +244,15 @@ def _options(setting: Setting, device: str | None) -> dict[str, Any]:
 
 
 def balance_drift(start: Particles, run: Run) -> float:
-    """How far training has moved z^2 - |w|^2, which the flow conserves in every neuron, over the growth of <z^2>."""
+    """How far training has moved z^2 - |w|^2, which the flow conserves in every neuron, over the growth of <z^2>.
+
+    Examples
+    --------
+    >>> small = replace(setting("3a"), D=4, P1=8, P2=(4,), n_test=6, t_end=10.0)
+    >>> start = neurons(4, 100, "theory", draw=0)
+    >>> balance_drift(start, source_run(small, tasks(small)[0], start)) < 0.1
+    True
+    """
     before, after = (p.z.astype(float) ** 2 - np.sum(p.state.astype(float) ** 2, axis=1) for p in (start, run.end))
     growth = np.mean(run.end.z.astype(float) ** 2) - np.mean(start.z.astype(float) ** 2)
     return float(np.mean(np.abs(after - before)) / abs(growth))
@@ -187,6 +268,13 @@ def compare(
     pairs : dict of gamma_2 to (theory, network)
         Runs on the target, after pretraining with the output at its start subtracted.
     sources : (theory, network)
+
+    Examples
+    --------
+    >>> small = replace(setting("3a"), D=4, P1=8, P2=(4,), n_test=6, t_end=10.0)
+    >>> pairs, sources = compare(small, gamma_2=[0.5, 1.0], width=100)
+    >>> list(pairs), len(sources)
+    ([0.5, 1.0], 2)
     """
     source, target = tasks(setting, draw)
     points = np.concatenate([source.X, source.X_test, target.X, target.X_test])
@@ -228,7 +316,19 @@ def preactivations(particles: Particles, X: ArrayLike) -> Law:
 
 
 def untrained_preactivations(X: ArrayLike) -> Law:
-    """The same at infinite width before training: h ~ N(0, |x|^2/D), a mixture if inputs X (P, D) differ in length."""
+    """The same at infinite width before training: h ~ N(0, |x|^2/D), a mixture if inputs X (P, D) differ in length.
+
+    Raises
+    ------
+    ValueError
+        If X is not finite, or an input is zero.
+
+    Examples
+    --------
+    >>> law = untrained_preactivations(np.ones((1, 3)))
+    >>> law.deviation, law.kurtosis
+    (1.0, 0.0)
+    """
     from scipy.stats import norm
 
     X = real_array(X, "X", ndim=2)

@@ -70,6 +70,12 @@ def plan(
     ------
     ValueError
         If there is no draw, or a number or a name is not allowed.
+
+    Examples
+    --------
+    >>> points = plan([rich_transfer.setting("3a")], draws=[0], width=100)
+    >>> len(points), next(iter(points)).start  # theory and network, 16 targets each
+    (34, 'source')
     """
     draws = list(dict.fromkeys(whole_number(draw, "draw") for draw in draws))
     whole_number(len(draws), "the number of draws", 1)
@@ -85,19 +91,40 @@ def plan(
 
 
 def key() -> str:
-    """Hash of what a result depends on besides its point: the version of the package, `FORMAT` and the settings."""
+    """Hash of what a result depends on besides its point: the version of the package, `FORMAT` and the settings.
+
+    Examples
+    --------
+    >>> len(key())
+    12
+    """
     figures = [rich_transfer.GAUSSIAN, rich_transfer.DIGITS, rich_transfer.PHOTOGRAPHS]
     numbers = [dataclasses.asdict(setting) for group in figures for setting in group.values()]
     return stored_table.digest([numbers, rich_transfer.RECORDS, EDGES.tolist(), FORMAT, ptft.__version__])
 
 
 def identity(points: Iterable[Point]) -> pd.DataFrame:
-    """The columns `POINT` of a plan; a table has many rows for each."""
+    """The columns `POINT` of a plan; a table has many rows for each.
+
+    Examples
+    --------
+    >>> points = plan([rich_transfer.setting("3a")], draws=[0], width=100)
+    >>> identity(points)[["figure", "kind", "gamma_2", "start"]].head(2)
+      figure    kind  gamma_2    start
+    0     3a  theory      0.0   source
+    1     3a  theory      0.1  scratch
+    """
     return pd.DataFrame(list(points), columns=list(POINT))
 
 
 def provenance_of() -> dict[str, Any]:
-    """What the provenance of a table holds before there are results."""
+    """What the provenance of a table holds before there are results.
+
+    Examples
+    --------
+    >>> provenance_of()["made by"]
+    'python -m ptft.infinite_width'
+    """
     return stored_table.provenance(MADE_BY, FORMAT, key())
 
 
@@ -144,6 +171,16 @@ def run(
         If a run fails; the message names the point.
     WorkersLost
         If workers or their scheduler were killed; what was finished is kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> small = dataclasses.replace(rich_transfer.setting("3a"), D=4, P1=8, P2=(4,), n_test=6, t_end=1.0)
+    >>> small = dataclasses.replace(small, gamma_2=(1.0,), starts=("scratch", "centred"))
+    >>> with tempfile.TemporaryDirectory() as work:
+    ...     table, made = run(plan([small], [0], width=10), work)
+    >>> list(table["start"].unique())
+    ['source', 'scratch', 'centred']
     """
     whole_number(jobs, "jobs", at_least=1)
     for setting in dict.fromkeys(points.values()):
@@ -182,6 +219,16 @@ def solve(task: Task, expected_key: str) -> None:
         If it does not see the work folder or the images.
     RuntimeError
         If training fails; the message names the point.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> small = dataclasses.replace(rich_transfer.setting("3a"), D=4, P1=8, P2=(4,), n_test=6, t_end=1.0)
+    >>> point = next(iter(plan([small], [0], width=10)))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     solve(Task(small, point, Path(folder), None, None), key())
+    ...     print(len(list(Path(folder).iterdir())))  # its losses, and its neurons
+    2
     """
     engine.start_task(key(), expected_key)
     if not task.folder.is_dir():

@@ -14,7 +14,17 @@ from ptft.files import write_whole
 
 
 def save_checkpoint(path: Path, model: ResNet, record: dict[str, Any]) -> None:
-    """Write parameters, buffers and the record (JSON types) to one file, whole or not at all."""
+    """Write parameters, buffers and the record (JSON types) to one file, whole or not at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ptft.vision import new_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_checkpoint(Path(folder, "net.safetensors"), new_model(2, seed=0), {"seed": 0})
+    ...     print(read_record(Path(folder, "net.safetensors")))
+    {'seed': 0}
+    """
     tensors = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
     write_whole(path, safetensors.torch.save(tensors, {"ptft": json.dumps(record)}))
 
@@ -28,6 +38,15 @@ def read_record(path: Path) -> dict[str, Any]:
         If there is no such file.
     ValueError
         If it is not a whole checkpoint.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ptft.vision import new_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_checkpoint(Path(folder, "net.safetensors"), new_model(2, seed=0), {"epochs": 12})
+    ...     print(read_record(Path(folder, "net.safetensors"))["epochs"])
+    12
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -43,6 +62,17 @@ def load_checkpoint(path: Path, model: ResNet) -> dict[str, Any]:
     ------
     OSError, ValueError
         As `read_record`, and if the network is another one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ptft.vision import new_model
+    >>> saved, other = new_model(2, seed=0), new_model(2, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_checkpoint(Path(folder, "net.safetensors"), saved, {"seed": 0})
+    ...     record = load_checkpoint(Path(folder, "net.safetensors"), other)
+    >>> record, bool((saved.fc.weight == other.fc.weight).all())
+    ({'seed': 0}, True)
     """
     record = read_record(path)
     try:

@@ -36,6 +36,14 @@ def compact(model: ResNet, size: tuple[int, int]) -> tuple[ResNet, dict[str, Win
         Computes the same outputs on images of this size, and on no other.
     dict
         For each convolution that was cut, by name, the rows and columns of its kernel that it kept.
+
+    Examples
+    --------
+    >>> from ptft.vision import new_model
+    >>> whole = new_model(2, seed=0)
+    >>> small, windows = compact(whole, (16, 16))
+    >>> len(windows), sum(p.numel() for p in small.parameters()) < 0.5 * sum(p.numel() for p in whole.parameters())
+    (20, True)
     """
     model = copy.deepcopy(model)
     seen: dict[str, torch.Size] = {}
@@ -60,7 +68,16 @@ def compact(model: ResNet, size: tuple[int, int]) -> tuple[ResNet, dict[str, Win
 
 
 def restore(small: ResNet, windows: dict[str, Window], model: ResNet) -> ResNet:
-    """Copy of `model` with all parameters and buffers of `small`, which `compact` made from it."""
+    """Copy of `model` with all parameters and buffers of `small`, which `compact` made from it.
+
+    Examples
+    --------
+    >>> from ptft.vision import new_model
+    >>> whole = new_model(2, seed=0)
+    >>> again = restore(*compact(whole, (16, 16)), whole)
+    >>> bool((again.layer4[0].conv1.weight == whole.layer4[0].conv1.weight).all())
+    True
+    """
     model = copy.deepcopy(model)
     state = model.state_dict()
     for key, value in small.state_dict().items():
@@ -73,7 +90,12 @@ def restore(small: ResNet, windows: dict[str, Window], model: ResNet) -> ResNet:
 
 
 def check_device(device: str) -> None:
-    """Raise a ValueError unless torch can compute on the device."""
+    """Raise a ValueError unless torch can compute on the device.
+
+    Examples
+    --------
+    >>> check_device("cpu")
+    """
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -88,6 +110,11 @@ def has_bf16(device: torch.device | str = "cpu") -> bool:
     ------
     ValueError
         If torch cannot compute on the device.
+
+    Examples
+    --------
+    >>> has_bf16("cpu") in (True, False)
+    True
     """
     check_device(str(device))
     if torch.device(device).type == "cuda":

@@ -78,6 +78,12 @@ def load(name: str = "digits", root: str | Path | None = None) -> Dataset:
         If the name is unknown.
     FileNotFoundError
         If there are no files that can be read, and none can be downloaded.
+
+    Examples
+    --------
+    >>> digits = load("digits")
+    >>> digits.train_images.shape, digits.train_labels[:4].tolist()
+    (torch.Size([1797, 1, 8, 8]), [0, 1, 2, 3])
     """
     one_of(name, "name", DATASETS)
     if name == "digits":
@@ -104,6 +110,17 @@ def normalize(images: Tensor, size: int | None = None) -> Tensor:
     """What the network sees: float32 (N, 3, H, W), resized to `size` (bilinear; kept if None), bytes mapped to [-1, 1].
 
     Grey images are repeated over the three channels.
+
+    Raises
+    ------
+    ValueError
+        If `size` is not a whole number of at least 1.
+
+    Examples
+    --------
+    >>> images = torch.tensor([0, 255], dtype=torch.uint8).reshape(2, 1, 1, 1)
+    >>> normalize(images, size=4).shape, normalize(images)[:, 0, 0, 0].tolist()
+    (torch.Size([2, 3, 4, 4]), [-1.0, 1.0])
     """
     x = images.float() / 127.5 - 1  # mean 0.5, standard deviation 0.5
     if size is not None:
@@ -119,6 +136,12 @@ def split_classes(n_classes: int, n_ft: int, seed: int) -> tuple[np.ndarray, np.
     ------
     ValueError
         If `n_ft` is below 2, or leaves fewer than 2 classes for pretraining.
+
+    Examples
+    --------
+    >>> pretraining, fine_tuning = split_classes(10, 2, seed=0)
+    >>> len(pretraining), len(fine_tuning), set(pretraining) & set(fine_tuning)
+    (8, 2, set())
     """
     whole_number(n_ft, "n_ft", 2)
     whole_number(n_classes, "n_classes", n_ft + 2)
@@ -148,6 +171,12 @@ def split_dataset(
     ------
     ValueError
         If a number is outside its range, or the images do not suffice.
+
+    Examples
+    --------
+    >>> split = split_dataset(load("digits"), n_ft=2, seed=0, n_test=100)
+    >>> len(split.pretraining_classes), split.test_images.shape
+    (8, torch.Size([100, 1, 8, 8]))
     """
     n_classes = int(dataset.train_labels.max()) + 1
     pretraining, fine_tuning = split_classes(n_classes, n_ft, seed)

@@ -31,6 +31,12 @@ def participation_ratio(A: ArrayLike) -> float:
     ------
     ValueError
         If `A` is not a finite matrix, or does not vary over samples.
+
+    Examples
+    --------
+    >>> A = np.random.default_rng(0).standard_normal((2000, 3))
+    >>> round(participation_ratio(A)), round(participation_ratio(A * [1.0, 0.0, 0.0]), 6)
+    (3, 1.0)
     """
     return 1.0 / _overlap(_centred(A, "A"), _centred(A, "A"))
 
@@ -49,6 +55,13 @@ def ensd(A: ArrayLike, B: ArrayLike) -> float:
     ------
     ValueError
         If one of them is not a finite matrix or does not vary over samples, or if their numbers of units differ.
+
+    Examples
+    --------
+    >>> A, B = np.random.default_rng(0).standard_normal((2, 2000, 4))
+    >>> A[:, 2:], B[:, :2] = 0, 0  # two units each, none in common
+    >>> round(ensd(A, A)), round(ensd(A, B), 2)
+    (2, 0.0)
     """
     a, b = _centred(A, "A"), _centred(B, "B")
     if a.shape[1] != b.shape[1]:
@@ -69,6 +82,13 @@ def activations(model: ResNet, images: Tensor, batch: int = 500) -> dict[str, np
     Returns
     -------
     dict from each name in `STAGES` to a float64 array (samples, channels x height x width)
+
+    Examples
+    --------
+    >>> from ptft.vision import new_model
+    >>> found = activations(new_model(2, seed=0), torch.zeros(3, 3, 16, 16))
+    >>> {stage: A.shape for stage, A in found.items()}["stage 4"]
+    (3, 512)
     """
     was_training = model.training
     model.eval()

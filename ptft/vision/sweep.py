@@ -139,7 +139,14 @@ AT_INITIALIZATION = ("kappa", "c")
 
 
 def grid(sample_sizes: Sequence[int] = SAMPLE_SIZES, knobs: Mapping[str, Sequence[float]] = KNOBS) -> list[Point]:
-    """All points of one seed: the baseline, the untrained control, and each knob's values, at each sample size."""
+    """All points of one seed: the baseline, the untrained control, and each knob's values, at each sample size.
+
+    Examples
+    --------
+    >>> points = grid([10, 20], {"kappa": (0.5, 2.0)})
+    >>> len(points), points[0]
+    (8, Point(knob='baseline', value=1.0, n=10))
+    """
     settings = [BASELINE, UNTRAINED, *((knob, value) for knob, values in knobs.items() for value in values)]
     return [Point(knob, value, n) for (knob, value), n in itertools.product(settings, sample_sizes)]
 
@@ -151,6 +158,11 @@ def part(name: str) -> dict[str, tuple[float, ...]]:
     ------
     ValueError
         If there is no such knob.
+
+    Examples
+    --------
+    >>> part("kappa")
+    {'kappa': (0.25, 0.5, 2.0)}
     """
     knobs = KNOBS | CONTROLS
     one_of(name, "part", ("all", *knobs))
@@ -158,14 +170,28 @@ def part(name: str) -> dict[str, tuple[float, ...]]:
 
 
 def start_of(point: Point) -> Start:
-    """The setting of the pretraining from which a point starts: knobs after pretraining share the baseline's."""
+    """The setting of the pretraining from which a point starts: knobs after pretraining share the baseline's.
+
+    Examples
+    --------
+    >>> start_of(Point("kappa", 0.5, 10)), start_of(Point("gamma", 0.1, 10))
+    (('kappa', 0.5), ('baseline', 1.0))
+    """
     return (point.knob, point.value) if point.knob in (*AT_INITIALIZATION, UNTRAINED[0]) else BASELINE
 
 
 def pretrain_point(
     protocol: Protocol, split: Split, seed: int, start: Start = BASELINE, device: str = "cpu"
 ) -> Training:
-    """Pretrain from the initialization that `start` = (knob, value) scales; the untrained control takes no step."""
+    """Pretrain from the initialization that `start` = (knob, value) scales; the untrained control takes no step.
+
+    Examples
+    --------
+    >>> quick = dataclasses.replace(DIGITS, size=8, pretraining_images=32, pretraining_cap=1)
+    >>> trained = pretrain_point(quick, quick.split(0), 0, start=("kappa", 0.5))
+    >>> trained.epochs, trained.stopped_by
+    (1, 'cap')
+    """
     model = new_model(split.n_classes, seed)
     knob, value = start
     if knob == "kappa":
@@ -203,6 +229,13 @@ def fine_tune_point(
     ------
     ValueError
         If n exceeds the pool.
+
+    Examples
+    --------
+    >>> quick = dataclasses.replace(DIGITS, size=8, n_measured=10, fine_tuning_cap=1)
+    >>> found = fine_tune_point(quick, quick.split(0), 0, new_model(10, seed=0), Point("gamma", 0.1, 4))
+    >>> found["epochs"], [one["stage"] for one in found["stages"]][:2]
+    (1, ['stem', 'stage 1'])
     """
     _check_size(point.n, split)
     model = pretrained.to(device)
@@ -305,6 +338,15 @@ def run(
         If training fails; the message names the point.
     WorkersLost
         If workers or their scheduler were killed; what was finished is kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> quick = dataclasses.replace(DIGITS, size=8, n_measured=10, fine_tuning_cap=1)
+    >>> with tempfile.TemporaryDirectory() as work:
+    ...     accuracies, representations, made = run(quick, [0], [Point("untrained", 0.0, 4)], work)
+    >>> len(accuracies), len(representations), made["pretrainings"]
+    (1, 5, [])
     """
     whole_number(jobs, "jobs", at_least=1)
     check_device(device)
@@ -341,12 +383,24 @@ def run(
 
 
 def provenance_of(protocol: Protocol) -> dict[str, Any]:
-    """What the provenance of a table holds before there are results."""
+    """What the provenance of a table holds before there are results.
+
+    Examples
+    --------
+    >>> provenance_of(DIGITS)["made by"], provenance_of(DIGITS)["protocol"]["lr"]
+    ('python -m ptft.vision', 0.001)
+    """
     return {**stored_table.provenance(MADE_BY, FORMAT, protocol.key), "protocol": dataclasses.asdict(protocol)}
 
 
 def identity(protocol: Protocol, seeds: Iterable[int], points: Sequence[Point]) -> pd.DataFrame:
-    """The columns `tables.KEYS` of the accuracies that `run` returns."""
+    """The columns `tables.KEYS` of the accuracies that `run` returns.
+
+    Examples
+    --------
+    >>> identity(DIGITS, [0], [Point("kappa", 0.5, 10)]).iloc[0].to_dict()
+    {'dataset': 'digits', 'seed': 0, 'knob': 'kappa', 'value': 0.5, 'n': 10}
+    """
     rows = [(protocol.dataset, seed, *point) for seed, point in itertools.product(seeds, points)]
     return pd.DataFrame(rows, columns=list(KEYS))
 
@@ -362,6 +416,13 @@ def solve(task: Task, expected_key: str) -> None:
         If it does not see the work folder or the images.
     RuntimeError
         If training fails; the message names the point.
+
+    Examples
+    --------
+    >>> solve(Task(DIGITS, 0, Point("untrained", 0.0, 4), Path("absent"), None, "cpu"), DIGITS.key)
+    Traceback (most recent call last):
+        ...
+    OSError: a worker does not see absent: the work folder must be one that all machines share
     """
     engine.start_task(task.protocol.key, expected_key)
     torch.set_num_threads(1)
@@ -381,6 +442,16 @@ def read_points(folder: Path, protocol: Protocol) -> dict[tuple[int, Point], dic
     -----
     UserWarning
         For each file that is not a finished point of this protocol; it counts as missing.
+
+    Raises
+    ------
+    ValueError
+        As of `ptft.engine.read_files`.
+
+    Examples
+    --------
+    >>> read_points(Path("no such folder"), DIGITS)
+    {}
     """
 
     def read(path: Path) -> dict[tuple[int, Point], dict[str, Any]]:

@@ -34,5 +34,12 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         If there is no such file.
     ValueError
         If it is not a table of ``python -m ptft.vision``, or one of another format.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> table, made = read_table(results_file("vision.parquet"))
+    >>> list(table) == list(ACCURACY_COLUMNS), made["protocol"]["dataset"]
+    (True, 'fashion-mnist')
     """
     return stored_table.read_table(path, MADE_BY, FORMAT)

@@ -52,7 +52,18 @@ class Training:
 
 
 def new_model(n_classes: int, seed: int) -> ResNet:
-    """Torchvision's resnet18 at its random initialization, with one output per class; the global generator is kept."""
+    """Torchvision's resnet18 at its random initialization, with one output per class; the global generator is kept.
+
+    Raises
+    ------
+    ValueError
+        If `n_classes` is not a whole number of at least 2.
+
+    Examples
+    --------
+    >>> new_model(10, seed=0).fc.weight.shape
+    torch.Size([10, 512])
+    """
     whole_number(n_classes, "n_classes", 2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -60,17 +71,42 @@ def new_model(n_classes: int, seed: int) -> ResNet:
 
 
 def scale_early_layers(model: ResNet, kappa: float) -> ResNet:
-    """Copy with the parameters of the stem and of stages 1 to 3 multiplied by kappa > 0 (Figures 4a and 6)."""
+    """Copy with the parameters of the stem and of stages 1 to 3 multiplied by kappa > 0 (Figures 4a and 6).
+
+    Examples
+    --------
+    >>> model = new_model(2, seed=0)
+    >>> scaled = scale_early_layers(model, 0.5)
+    >>> bool((scaled.conv1.weight == 0.5 * model.conv1.weight).all())
+    True
+    >>> bool((scaled.fc.weight == model.fc.weight).all())
+    True
+    """
     return _scaled(model, ("conv1.", "bn1.", "layer1.", "layer2.", "layer3."), kappa, "kappa")
 
 
 def scale_parameters(model: ResNet, c: float) -> ResNet:
-    """Copy with every parameter multiplied by c > 0: at initialization Figures 4b and 7, after pretraining Figure 9."""
+    """Copy with every parameter multiplied by c > 0: at initialization Figures 4b and 7, after pretraining Figure 9.
+
+    Examples
+    --------
+    >>> model = new_model(2, seed=0)
+    >>> bool((scale_parameters(model, 2.0).fc.bias == 2 * model.fc.bias).all())
+    True
+    """
     return _scaled(model, ("",), c, "c")
 
 
 def scale_readout(model: ResNet, gamma: float) -> ResNet:
-    """Copy with the weights and biases of the final classification layer multiplied by gamma > 0 (Figures 4c and 8)."""
+    """Copy with the weights and biases of the final classification layer multiplied by gamma > 0 (Figures 4c and 8).
+
+    Examples
+    --------
+    >>> model = new_model(2, seed=0)
+    >>> scaled = scale_readout(model, 0.1)
+    >>> bool((scaled.conv1.weight == model.conv1.weight).all()), bool((scaled.fc.bias == 0.1 * model.fc.bias).all())
+    (True, True)
+    """
     return _scaled(model, ("fc.",), gamma, "gamma")
 
 
@@ -111,6 +147,14 @@ def pretrain(
     ------
     ValueError
         If the images are fewer than two, a label is not in `classes`, or a number is out of range.
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> images, labels = torch.rand(8, 3, 8, 8, generator=generator), torch.tensor([0, 1] * 4)
+    >>> done = pretrain(new_model(3, seed=0), images, labels, [0, 1], seed=0, max_epochs=2)
+    >>> done.losses.shape, done.stopped_by
+    ((2,), 'cap')
     """
     return _train(model, images, labels, classes, seed, lr, momentum, batch, loss_below, max_epochs, bf16)
 
@@ -129,14 +173,41 @@ def fine_tune(
     max_epochs: int = 2000,
     bf16: bool = False,
 ) -> Training:
-    """Train a copy of `model` on the fine-tuning classes: `pretrain` with min(N, `batch`) images a step, loss 1e-4."""
+    """Train a copy of `model` on the fine-tuning classes: `pretrain` with min(N, `batch`) images a step, loss 1e-4.
+
+    Raises
+    ------
+    ValueError
+        As `pretrain`.
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> images, labels = torch.rand(8, 3, 8, 8, generator=generator), torch.tensor([0, 2] * 4)
+    >>> model = new_model(3, seed=0)
+    >>> done = fine_tune(model, images, labels, [0, 2], seed=0, max_epochs=2)
+    >>> done.epochs, done.model is model  # a copy is trained
+    (2, False)
+    """
     return _train(model, images, labels, classes, seed, lr, momentum, batch, loss_below, max_epochs, bf16)
 
 
 def accuracy(
     model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, batch: int = 500, bf16: bool = False
 ) -> float:
-    """Share of images whose largest output among `classes` is the right one, in evaluation mode."""
+    """Share of images whose largest output among `classes` is the right one, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If a label is not in `classes`.
+
+    Examples
+    --------
+    >>> images, labels = torch.rand(4, 3, 8, 8), torch.tensor([2, 2, 2, 2])
+    >>> accuracy(new_model(3, seed=0), images, labels, [2])  # no other class to choose
+    1.0
+    """
     outputs, targets = _targets(labels, classes)
     small = compact(model, _size(images))[0].to(images.device).eval()
     with torch.no_grad(), torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
@@ -149,6 +220,14 @@ def recalibrate(model: ResNet, images: Tensor, batch: int = 128) -> ResNet:
 
     While a network is trained its running statistics follow the weights by a tenth per step, so after a few steps they
     still are those of pretraining. The copy shows the network that was fitted without that lag.
+
+    Examples
+    --------
+    >>> images = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    >>> model = new_model(2, seed=0).eval()
+    >>> fresh = recalibrate(model, images)
+    >>> fresh.training, bool((fresh.bn1.running_mean == model.bn1.running_mean).all())
+    (False, False)
     """
     model = copy.deepcopy(model).to(images.device)
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]

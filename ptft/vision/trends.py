@@ -42,7 +42,19 @@ class Effect:
 
 
 def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = "accuracy") -> dict[int, float]:
-    """One column of the points (knob, value, n), by seed; value 1 of any knob is the baseline."""
+    """One column of the points (knob, value, n), by seed; value 1 of any knob is the baseline.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such point.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"seed": [0, 1], "knob": "kappa", "value": 0.5, "n": 10, "accuracy": [0.7, 0.8]})
+    >>> by_seed(table, "kappa", 0.5, 10)
+    {0: 0.7, 1: 0.8}
+    """
     if value == BASELINE[1]:
         knob = BASELINE[0]
     chosen = table[(table["knob"] == knob) & np.isclose(table["value"], value) & (table["n"] == n)]
@@ -52,23 +64,54 @@ def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = 
 
 
 def knobs_of(table: pd.DataFrame) -> list[str]:
-    """The knobs that a table has points of, in the order of `KNOBS`."""
+    """The knobs that a table has points of, in the order of `KNOBS`.
+
+    Examples
+    --------
+    >>> knobs_of(pd.DataFrame({"knob": ["weights", "baseline", "kappa"]}))
+    ['kappa', 'weights']
+    """
     return [knob for knob in KNOBS if (table["knob"] == knob).any()]
 
 
 def values_of(table: pd.DataFrame, knob: str) -> list[float]:
-    """Values of a knob in the table in increasing order, with the baseline's 1."""
+    """Values of a knob in the table in increasing order, with the baseline's 1.
+
+    Raises
+    ------
+    ValueError
+        If the table has no point of this knob.
+
+    Examples
+    --------
+    >>> values_of(pd.DataFrame({"knob": "kappa", "value": [2.0, 0.5]}), "kappa")
+    [0.5, 1.0, 2.0]
+    """
     one_of(knob, "knob", tuple(np.unique(table["knob"])))
     return sorted({*table["value"][table["knob"] == knob].tolist(), BASELINE[1]})
 
 
 def sizes_of(table: pd.DataFrame) -> list[int]:
-    """Numbers of fine-tuning images in the table, in increasing order."""
+    """Numbers of fine-tuning images in the table, in increasing order.
+
+    Examples
+    --------
+    >>> sizes_of(pd.DataFrame({"n": [50, 10, 10]}))
+    [10, 50]
+    """
     return [int(n) for n in np.unique(table["n"])]
 
 
 def curve(table: pd.DataFrame, knob: str, value: float, column: str = "accuracy") -> tuple[np.ndarray, ...]:
-    """Sample sizes, and the mean over seeds and its standard error at each of them."""
+    """Sample sizes, and the mean over seeds and its standard error at each of them.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"seed": [0, 1], "knob": "kappa", "value": 0.5, "n": 10, "accuracy": [0.7, 0.9]})
+    >>> sizes, mean, error = curve(table, "kappa", 0.5)
+    >>> sizes, mean.round(3), error.round(3)
+    (array([10]), array([0.8]), array([0.1]))
+    """
     sizes = sizes_of(table)
     samples = [np.array(list(by_seed(table, knob, value, n, column).values())) for n in sizes]
     means = np.array([s.mean() for s in samples])
@@ -77,13 +120,31 @@ def curve(table: pd.DataFrame, knob: str, value: float, column: str = "accuracy"
 
 
 def differences(table: pd.DataFrame, knob: str, value: float, n: int, column: str = "accuracy") -> np.ndarray:
-    """The point's value minus the baseline's, for each seed that has both."""
+    """The point's value minus the baseline's, for each seed that has both.
+
+    Examples
+    --------
+    >>> one = {"seed": [0, 1], "n": 10}
+    >>> scaled = pd.DataFrame(one | {"knob": "kappa", "value": 0.5, "accuracy": [0.75, 0.9]})
+    >>> baseline = pd.DataFrame(one | {"knob": "baseline", "value": 1.0, "accuracy": [0.7, 0.8]})
+    >>> differences(pd.concat([scaled, baseline]), "kappa", 0.5, 10).round(3)
+    array([0.05, 0.1 ])
+    """
     scaled, baseline = by_seed(table, knob, value, n, column), by_seed(table, *BASELINE, n, column)
     return np.array([scaled[s] - baseline[s] for s in sorted(scaled.keys() & baseline.keys())])
 
 
 def slopes(table: pd.DataFrame, knob: str, n: int, column: str = "accuracy") -> np.ndarray:
-    """Change per doubling of the knob, for each seed: the least-squares slope over log2 of its values."""
+    """Change per doubling of the knob, for each seed: the least-squares slope over log2 of its values.
+
+    Examples
+    --------
+    >>> one = {"seed": [0, 1], "n": 10}
+    >>> scaled = pd.DataFrame(one | {"knob": "kappa", "value": 0.5, "accuracy": [0.75, 0.9]})
+    >>> baseline = pd.DataFrame(one | {"knob": "baseline", "value": 1.0, "accuracy": [0.7, 0.8]})
+    >>> slopes(pd.concat([scaled, baseline]), "kappa", 10).round(3)  # from 0.5 to 1
+    array([-0.05, -0.1 ])
+    """
     values = values_of(table, knob)
     rows = [by_seed(table, knob, value, n, column) for value in values]
     seeds = sorted(set.intersection(*(set(row) for row in rows)))
@@ -104,6 +165,12 @@ def paired_effect(samples: ArrayLike, expected_sign: int) -> Effect:
     ------
     ValueError
         If there are fewer than two samples or the sign is neither 1 nor -1.
+
+    Examples
+    --------
+    >>> effect = paired_effect([0.02, 0.03, 0.04], expected_sign=1)
+    >>> effect.verdict, round(effect.low, 3), round(effect.high, 3)
+    ('agree', 0.005, 0.055)
     """
     x = real_array(samples, "samples", ndim=1)
     require(len(x) >= 2, "number of samples", len(x), "at least 2")
@@ -123,12 +190,29 @@ def trend(table: pd.DataFrame, knob: str, column: str = "accuracy", expected_sig
     """For each sample size, the change of a column per doubling of the knob; smaller scales are expected to be better.
 
     The expected sign is that of the accuracy unless another is given.
+
+    Examples
+    --------
+    >>> one = {"seed": [0, 1, 2], "n": 10}
+    >>> scaled = pd.DataFrame(one | {"knob": "kappa", "value": 0.5, "accuracy": [0.75, 0.86, 0.88]})
+    >>> baseline = pd.DataFrame(one | {"knob": "baseline", "value": 1.0, "accuracy": [0.7, 0.8, 0.83]})
+    >>> trend(pd.concat([scaled, baseline]), "kappa")[10].verdict
+    'agree'
     """
     return {n: paired_effect(slopes(table, knob, n, column), expected_sign) for n in sizes_of(table)}
 
 
 def gains(table: pd.DataFrame, knob: str, column: str = "accuracy") -> dict[tuple[float, int], Effect]:
-    """A column minus the baseline's, by value and sample size: expected to gain below 1 and to lose above."""
+    """A column minus the baseline's, by value and sample size: expected to gain below 1 and to lose above.
+
+    Examples
+    --------
+    >>> one = {"seed": [0, 1, 2], "n": 10}
+    >>> scaled = pd.DataFrame(one | {"knob": "kappa", "value": 0.5, "accuracy": [0.75, 0.86, 0.88]})
+    >>> baseline = pd.DataFrame(one | {"knob": "baseline", "value": 1.0, "accuracy": [0.7, 0.8, 0.83]})
+    >>> {point: effect.verdict for point, effect in gains(pd.concat([scaled, baseline]), "kappa").items()}
+    {(0.5, 10): 'agree'}
+    """
     return {
         (value, n): paired_effect(differences(table, knob, value, n, column), 1 if value < BASELINE[1] else -1)
         for value in values_of(table, knob)
@@ -142,7 +226,7 @@ def tally(effects: Iterable[Effect]) -> str:
 
     Examples
     --------
-    >>> tally([paired_effect([1.0, 1.1], 1), paired_effect([-1.0, 1.0], 1), paired_effect([1.0, 1.2], 1)])
+    >>> tally([paired_effect([1.0, 1.1], 1), paired_effect([-1.0, 1.0], 1), paired_effect([1.0, 1.05], 1)])
     'as stated in 2 of 3, undecided in 1, opposite in 0'
     """
     verdicts = [effect.verdict for effect in effects]
@@ -155,6 +239,12 @@ def signature(representations: pd.DataFrame, stage: str = STAGES[-1]) -> pd.Data
 
     `change` is log(PR after / PR before), negative in the regime that is rich and depends on pretraining; `inherited`
     is ENSD / PR after, close to 1 there. The other columns are those of the table.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"stage": STAGES, "pr_before": 8.0, "pr_after": 2.0, "ensd": 1.5})
+    >>> signature(table)[["change", "inherited"]].round(3).to_dict("records")
+    [{'change': -1.386, 'inherited': 0.75}]
     """
     rows = representations[representations["stage"] == stage]
     return rows.assign(change=np.log(rows["pr_after"] / rows["pr_before"]), inherited=rows["ensd"] / rows["pr_after"])
@@ -167,6 +257,12 @@ def capped_pretraining(pretrainings: pd.DataFrame) -> dict[tuple[str, float], fl
     ----------
     pretrainings : DataFrame with columns seed, knob, value, pretraining_epochs and pretraining_stopped_by
         Such as the list of that name in the provenance of a table.
+
+    Examples
+    --------
+    >>> runs = {"seed": [0, 1], "knob": "c", "value": 4.0, "pretraining_epochs": [200, 90]}
+    >>> capped_pretraining(pd.DataFrame(runs | {"pretraining_stopped_by": ["cap", "loss"]}))
+    {('c', 4.0): 0.5}
     """
     capped = pretrainings[(pretrainings["pretraining_stopped_by"] == "cap") & (pretrainings["pretraining_epochs"] > 0)]
     total = pretrainings["seed"].nunique()
