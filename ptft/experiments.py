@@ -311,6 +311,14 @@ def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tup
     return float(seeds.mean()), float(half_width)
 
 
+def paired_ratio(above: np.ndarray, below: np.ndarray) -> tuple[float, float, float]:
+    """Geometric mean of the ratios of paired errors, and its 95 % interval (Student's t on the logarithms)."""
+    logs = np.log(above) - np.log(below)
+    half_width = stats.t.ppf(0.975, logs.size - 1) * logs.std(ddof=1) / np.sqrt(logs.size)
+    mean, low, high = np.exp(logs.mean() + half_width * np.array([0, -1, 1]))
+    return float(mean), float(low), float(high)
+
+
 def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[Setting, Setting]]) -> np.ndarray:
     """Whether the ratio of a pair's errors, first over second, grows from each pair to the next, at every point.
 

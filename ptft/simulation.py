@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import linalg
 
 from ptft.end_point import min_penalties
 from ptft.initialization import Initialization, scalar_initialization
@@ -256,7 +257,7 @@ def _pretrained(X: np.ndarray, y: np.ndarray, init: Initialization) -> tuple[np.
     if n < d:
         end = min_penalties(X, y[:, None], np.full((d, 1), init.k_single_task), stacklevel=4)[0]
         return end.beta, end.converged
-    beta = np.linalg.lstsq(X, y, rcond=None)[0]
+    beta = linalg.lstsq(X, y, lapack_driver="gelsy", check_finite=False)[0]
     certified = bool(np.linalg.norm(X.T @ (y - X @ beta)) <= TOLERANCE * np.linalg.norm(X.T @ y))
     if not certified:
         warnings.warn("the least-squares end point of pretraining is not certified", stacklevel=3)

@@ -1,11 +1,19 @@
 """Both stages from finite and noisy data: the theory's limits and closed forms, Monte Carlo, and exact simulation."""
 
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 import ptft
-from ptft import two_stages
+from ptft import experiments, two_stages
+from ptft.experiments import FiniteSetting
+from ptft.figures import two_stages as pictures
 from ptft.limits import minimum_norm_error
+from ptft.replica import scalar_moments
 from ptft.simulation import sampled_inputs, sampled_teacher
 from ptft.teachers import GROUPS
 
@@ -160,8 +168,6 @@ def test_groups_add_up(slab, omega):
 
 def test_power_follows_from_gaussian_integration_by_parts():
     """E x_hat^2 = MSE + 2 v R - v for a coefficient that is N(0, v)."""
-    from ptft.replica import scalar_moments
-
     tau2, theta, v = np.array([0.3]), np.array([0.2]), 4.0
     moments = scalar_moments(tau2, theta, ptft.GaussianMixture([1.0], 0.0, v, 1e-4))
     assert moments.power == pytest.approx(moments.mse + 2 * v * moments.response - v, rel=1e-12)
@@ -238,6 +244,61 @@ def test_a_seed_repeats_and_groups_without_coordinates_are_not_numbers():
     assert np.isnan(one.error[1]) and np.isfinite(one.error[[0, 3]]).all()
 
 
+# --- experiments and figures ----------------------------------------------------------------------------------------
+
+SETTING = FiniteSetting(omega=1.0, alpha_pt=0.3, noise_pt=0.01)
+
+
+@pytest.fixture(scope="module")
+def compared():
+    return experiments.compare_two_stages(SETTING, [0.2, 0.4], d=120, seeds=range(3))
+
+
+def test_a_comparison_holds_the_simulations_and_their_predictions(compared):
+    points = ptft.simulate_two_stages(SETTING.teacher, SETTING.init, [0.2, 0.4], 0.3, 120, 1, noise_pt=0.01)
+    given = ptft.TeacherGroups.of_sample(*sampled_teacher(SETTING.teacher, 120, 1))
+    curve = ptft.two_stage_curve([0.2, 0.4], given, SETTING.init, 0.3, 0.01)
+    ft, pt = compared.fine_tuning, compared.pretraining
+    assert ft.mse[:, 1].tolist() == [point.mse for point in points] and ft.certified.all()
+    assert ft.given_teacher[:, 1] == pytest.approx(curve.mse) and pt.mse[0, 1] == points[0].mse_pt
+    assert ft.theory == pytest.approx(experiments.predict_two_stages(SETTING, [0.2, 0.4]).mse)
+    assert pt.alpha == [0.3] and pt.given_teacher[0, 1] == pytest.approx(float(curve.pretraining.mse))
+    assert list(compared.forgetting) == ["shared", "none"]  # with omega = 1 and rho_ft = rho_pt there are no others
+    for g, name in ((0, "shared"), (3, "none")):
+        assert compared.forgetting[name].mse[:, 1].tolist() == [point.forgetting[g] for point in points]
+        assert compared.forgetting[name].given_teacher[:, 1] == pytest.approx(curve.forgetting[:, g])
+
+
+def test_a_paired_ratio_is_a_geometric_mean_with_its_interval():
+    below = np.array([1.0, 2.0])
+    mean, low, high = experiments.paired_ratio(below * np.array([2.0, 8.0]), below)
+    assert (mean, low * high) == pytest.approx((4.0, 16.0))
+    assert np.log(high / mean) == pytest.approx(12.7062 * np.log(2), rel=1e-5)  # Student's t, one degree of freedom
+
+
+def test_figures_show_theory_as_lines_and_simulations_as_points(compared):
+    curve = experiments.predict_two_stages(SETTING, [0.2, 0.3, 0.4])
+    line = [experiments.predict_two_stages(SETTING, [0.2]) for _ in range(2)]
+    one = experiments.compare_two_stages(SETTING, [0.2], d=60, seeds=range(2))
+    fig = pictures.errors(
+        {
+            "along": pictures.along_alpha({"a": curve}, {"a": compared}),
+            "pretraining": pictures.along_alpha_pt(np.array([0.3, 0.4]), {"a": line}, 0.5, {"a": [one, one]}),
+        }
+    )
+    left, right = fig.axes
+    assert left.lines[0].get_ydata().tolist() == curve.mse.tolist()
+    assert left.containers[0].lines[0].get_ydata() == pytest.approx(compared.fine_tuning.given_teachers.mean)
+    assert right.lines[0].get_ydata() == pytest.approx([line[0].mse[0]] * 2) and right.lines[-1].get_ydata()[0] == 0.5
+    assert [ax.get_title() for ax in fig.axes] == ["along", "pretraining"]
+    fig = pictures.forgetting({"a": curve}, SETTING.teacher.groups.beta_pt**2, {"a": compared})
+    assert [ax.get_title() for ax in fig.axes] == list(GROUPS)
+    assert fig.axes[0].lines[0].get_ydata().tolist() == curve.forgetting[:, 0].tolist()
+    assert [len(ax.containers) for ax in fig.axes] == [1, 0, 0, 1]
+    assert [ax.lines[-1].get_ydata()[0] for ax in fig.axes] == [1, 0, 1, 0]
+    plt.close("all")
+
+
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 GOOD = {"alpha": [0.3], "teacher": TEACHER, "init": INIT, "alpha_pt": 0.5}
@@ -274,3 +335,12 @@ def test_bad_input_is_named(changed, message):
 def test_bad_input_of_a_simulation_is_named(changed, message):
     with pytest.raises(ValueError, match=message):
         ptft.simulate_two_stages(**{**GOOD, "d": 50, "seed": 0, **changed})
+
+
+def test_bad_input_of_a_comparison_is_named():
+    with pytest.raises(ValueError, match="pretrained = False is not allowed: it must be true"):
+        FiniteSetting(pretrained=False)
+    with pytest.raises(ValueError, match="the number of seeds = 1 is not allowed"):
+        experiments.compare_two_stages(SETTING, [0.2], d=50, seeds=[0])
+    with pytest.raises(ValueError, match=r"the sum of weight = 0\.5"):
+        ptft.TeacherGroups([0.5], 0.0, 0.0, 1.0)
