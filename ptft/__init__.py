@@ -15,8 +15,9 @@ from ptft.monte_carlo import MonteCarloCurve
 from ptft.network import TrainingRun, Weights, fine_tuning_weights, pretrained_weights, pretraining_weights, train
 from ptft.penalty import ell_order, penalty, penalty_grad, penalty_hess, pretraining_dependence, prox
 from ptft.replica import ReplicaCurve
-from ptft.simulation import SimulatedPoint, simulate
-from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab
+from ptft.simulation import SimulatedPoint, TwoStagePoint, simulate, simulate_two_stages
+from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab, TeacherGroups
+from ptft.two_stages import TwoStageCurve, two_stage_curve
 
 __version__ = version("ptft")
 __all__ = [
@@ -30,7 +31,10 @@ __all__ = [
     "SingleTask",
     "SpikeSlab",
     "StateEvolution",
+    "TeacherGroups",
     "TrainingRun",
+    "TwoStageCurve",
+    "TwoStagePoint",
     "Weights",
     "best_initialization",
     "ell_order",
@@ -46,6 +50,8 @@ __all__ = [
     "prox",
     "replica_curve",
     "simulate",
+    "simulate_two_stages",
     "state_evolution",
     "train",
+    "two_stage_curve",
 ]

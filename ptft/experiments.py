@@ -16,8 +16,9 @@ from scipy import stats
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
 from ptft.replica import ReplicaCurve
-from ptft.simulation import sampled_teacher, simulate_many
-from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab
+from ptft.simulation import sampled_teacher, simulate_many, simulate_two_stages
+from ptft.teachers import GROUPS, GaussianMixture, SingleTask, SpikeSlab, TeacherGroups
+from ptft.two_stages import TwoStageCurve, two_stage_curve
 from ptft.validation import positive_array, require, whole_number
 
 ALPHA = np.linspace(0.01, 0.5, 11)  # the published data scales
@@ -47,6 +48,22 @@ class Setting:
     def init(self) -> Initialization:
         """The initialisation."""
         return Initialization(self.c_pt, self.lambda_pt, self.gamma_ft)
+
+
+@dataclass(frozen=True)
+class FiniteSetting(Setting):
+    """A setting whose pretraining has alpha_pt d examples, and whose labels have noise in either stage."""
+
+    alpha_pt: float = 1.0
+    noise_pt: float = 0.0
+    noise_ft: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self.pretrained, "pretrained", self.pretrained, "true: alpha_pt = 0 is pretraining without data")
+
+    @property
+    def teacher(self) -> SpikeSlab:
+        return SpikeSlab(self.rho_pt, self.rho_ft, self.omega)
 
 
 def sweep(base: Setting) -> list[Setting]:
@@ -266,6 +283,64 @@ def comparison(
     return Comparison(setting, d, alpha, mse, certified, theory, np.transpose(given_teacher))
 
 
+@dataclass(frozen=True, eq=False)
+class TwoStageComparison:
+    """Simulation and theory of both stages of one setting."""
+
+    fine_tuning: Comparison  # E (beta_ft - beta*_ft)^2
+    pretraining: Comparison  # E (beta_pt - beta*_pt)^2, at the one alpha_pt
+    forgetting: dict[
+        str, Comparison
+    ]  # E (beta_ft - beta*_pt)^2 within each group of `ptft.teachers.GROUPS` that exists
+
+
+def compare_two_stages(setting: FiniteSetting, alpha: ArrayLike, d: int, seeds: Iterable[int]) -> TwoStageComparison:
+    """Simulate both stages at every alpha and seed, and predict their errors, also for the teachers that were sampled.
+
+    Parameters
+    ----------
+    setting : FiniteSetting
+    alpha : array_like, shape (points,)
+        Data scales of fine-tuning.
+    d : int
+    seeds : iterable of int, at least two
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two seeds, or `ptft.simulate_two_stages` refuses the arguments.
+    """
+    seeds = list(seeds)
+    whole_number(len(seeds), "the number of seeds", at_least=2)
+    teacher = setting.teacher
+    data = (setting.alpha_pt, setting.noise_pt, setting.noise_ft)
+    runs = [simulate_two_stages(teacher, setting.init, alpha, data[0], d, seed, *data[1:]) for seed in seeds]
+    used, used_pt = np.array([point.alpha for point in runs[0]]), np.array([runs[0][0].alpha_pt])
+    laws = [teacher.groups, *(TeacherGroups.of_sample(*sampled_teacher(teacher, d, seed)) for seed in seeds)]
+    curves = [two_stage_curve(used, law, setting.init, used_pt[0], *data[1:]) for law in laws]
+    certified = np.array([[point.converged for point in run] for run in runs]).T
+
+    def compared(at: np.ndarray, simulated: Sequence[object], theories: Sequence[np.ndarray]) -> Comparison:
+        mse, (theory, *given) = np.array(simulated, dtype=float).T, theories
+        return Comparison(setting, d, at, mse, certified[: at.size], theory, np.transpose(given))
+
+    return TwoStageComparison(
+        fine_tuning=compared(used, [[point.mse for point in run] for run in runs], [curve.mse for curve in curves]),
+        pretraining=compared(
+            used_pt, [[run[0].mse_pt] for run in runs], [curve.pretraining.mse.reshape(1) for curve in curves]
+        ),
+        forgetting={
+            name: compared(
+                used,
+                [[point.forgetting[g] for point in run] for run in runs],
+                [curve.forgetting[:, g] for curve in curves],
+            )
+            for g, name in enumerate(GROUPS)
+            if teacher.group_probabilities[g] > 0
+        },
+    )
+
+
 def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tuple[float, float]:
     """How far simulations lie from the predictions for their teachers: a mean, and half its 95 % interval.
 
@@ -290,6 +365,14 @@ def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tup
     return float(seeds.mean()), float(half_width)
 
 
+def paired_ratio(above: np.ndarray, below: np.ndarray) -> tuple[float, float, float]:
+    """Geometric mean of the ratios of paired errors, and its 95 % interval (Student's t on the logarithms)."""
+    logs = np.log(above) - np.log(below)
+    half_width = stats.t.ppf(0.975, logs.size - 1) * logs.std(ddof=1) / np.sqrt(logs.size)
+    mean, low, high = np.exp(logs.mean() + half_width * np.array([0, -1, 1]))
+    return float(mean), float(low), float(high)
+
+
 def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[Setting, Setting]]) -> np.ndarray:
     """Whether the ratio of a pair's errors, first over second, grows from each pair to the next, at every point.
 
@@ -312,6 +395,11 @@ def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[
     """
     ratios = [np.log(errors[worse]) - np.log(errors[better]) for worse, better in pairs]
     return np.all(np.diff(ratios, axis=0) > 0, axis=0)
+
+
+def predict_two_stages(setting: FiniteSetting, alpha: ArrayLike) -> TwoStageCurve:
+    """The prediction for both stages of `setting`."""
+    return two_stage_curve(alpha, setting.teacher, setting.init, setting.alpha_pt, setting.noise_pt, setting.noise_ft)
 
 
 def predict(setting: Setting, alpha: ArrayLike) -> ReplicaCurve:

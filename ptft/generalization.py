@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ptft.initialization import Initialization
+from ptft.initialization import Initialization, scalar_initialization
 from ptft.monte_carlo import solve_by_monte_carlo
 from ptft.replica import ReplicaCurve, solve_by_quadrature
 from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab, Teacher
@@ -95,7 +95,7 @@ def _mixture(teacher: object, init: Initialization | None) -> GaussianMixture:
         return teacher
     if not hasattr(teacher, "mixture"):
         raise ValueError(f"teacher = {teacher!r} has no Gaussian mixture: use method='monte-carlo'")
-    return teacher.mixture(_scalar(init))
+    return teacher.mixture(scalar_initialization(init))
 
 
 def _sample(
@@ -106,13 +106,4 @@ def _sample(
     if not (hasattr(teacher, "sample") and hasattr(teacher, "penalty_scale")):
         raise ValueError(f"teacher = {teacher!r} is not allowed: it must have the methods sample and penalty_scale")
     beta_pt, beta_ft = teacher.sample(samples, rng)
-    return beta_ft, positive_array(teacher.penalty_scale(_scalar(init), beta_pt), "k", ndim=1)
-
-
-def _scalar(init: Initialization | None) -> Initialization:
-    if not isinstance(init, Initialization):
-        raise ValueError(f"init = {init!r} is not allowed: it must be an Initialization")
-    for name in ("c_pt", "lambda_pt", "gamma_ft"):
-        if np.ndim(getattr(init, name)) > 0:
-            raise ValueError(f"init.{name} has shape {np.shape(getattr(init, name))}: it must be one number here")
-    return init
+    return beta_ft, positive_array(teacher.penalty_scale(scalar_initialization(init), beta_pt), "k", ndim=1)

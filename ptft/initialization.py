@@ -97,3 +97,13 @@ def _square(sqrt_k: np.ndarray) -> np.ndarray:
         k = sqrt_k**2
     require((k > 0) & np.isfinite(k), "sqrt(k)", sqrt_k, "such that k is a positive float64 (1e-154 to 1e154)")
     return k
+
+
+def scalar_initialization(init: object) -> Initialization:
+    """`init` if it is an `Initialization` of three numbers."""
+    if not isinstance(init, Initialization):
+        raise ValueError(f"init = {init!r} is not allowed: it must be an Initialization")
+    for name in ("c_pt", "lambda_pt", "gamma_ft"):
+        if np.ndim(getattr(init, name)) > 0:
+            raise ValueError(f"init.{name} has shape {np.shape(getattr(init, name))}: it must be one number here")
+    return init

@@ -16,6 +16,7 @@ exponentially. Deviations are taken from t_m, the angle of z = m, which keeps z 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -47,6 +48,7 @@ class Moments:
 
     mse: np.ndarray
     response: np.ndarray  # R = E x_hat'(z)
+    power: np.ndarray  # E x_hat^2
     mse_tau2: np.ndarray  # d mse / d tau2, and so on
     mse_theta: np.ndarray
     response_tau2: np.ndarray
@@ -133,6 +135,7 @@ def scalar_moments(
     return Moments(
         mse=mean(error**2) + np.sum(weight * v * tau2 / V, axis=(1, 2)),
         response=mean(r),
+        power=mean(x**2),
         mse_tau2=mean(r * (error * pull + v / V)),
         mse_theta=-mean(error * t * r),
         response_tau2=mean(bend * pull),
@@ -158,6 +161,14 @@ class ReplicaCurve:
         import pandas as pd
 
         return pd.DataFrame({f.name: np.ravel(getattr(self, f.name)) for f in fields(self)})
+
+
+def joined_curves(curves: Sequence[ReplicaCurve], alpha: np.ndarray) -> ReplicaCurve:
+    """One curve of the shape of `alpha` from curves along its parts."""
+    arrays = {
+        f.name: np.concatenate([getattr(c, f.name) for c in curves]).reshape(alpha.shape) for f in fields(ReplicaCurve)
+    }
+    return ReplicaCurve(**arrays)
 
 
 @dataclass(frozen=True)

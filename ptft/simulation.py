@@ -1,16 +1,21 @@
-"""One simulated experiment: sampled teacher and data, and the exact end point of fine-tuning on them."""
+"""One simulated experiment: sampled teacher and data, and the exact end points of training on them."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import linalg
 
 from ptft.end_point import min_penalties
-from ptft.initialization import Initialization
-from ptft.teachers import Teacher
+from ptft.initialization import Initialization, scalar_initialization
+from ptft.teachers import GROUPS, SpikeSlab, Teacher, group_of
 from ptft.validation import nonnegative_array, positive_array, require, whole_number
+
+TOLERANCE = 1e-10  # on the certificate of least squares
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,8 @@ def sampled_teacher(teacher: Teacher, d: int, seed: int) -> tuple[np.ndarray, np
 
 
 def _stream(seed: int, index: int) -> np.random.Generator:
-    """Random numbers of one part of an experiment: 0 for the teacher, 1 for the inputs, 2 for the noise."""
-    return np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[index])
+    """Random numbers of one part: 0 for the teacher, 1 for the inputs, 2 for the noise, 3 and 4 for those before."""
+    return np.random.default_rng(np.random.SeedSequence(seed).spawn(5)[index])
 
 
 def sampled_inputs(alpha: float, d: int, seed: int) -> np.ndarray:
@@ -156,3 +161,125 @@ def simulate_many(
         )
         for end, truth in zip(ends, beta_ft.T, strict=True)
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class TwoStagePoint:
+    """Both stages of training on one sampled teacher and its data; groups as in `ptft.teachers.GROUPS`."""
+
+    mse: float  # |beta_ft - beta*_ft|^2 / d
+    error: np.ndarray  # (4,) mean of (beta_ft - beta*_ft)^2 within each group; nan where no coordinate was drawn
+    forgetting: np.ndarray  # (4,) mean of (beta_ft - beta*_pt)^2 within each group
+    mse_pt: float  # |beta_pt - beta*_pt|^2 / d
+    alpha: float  # n/d of fine-tuning, with the whole number n that was used
+    alpha_pt: float  # and of pretraining
+    d: int
+    seed: int
+    converged: bool  # both end points are certified
+
+
+def simulate_two_stages(
+    teacher: SpikeSlab,
+    init: Initialization,
+    alpha: ArrayLike,
+    alpha_pt: float,
+    d: int,
+    seed: int,
+    noise_pt: float = 0.0,
+    noise_ft: float = 0.0,
+) -> list[TwoStagePoint]:
+    """Pretrain on round(alpha_pt d) examples to the exact end point, then fine-tune from there, at every alpha.
+
+    The end point of pretraining is the interpolator with the least penalty of scale (2 c_pt)^2, or the least-squares
+    solution where there are at least d examples; it gives the penalty scales of fine-tuning (Theorem 4.1). Teacher,
+    data and noise of fine-tuning are those of `simulate` at this seed; pretraining has streams of its own.
+
+    Parameters
+    ----------
+    teacher : SpikeSlab
+    init : Initialization
+        Scalar parameters.
+    alpha : array_like, shape (points,)
+        Data scales of fine-tuning, in (0, 1] after rounding to a whole number of examples.
+    alpha_pt : float, zero or positive
+        Data scale of pretraining; 0 leaves beta_pt = 0.
+    d : int, at least 1
+    seed : int
+    noise_pt, noise_ft : float, default 0
+        Variances of the label noise.
+
+    Returns
+    -------
+    list of TwoStagePoint, one for each alpha
+
+    Raises
+    ------
+    ValueError
+        If alpha gives no example or more than d, or an argument is outside its range.
+
+    Warns
+    -----
+    UserWarning
+        If an end point is not certified (`.converged` is then false).
+
+    Examples
+    --------
+    >>> from ptft import Initialization, SpikeSlab
+    >>> point, = simulate_two_stages(SpikeSlab(), Initialization(1e-3), [0.5], alpha_pt=0.5, d=200, seed=0)
+    >>> point.converged
+    True
+    """
+    alpha = positive_array(alpha, "alpha", ndim=1)
+    init = scalar_initialization(init)
+    alpha_pt, noise_pt, noise_ft = (
+        float(nonnegative_array(value, name, ndim=0))
+        for value, name in ((alpha_pt, "alpha_pt"), (noise_pt, "noise_pt"), (noise_ft, "noise_ft"))
+    )
+    inputs = [sampled_inputs(float(a), d, seed) for a in alpha]
+    true_pt, true_ft = sampled_teacher(teacher, d, seed)
+    n_pt = round(alpha_pt * d)
+    X = _stream(seed, 3).standard_normal((n_pt, d)) / np.sqrt(d)
+    y = X @ true_pt + np.sqrt(noise_pt) * _stream(seed, 4).standard_normal(n_pt)
+    beta_pt, certified = _pretrained(X, y, init)
+    k, group = init.k(beta_pt), group_of(true_pt, true_ft)
+    points = []
+    for X in inputs:
+        noise = np.sqrt(noise_ft) * _stream(seed, 2).standard_normal(len(X))
+        end = min_penalties(X, (X @ true_ft + noise)[:, None], k[:, None], stacklevel=3)[0]
+        error, forgetting = (end.beta - true_ft) ** 2, (end.beta - true_pt) ** 2
+        points.append(
+            TwoStagePoint(
+                mse=float(error.mean()),
+                error=_group_means(error, group),
+                forgetting=_group_means(forgetting, group),
+                mse_pt=float(np.mean((beta_pt - true_pt) ** 2)),
+                alpha=len(X) / d,
+                alpha_pt=n_pt / d,
+                d=int(d),
+                seed=int(seed),
+                converged=end.converged and certified,
+            )
+        )
+    return points
+
+
+def _pretrained(X: np.ndarray, y: np.ndarray, init: Initialization) -> tuple[np.ndarray, bool]:
+    """End point of pretraining, (d,), and whether it is certified."""
+    n, d = X.shape
+    if n == 0 or not y.any():
+        return np.zeros(d), True
+    if n < d:
+        end = min_penalties(X, y[:, None], np.full((d, 1), init.k_single_task), stacklevel=4)[0]
+        return end.beta, end.converged
+    beta = linalg.lstsq(X, y, lapack_driver="gelsy", check_finite=False)[0]
+    certified = bool(np.linalg.norm(X.T @ (y - X @ beta)) <= TOLERANCE * np.linalg.norm(X.T @ y))
+    if not certified:
+        warnings.warn("the least-squares end point of pretraining is not certified", stacklevel=3)
+    return beta, certified
+
+
+def _group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Mean of `values` within each group, (4,); nan for a group without a coordinate."""
+    counts = np.bincount(group, minlength=len(GROUPS))
+    sums = np.bincount(group, weights=values, minlength=len(GROUPS))
+    return np.divide(sums, counts, out=np.full(len(GROUPS), np.nan), where=counts > 0)

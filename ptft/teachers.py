@@ -24,6 +24,7 @@ from ptft.validation import (
 )
 
 SLABS = ("gaussian", "signs")
+GROUPS = ("shared", "new", "pretraining only", "none")  # of coordinates, by which teacher uses them
 
 
 class Teacher(Protocol):
@@ -104,6 +105,72 @@ class GaussianMixture:
         return beta, self.k[group]
 
 
+@dataclass(frozen=True, eq=False)
+class TeacherGroups:
+    """Joint law of both teachers: with probability `weight`, beta*_pt = +-beta_pt and beta*_ft ~ N(mean, variance).
+
+    Both signs of beta*_pt are equally likely, and independent of beta*_ft. The groups may have weight 0.
+
+    Parameters
+    ----------
+    weight : array_like, shape (groups,)
+        Probabilities; they sum to 1 within 1e-9.
+    beta_pt, mean, variance : array_like, broadcast to the shape of `weight`
+        |beta*_pt| >= 0, and the mean and variance of beta*_ft.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or outside its range, or the shapes do not match.
+    """
+
+    weight: np.ndarray
+    beta_pt: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+
+    def __post_init__(self) -> None:
+        weight, beta_pt, mean, variance = broadcast(
+            weight=nonnegative_array(self.weight, "weight", ndim=1),
+            beta_pt=nonnegative_array(self.beta_pt, "beta_pt"),
+            mean=real_array(self.mean, "mean"),
+            variance=nonnegative_array(self.variance, "variance"),
+        )
+        require(abs(weight.sum() - 1) <= 1e-9, "the sum of weight", weight.sum(), "1")
+        for name, value in (("weight", weight), ("beta_pt", beta_pt), ("mean", mean), ("variance", variance)):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def of_sample(cls, beta_pt: np.ndarray, beta_ft: np.ndarray) -> TeacherGroups:
+        """Shares and mean squares of one sample, two arrays of shape (d,), in the order of `GROUPS`.
+
+        In a group |beta*_pt| is taken as constant and beta*_ft, where it is not 0, as Gaussian around 0.
+        """
+        beta_pt, beta_ft = broadcast(
+            beta_pt=real_array(beta_pt, "beta_pt", ndim=1), beta_ft=real_array(beta_ft, "beta_ft")
+        )
+        group = group_of(beta_pt, beta_ft)
+        counts = np.bincount(group, minlength=len(GROUPS))
+
+        def mean_square(beta: np.ndarray) -> np.ndarray:
+            return np.bincount(group, weights=beta**2, minlength=len(GROUPS)) / np.maximum(counts, 1)
+
+        return cls(counts / beta_pt.size, np.sqrt(mean_square(beta_pt)), np.zeros(len(GROUPS)), mean_square(beta_ft))
+
+    def mixture_pt(self, init: Initialization) -> GaussianMixture:
+        """Law of beta*_pt and of the penalty scale of pretraining, (2 c_pt)^2 everywhere."""
+        return GaussianMixture(self.weight, self.beta_pt, np.zeros(1), init.k_single_task)
+
+    def mixture(self, init: Initialization) -> GaussianMixture:
+        """Law of (beta*_ft, k) after pretraining that has recovered beta*_pt exactly (alpha_pt >= 1)."""
+        return GaussianMixture(self.weight, self.mean, self.variance, init.k(self.beta_pt))
+
+
+def group_of(beta_pt: np.ndarray, beta_ft: np.ndarray) -> np.ndarray:
+    """Index in `GROUPS` of every coordinate of two sampled teachers."""
+    return np.where(beta_pt != 0, np.where(beta_ft != 0, 0, 2), np.where(beta_ft != 0, 1, 3))
+
+
 @dataclass(frozen=True)
 class SpikeSlab:
     """Sparse teachers whose supports overlap (Section 3.3).
@@ -157,10 +224,18 @@ class SpikeSlab:
 
     @property
     def group_probabilities(self) -> np.ndarray:
-        """Probabilities of the four groups (shared, new, pretraining only, none); they sum to 1."""
+        """Probabilities of the four groups, in the order of `GROUPS`; they sum to 1."""
         shared = min(self.omega * self.rho_ft, self.rho_pt)
         new = (1 - self.omega) * self.rho_ft
         return np.array([shared, new, self.rho_pt - shared, max(1 - self.rho_pt - new, 0.0)])
+
+    @property
+    def groups(self) -> TeacherGroups:
+        """Joint law of both teachers, in the order of `GROUPS`."""
+        mean, variance = _slab_moments(self.slab, self.rho_ft)
+        slab, active = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])
+        probability = self.group_probabilities
+        return TeacherGroups(probability, self.a_pt * active, mean * slab, variance * slab)
 
     def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (beta_pt, beta_ft), each of shape (d,), with d independent coordinates."""
@@ -177,11 +252,7 @@ class SpikeSlab:
 
     def mixture(self, init: Initialization) -> GaussianMixture:
         """Law of (beta_ft, k) after pretraining that has recovered beta_pt exactly (alpha_pt >= 1)."""
-        active, inactive = init.k(self.a_pt), init.k(0.0)
-        mean, variance = _slab_moments(self.slab, self.rho_ft)
-        slab = np.array([1.0, 1.0, 0.0, 0.0])
-        k = np.array([active, inactive, active, inactive])
-        return GaussianMixture(self.group_probabilities, mean * slab, variance * slab, k)
+        return self.groups.mixture(init)
 
 
 @dataclass(frozen=True)

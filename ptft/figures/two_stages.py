@@ -1,0 +1,108 @@
+"""Figures of chapters 3 and 4 on pretraining with finite and noisy data: errors and forgetting of both stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ptft.experiments import Comparison, TwoStageComparison
+from ptft.figures.curves import ALPHA_LABEL, LINES, MSE_LABEL
+from ptft.figures.style import figure, ordered_colors
+from ptft.teachers import GROUPS
+from ptft.two_stages import TwoStageCurve
+
+ALPHA_PT_LABEL = r"data scale of pretraining $\alpha_{\mathrm{PT}}$"
+FORGETTING_LABEL = r"forgetting $\mathbb{E}(\beta_{\mathrm{FT}} - \beta^*_{\mathrm{PT}})^2$"
+MARKERS = "os^Dv"
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorPanel:
+    """One panel of errors: lines of theory by label, points of simulation by the same labels."""
+
+    x_label: str
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]]  # abscissae and errors
+    points: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)  # and half widths
+    reference: float | None = None  # error without pretraining
+
+
+def along_alpha(
+    curves: Mapping[str, TwoStageCurve], points: Mapping[str, TwoStageComparison] | None = None
+) -> ErrorPanel:
+    """Errors against the data scale of fine-tuning."""
+    simulated = {label: _points(one.fine_tuning.given_teachers) for label, one in (points or {}).items()}
+    return ErrorPanel(ALPHA_LABEL, {label: (c.alpha, c.mse) for label, c in curves.items()}, simulated)
+
+
+def along_alpha_pt(
+    alpha_pt: np.ndarray,
+    curves: Mapping[str, list[TwoStageCurve]],
+    reference: float,
+    points: Mapping[str, list[TwoStageComparison]] | None = None,
+) -> ErrorPanel:
+    """Errors at one data scale of fine-tuning against that of pretraining."""
+    lines = {label: (alpha_pt, np.array([c.mse.item() for c in line])) for label, line in curves.items()}
+    simulated = {}
+    for label, line in (points or {}).items():
+        given = [one.fine_tuning.given_teachers for one in line]
+        at = np.concatenate([one.pretraining.alpha for one in line])
+        simulated[label] = (at, np.concatenate([g.mean for g in given]), np.concatenate([g.half_width for g in given]))
+    return ErrorPanel(ALPHA_PT_LABEL, lines, simulated, reference)
+
+
+def errors(panels: Mapping[str, ErrorPanel], columns: int = 2, lowest: float = 1e-4) -> Figure:
+    """A panel for each title; lines are theory, points simulations with 95 % intervals, dashed: no pretraining."""
+    rows = -(-len(panels) // columns)
+    fig, axes = figure(rows, columns, height=2.9, sharey="row")
+    for ax, (title, panel) in zip(axes.ravel(), panels.items(), strict=True):
+        for i, (color, (label, (x, y))) in enumerate(
+            zip(ordered_colors(len(panel.lines)), panel.lines.items(), strict=True)
+        ):
+            ax.plot(x, y, color=color, linestyle=LINES[i % 3], label=label)
+            if label in panel.points:
+                ax.errorbar(*panel.points[label], fmt=MARKERS[i], color=color, markersize=3.5, elinewidth=0.8)
+        if panel.reference is not None:
+            ax.axhline(panel.reference, color="#777777", linewidth=1.0, linestyle="-.", label="none")
+        if panel.x_label == ALPHA_PT_LABEL:
+            ax.set_xscale("log")
+            ax.set_xticks([0.03, 0.1, 0.3, 1, 3, 10], ["0.03", "0.1", "0.3", "1", "3", "10"])
+            ax.set_xticks([], minor=True)
+        ax.set_yscale("log")
+        ax.set_xlabel(panel.x_label)
+        ax.set_title(title)
+        ax.legend(fontsize="x-small", handlelength=2.4)
+    for ax in axes[:, 0]:
+        ax.set_ylim(bottom=max(lowest, ax.get_ylim()[0]))
+        ax.set_ylabel(MSE_LABEL)
+    return fig
+
+
+def forgetting(
+    curves: Mapping[str, TwoStageCurve],
+    erased: np.ndarray,
+    points: Mapping[str, TwoStageComparison] | None = None,
+) -> Figure:
+    """E (beta_ft - beta*_pt)^2 by group, a panel each; `erased` (groups,) is its value where beta_ft = 0."""
+    fig, axes = figure(1, len(GROUPS), height=2.9)
+    colors = ordered_colors(len(curves))
+    for g, (ax, name) in enumerate(zip(axes[0], GROUPS, strict=True)):
+        for i, ((label, curve), color) in enumerate(zip(curves.items(), colors, strict=True)):
+            ax.plot(curve.alpha, curve.forgetting[:, g], color=color, linestyle=LINES[i % 3], label=label)
+            if points and name in points[label].forgetting:
+                simulated = _points(points[label].forgetting[name].given_teachers)
+                ax.errorbar(*simulated, fmt=MARKERS[i], color=color, markersize=3.5, elinewidth=0.8)
+        ax.axhline(erased[g], color="#777777", linewidth=1.0, linestyle="-.", label="erased")
+        ax.set_title(name)
+        ax.set_xlabel(r"$\alpha$")
+        ax.set_ylim(bottom=0)
+    axes[0, 0].set_ylabel(FORGETTING_LABEL)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, ncols=len(labels), loc="outside lower center")
+    return fig
+
+
+def _points(one: Comparison) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return one.alpha, one.mean, one.half_width

@@ -1,0 +1,199 @@
+"""Both stages from finite and noisy data: the error of fine-tuning after pretraining that is not perfect.
+
+Pretraining on alpha_pt d examples is itself the problem of Proposition 4.2, with the one penalty scale (2 c_pt)^2. Its
+solution (tau_pt^2, theta_pt) says how a coordinate comes out of it,
+
+    beta_pt = c_pt sinh t,   z = beta_pt + (theta_pt/2) t = beta*_pt + tau_pt xi,   xi ~ N(0, 1),
+
+and Theorem 4.1 gives the penalty scale with which it enters fine-tuning,
+
+    sqrt(k) = 2 (lambda_pt + c_pt) (1 + cosh t) + gamma_ft^2,
+
+a random variable now. Given a coordinate's group, k is independent of beta*_ft, so fine-tuning is Proposition 4.2 once
+more, with the mixture over the values of k at the nodes of a trapezoidal rule in t.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ptft.generalization import replica_curve
+from ptft.initialization import Initialization, scalar_initialization
+from ptft.penalty import prox_angle
+from ptft.replica import MixtureRows, ReplicaCurve, joined_curves, scalar_moments, solve_by_quadrature
+from ptft.teachers import GaussianMixture, SpikeSlab, TeacherGroups
+from ptft.validation import nonnegative_array, positive_array, require
+
+_REACH = 8.5  # the nodes cover this many standard deviations of z; exp(-_REACH^2/2) = 2e-16
+_SPACING = 0.15  # of the nodes in t, where the Gaussian is wide ...
+_SPACING_IN_DEVIATIONS = 0.4  # ... and in standard deviations of t, where it is narrow
+
+
+@dataclass(frozen=True, eq=False)
+class TwoStageCurve:
+    """Prediction for both stages along alpha. The groups are those of the teacher, `ptft.teachers.GROUPS`."""
+
+    pretraining: ReplicaCurve  # of beta_pt about beta*_pt, at the one alpha_pt
+    fine_tuning: ReplicaCurve  # of beta_ft about beta*_ft, along alpha
+    mixture: GaussianMixture  # law of (beta*_ft, k) after pretraining
+    error: np.ndarray  # E (beta_ft - beta*_ft)^2 within each group, shape (*alpha.shape, groups)
+    forgetting: np.ndarray  # E (beta_ft - beta*_pt)^2 within each group, of the same shape
+
+    @property
+    def alpha(self) -> np.ndarray:
+        """Data scale of fine-tuning."""
+        return self.fine_tuning.alpha
+
+    @property
+    def mse(self) -> np.ndarray:
+        """E (beta_ft - beta*_ft)^2, of the shape of alpha."""
+        return self.fine_tuning.mse
+
+    @property
+    def residual(self) -> np.ndarray:
+        """The larger residual of the two stages (see `ReplicaCurve`)."""
+        return np.maximum(self.pretraining.residual, self.fine_tuning.residual)
+
+    @property
+    def converged(self) -> np.ndarray:
+        """Whether both stages are solved."""
+        return self.pretraining.converged & self.fine_tuning.converged
+
+
+def two_stage_curve(
+    alpha: ArrayLike,
+    teacher: SpikeSlab | TeacherGroups,
+    init: Initialization,
+    alpha_pt: float,
+    noise_pt: float = 0.0,
+    noise_ft: float = 0.0,
+) -> TwoStageCurve:
+    """Replica-symmetric error of fine-tuning, and what it forgets, after pretraining on finite and noisy data.
+
+    Parameters
+    ----------
+    alpha : array_like, positive
+        Data scales n/d of fine-tuning, any shape.
+    teacher : SpikeSlab or TeacherGroups
+    init : Initialization
+        Scalar parameters.
+    alpha_pt : float, zero or positive
+        Data scale of pretraining. 0 leaves beta_pt = 0; from 1 on, data without noise give beta_pt = beta*_pt, and
+        noisy ones least squares, with noise of variance noise_pt/(alpha_pt - 1) on every coefficient.
+    noise_pt, noise_ft : float, default 0
+        Variances of the label noise of the two stages, which both interpolate below a data scale of 1.
+
+    Returns
+    -------
+    TwoStageCurve
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or a data scale is 1 with noise, where the error diverges.
+
+    Warns
+    -----
+    UserWarning
+        If a point did not converge; `.converged` says which.
+
+    Examples
+    --------
+    >>> from ptft import Initialization, SpikeSlab
+    >>> teacher, init = SpikeSlab(omega=1.0), Initialization(c_pt=1e-3)
+    >>> [float(two_stage_curve(0.1, teacher, init, alpha_pt).mse.round(3)) for alpha_pt in (0.0, 0.2, 1.0)]
+    [0.829, 0.739, 0.135]
+    """
+    alpha = positive_array(alpha, "alpha")
+    if isinstance(teacher, SpikeSlab):
+        teacher = teacher.groups
+    if not isinstance(teacher, TeacherGroups):
+        raise ValueError(f"teacher = {teacher!r} is not allowed: it must be a SpikeSlab or TeacherGroups")
+    init = scalar_initialization(init)
+    alpha_pt, noise_pt, noise_ft = (
+        float(nonnegative_array(value, name, ndim=0))
+        for value, name in ((alpha_pt, "alpha_pt"), (noise_pt, "noise_pt"), (noise_ft, "noise_ft"))
+    )
+    require(alpha_pt != 1 or noise_pt == 0, "alpha_pt", alpha_pt, "other than 1 where noise_pt > 0: beta_pt diverges")
+    pretraining = _pretraining(teacher, init, alpha_pt, noise_pt)
+    scales = [_penalty_scales(size, pretraining, init) for size in teacher.beta_pt]
+    rows = [_group_rows(*one) for one in zip(teacher.mean, teacher.variance, scales, strict=True)]
+    mixture = GaussianMixture(
+        weight=np.concatenate(
+            [weight * row.weight for weight, row in zip(teacher.weight, rows, strict=True)], axis=None
+        ),
+        mean=np.concatenate([row.mean for row in rows], axis=None),
+        variance=np.concatenate([row.variance for row in rows], axis=None),
+        k=np.concatenate([row.k for row in rows], axis=None),
+    )
+    # One alpha at a time: the arrays of a mixture with hundreds of components stay in the cache.
+    fine_tuning = joined_curves([solve_by_quadrature(a, mixture, noise_ft, 0.0) for a in alpha.reshape(-1, 1)], alpha)
+    groups = [_within_group(fine_tuning, row) for row in rows]
+    error, power = (np.stack(arrays, axis=-1) for arrays in zip(*groups, strict=True))
+    curve = TwoStageCurve(pretraining, fine_tuning, mixture, error, teacher.beta_pt**2 + power)
+    if not curve.converged.all():
+        missing = np.array2string(alpha[~curve.converged], threshold=5, precision=4)
+        warnings.warn(f"the two stages did not converge at alpha = {missing} (see .residual)", stacklevel=2)
+    return curve
+
+
+def _pretraining(teacher: TeacherGroups, init: Initialization, alpha_pt: float, noise_pt: float) -> ReplicaCurve:
+    """The solution of the first stage, with theta = inf where nothing is learned and 0 where all is."""
+    mixture = teacher.mixture_pt(init)
+    if alpha_pt > 0 and mixture.power + noise_pt > 0:
+        return replica_curve(alpha_pt, mixture, noise_var=noise_pt)
+    alpha, zero = np.array(alpha_pt), np.zeros(())
+    tau2, theta = (np.array(np.inf),) * 2 if alpha_pt == 0 else (zero, zero)
+    return ReplicaCurve(
+        alpha, np.array(mixture.power), tau2, theta, zero, np.array(True), zero, np.zeros((), dtype=int)
+    )
+
+
+def _penalty_scales(
+    size: float, pretraining: ReplicaCurve, init: Initialization, refine: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Law of k for coordinates with |beta*_pt| = size: probabilities and values, two arrays of shape (nodes,).
+
+    `refine` is a factor on the number of nodes.
+    """
+    tau, theta, c = float(np.sqrt(pretraining.tau2)), float(pretraining.theta), float(np.asarray(init.c_pt))
+    if tau == 0 or np.isinf(tau):  # beta_pt is beta*_pt, or 0
+        return np.ones(1), np.atleast_1d(init.k(size if tau == 0 else 0.0))
+
+    def angle(z: float) -> float:
+        t = prox_angle(np.abs([z]), np.array([2 * c]), theta)[0] if theta > 0 else np.arcsinh(abs(z) / c)
+        return float(np.sign(z) * t)
+
+    t_m = angle(size)
+    lower = 0.0 if size == 0 else angle(size - _REACH * tau)  # k is even in t
+    width = angle(size + _REACH * tau) - lower
+    spread = 2 * tau / (2 * c * np.cosh(t_m) + theta)
+    nodes = int(np.ceil(refine * width / min(_SPACING, _SPACING_IN_DEVIATIONS * spread)))
+    delta = (lower - t_m) + (width / nodes) * np.arange(nodes + 1)
+    t = t_m + delta
+    dz = 2 * c * np.cosh(t_m + delta / 2) * np.sinh(delta / 2) + (theta / 2) * delta  # z - size, without cancellation
+    density = np.exp(-0.5 * (dz / tau) ** 2) / (np.sqrt(2 * np.pi) * tau)
+    probability = (width / nodes) * density * (c * np.cosh(t) + theta / 2)
+    if size == 0:
+        probability[1:] *= 2
+    return probability, init.k(c * np.sinh(t))
+
+
+def _group_rows(mean: float, variance: float, scales: tuple[np.ndarray, np.ndarray]) -> MixtureRows:
+    """Law of (beta*_ft, k) within one group, as one row."""
+    share, k = (a[None, :] for a in scales)
+    return MixtureRows(share, np.full_like(k, mean), np.full_like(k, variance), k)
+
+
+def _within_group(curve: ReplicaCurve, row: MixtureRows) -> tuple[np.ndarray, np.ndarray]:
+    """E (beta_ft - beta*_ft)^2 and E beta_ft^2 within one group, along the curve."""
+    tau2, theta = curve.tau2.ravel(), curve.theta.ravel()
+    error, power = tau2.copy(), row.power + tau2  # where the data determine beta_ft = z
+    for i in np.flatnonzero(theta > 0):
+        moments = scalar_moments(tau2[i : i + 1], theta[i : i + 1], row)
+        error[i], power[i] = moments.mse[0], moments.power[0]
+    return error.reshape(curve.alpha.shape), power.reshape(curve.alpha.shape)
