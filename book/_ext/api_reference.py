@@ -12,6 +12,7 @@ import tokenize
 from io import StringIO
 
 LITERAL = re.compile(r"(``.*?``|`[^`]*`)")
+UNDERLINE = re.compile(r"-{3,}")  # of the head of a section
 
 
 def escaped(line):
@@ -23,7 +24,7 @@ def escaped(line):
 
 def readable(lines):
     """The lines of a docstring with bars and stars escaped, and with its formulas, up to the first section, literal."""
-    sections = (i for i, line in enumerate(lines) if re.fullmatch(r"-{3,}", line))
+    sections = (i for i, line in enumerate(lines) if UNDERLINE.fullmatch(line))
     first, found, formula = next(sections, len(lines) + 1) - 1, [], False
     for i, line in enumerate(lines):
         indented = i < first and line.startswith("    ")
@@ -48,13 +49,14 @@ def fields_section(cls):
     lines = ["", "Fields", "------"]
     for name, kind, comment in fields_of(cls):
         lines += [f"{name} : {kind}", f"    {comment}"]
-    return lines
+    return [*lines, ""]
 
 
 def process(app, what, name, obj, options, lines):
     """Called by autodoc before napoleon reads the sections."""
     if inspect.isclass(obj) and "Parameters" not in lines and fields_of(obj):
-        lines += fields_section(obj)
+        first = next((i - 1 for i, line in enumerate(lines) if UNDERLINE.fullmatch(line)), len(lines))
+        lines[first:first] = fields_section(obj)
     lines[:] = readable(lines)
 
 

@@ -84,7 +84,8 @@ def errors(panels: Mapping[str, ErrorPanel], columns: int = 2, lowest: float = 1
     Examples
     --------
     >>> x = np.array([0.1, 0.3])
-    >>> fig = errors({"one": ErrorPanel(ALPHA_LABEL, {"theory": (x, 1 - x)}), "two": ErrorPanel(ALPHA_LABEL, {})})
+    >>> panel = ErrorPanel(ALPHA_LABEL, {"theory": (x, 1 - x)})
+    >>> fig = errors({"one": panel, "two": panel})
     >>> [ax.get_title() for ax in fig.axes]
     ['one', 'two']
     """
