@@ -31,6 +31,12 @@ def claim(statement: str, source: str, check: str, result: str, outcomes: ArrayL
 
     It agrees where all are true, does not agree where none is, and agrees in part otherwise.
 
+    Parameters
+    ----------
+    statement, source, check, result : str
+        See `Claim`.
+    outcomes : array_like of bool, any shape, not empty
+
     Raises
     ------
     ValueError
@@ -49,6 +55,12 @@ def claim(statement: str, source: str, check: str, result: str, outcomes: ArrayL
 
 def count_of(outcomes: ArrayLike, of: str) -> str:
     """How many outcomes are true, in words.
+
+    Parameters
+    ----------
+    outcomes : array_like of bool, any shape
+    of : str
+        What they are outcomes for.
 
     Examples
     --------

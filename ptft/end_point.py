@@ -95,7 +95,18 @@ def min_penalties(
     Y : array_like, shape (n, problems)
     K : array_like, positive, shape (d, problems)
     method, tolerance
-        As in `min_penalty`, as are errors and warnings.
+        As in `min_penalty`, as are warnings.
+    stacklevel : int, default 2
+        Of the warnings, as in `warnings.warn`.
+
+    Returns
+    -------
+    list of EndPoint, one for each column of Y
+
+    Raises
+    ------
+    ValueError
+        As `min_penalty`.
 
     Examples
     --------
@@ -186,6 +197,14 @@ def newton(
 
     With D = 1/q''(beta) the step is -D (q' - X^T nu), (X D X^T) nu = X D q' + (y - X beta), halved until the penalty
     falls. Raises LinAlgError where X D X^T is singular to rounding.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d), of rank n
+    y : ndarray, shape (n,)
+    sqrt_k : ndarray, shape (d,)
+    tolerance : float
+    start : ndarray, shape (d,), optional
 
     Examples
     --------

@@ -40,7 +40,12 @@ class WorkersLost(RuntimeError):
 
 
 def work_folder(work: str | Path, key: str) -> Path:
-    """The folder of a key inside the work folder, made where it is missing; OSError unless files can be made in it.
+    """The folder of a key inside the work folder, made where it is missing.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made, or files cannot be made in it.
 
     Examples
     --------

@@ -41,10 +41,12 @@ class Setting:
 
     @property
     def teacher(self) -> SpikeSlab | SingleTask:
+        """The law of both tasks, or of fine-tuning alone."""
         return SpikeSlab(self.rho_pt, self.rho_ft, self.omega) if self.pretrained else SingleTask(self.rho_ft)
 
     @property
     def init(self) -> Initialization:
+        """The initialisation."""
         return Initialization(self.c_pt, self.lambda_pt, self.gamma_ft)
 
 
@@ -402,6 +404,11 @@ def predict_two_stages(setting: FiniteSetting, alpha: ArrayLike) -> TwoStageCurv
 
 def predict(setting: Setting, alpha: ArrayLike) -> ReplicaCurve:
     """The replica curve of `setting`.
+
+    Parameters
+    ----------
+    setting : Setting
+    alpha : array_like, any shape
 
     Examples
     --------

@@ -137,7 +137,14 @@ BEST_OF = {  # the initialisations among which the best is sought
 
 
 def overlaps() -> list[list[str]]:
-    """The overlap omega at each position of the sliders rho_ft and overlap, to four decimals."""
+    """The overlap omega at each position of the sliders rho_ft and overlap, to four decimals.
+
+    Examples
+    --------
+    >>> found = overlaps()
+    >>> found[0][10], found[-1][-1]  # half of all for a sparse task, and the largest for a dense one
+    ('0.5', '0.1111')
+    """
     rho, share = ([Decimal(text) for text in SLIDERS[name].texts] for name in ("rho_ft", "overlap"))
     largest = [min(Decimal(1), Decimal(str(RHO_PT)) / r) for r in rho]
 
@@ -161,7 +168,15 @@ ERROR_AXES = (
 
 
 def scale_tables(beta_pt: Axis) -> dict[str, Table]:
-    """log10 sqrt(k) and kappa at gamma_ft = 0 over (c_pt, lambda_pt, beta_pt), and log10 sqrt(k) with gamma_ft."""
+    """log10 sqrt(k) and kappa at gamma_ft = 0 over (c_pt, lambda_pt, beta_pt), and log10 sqrt(k) with gamma_ft.
+
+    Examples
+    --------
+    >>> tables = scale_tables(SLIDERS["beta_pt"].axis)
+    >>> root = 10 ** tables["scale"].fix(-3.0, 0.0, 1.0)  # c_pt = 10^-3, lambda_pt = 0, beta_pt = 1
+    >>> bool(np.isclose(root, Initialization(1e-3).sqrt_k(1.0)))
+    True
+    """
     c, above, gamma = SLIDERS["c_pt"].axis, SLIDERS["relative"].axis.nodes[[0, -1]], SLIDERS["gamma_ft"].axis
     c_pt = 10 ** c.nodes[:, None, None]
     init = Initialization(c_pt, np.array([-1 + 1e-6, 1.0])[:, None] * c_pt)
@@ -178,6 +193,12 @@ def plane_tables() -> dict[str, Table]:
 
     Two nodes suffice where a value is linear in an argument: log10 sqrt(k) in log10(1 + lambda_pt/c_pt), the
     pretraining dependence in kappa, and the shares in both measures.
+
+    Examples
+    --------
+    >>> tables = plane_tables()
+    >>> round(float(tables["share_II"].fix(2.0, -1.0)), 6)  # the lazy corner that depends on pretraining
+    1.0
     """
     gamma = SLIDERS["gamma_ft"].axis
     root = 10 ** LOG_SCALE.nodes[:, None]
@@ -195,7 +216,13 @@ def plane_tables() -> dict[str, Table]:
 
 
 def error_tables(log_alpha: Table) -> dict[str, Table]:
-    """Tables behind the error curves: those of the scales, also of a single task, and that of `error_table`."""
+    """Tables behind the error curves: those of the scales, also of a single task, and that of `error_table`.
+
+    Examples
+    --------
+    >>> list(error_tables(error_table(tuple(Axis(axis.nodes[:2]) for axis in ERROR_AXES))))
+    ['scale', 'with_gamma', 'single_task', 'log_alpha']
+    """
     tables = scale_tables(Axis(np.array([0.0, 1.0])))
     c = SLIDERS["c_pt"].axis
     single = np.log10(np.sqrt(Initialization(10**c.nodes).k_single_task))
@@ -204,7 +231,14 @@ def error_tables(log_alpha: Table) -> dict[str, Table]:
 
 
 def error_table(axes: tuple[Axis, ...] = ERROR_AXES) -> Table:
-    """log10 alpha over the axes of `ERROR_AXES`, or some of their panels."""
+    """log10 alpha over the axes of `ERROR_AXES`, or some of their panels.
+
+    Examples
+    --------
+    >>> table = error_table(tuple(Axis(axis.nodes[:2]) for axis in ERROR_AXES))  # two nodes of each argument
+    >>> table.values.shape
+    (2, 2, 2, 2, 2)
+    """
     *outer, log_tau2 = (axis.nodes for axis in axes)
     values = np.empty([axis.nodes.size for axis in axes])
     for index in np.ndindex(values.shape[:-1]):
@@ -227,6 +261,16 @@ def read_errors(curves: Table, alpha: np.ndarray, log_scales: tuple[float, float
     Returns
     -------
     ndarray, shape (m,); an error below those of the table, about `FLOOR` / 10, is 0.
+
+    Examples
+    --------
+    >>> from ptft import replica_curve
+    >>> from ptft.files import results_file
+    >>> table, init = read_error_table(results_file("explorer.parquet")), Initialization(1e-3)
+    >>> curves = Table(ERROR_AXES[2:], table.fix(np.log10(0.1), 1.0))  # rho_ft = 0.1, complete overlap
+    >>> shown = read_errors(curves, np.array([0.1]), tuple(np.log10(init.sqrt_k([1.0, 0.0]))))
+    >>> bool(np.isclose(shown, replica_curve([0.1], SpikeSlab(omega=1.0), init).mse, rtol=0.05)[0])
+    True
     """
     active, inactive = log_scales
     line = Table(curves.axes[-1:], curves.fix(active, active - inactive))
@@ -238,7 +282,14 @@ def read_errors(curves: Table, alpha: np.ndarray, log_scales: tuple[float, float
 
 
 def task(log_rho: float, share: float, log_scale: float, log_ratio: float) -> GaussianMixture:
-    """The teacher and penalty scales at a point of the first four of `ERROR_AXES`."""
+    """The teacher and penalty scales at a point of the first four of `ERROR_AXES`.
+
+    Examples
+    --------
+    >>> mixture = task(log_rho=-1.0, share=1.0, log_scale=0.0, log_ratio=2.0)
+    >>> mixture.weight.round(2), np.sqrt(mixture.k)  # in both tasks, and in neither
+    (array([0.1, 0.9]), array([1.  , 0.01]))
+    """
     rho = 10**log_rho
     groups = SpikeSlab(RHO_PT, rho, share * min(1.0, RHO_PT / rho)).group_probabilities
     active, inactive = 10 ** (2 * log_scale), 10 ** (2 * (log_scale - log_ratio))
@@ -326,6 +377,14 @@ def write_error_table(path: Path, table: Table) -> None:
     ------
     ValueError, OSError
         As `ptft.stored_table.check_out`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ptft.files import results_file
+    >>> table = read_error_table(results_file("explorer.parquet"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_error_table(Path(folder, "explorer.parquet"), table)
     """
     from ptft import stored_table
 
@@ -343,6 +402,13 @@ def read_error_table(path: Path) -> Table:
         If there is no such file.
     ValueError
         If it is another table, or one over other axes.
+
+    Examples
+    --------
+    >>> from ptft.files import results_file
+    >>> table = read_error_table(results_file("explorer.parquet"))
+    >>> table.values.ndim, bool(np.all(table.values <= 0))  # log10 alpha
+    (5, True)
     """
     from ptft import stored_table
 
@@ -354,6 +420,15 @@ def read_error_table(path: Path) -> Table:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Compute the table and store it.
+
+    Examples
+    --------
+    >>> main([])  # where to?
+    Traceback (most recent call last):
+        ...
+    SystemExit: 2
+    """
     parser = argparse.ArgumentParser(prog=MADE_BY, description="Compute the table behind the error curves of the book.")
     parser.add_argument("--out", type=Path, required=True, help="a file that ends in .parquet")
     write_error_table(parser.parse_args(arguments).out, error_table())

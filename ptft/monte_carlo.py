@@ -34,6 +34,11 @@ def iterate_once(
 ) -> tuple[float, float, np.ndarray]:
     """One step of the two equations for `sample` = (beta*, sqrt(k), xi): tau^2, theta and the squared errors.
 
+    Parameters
+    ----------
+    tau2, theta, alpha, noise_var, ridge : float
+    sample : three ndarrays, shape (samples,)
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)

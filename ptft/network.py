@@ -71,6 +71,11 @@ class TrainingRun:
 def pretraining_weights(init: Initialization, d: int) -> Weights:
     """Weights at the start of pretraining: both pathways alike, w1^2 = (c + lambda)/2, w2^2 = (c - lambda)/2.
 
+    Raises
+    ------
+    ValueError
+        If d is not a whole number of at least 1.
+
     Examples
     --------
     >>> weights = pretraining_weights(Initialization(c_pt=1.0, lambda_pt=0.5), d=1)
@@ -87,6 +92,16 @@ def pretrained_weights(beta_pt: ArrayLike, init: Initialization) -> Weights:
     """Weights at the end of pretraining that has reached `beta_pt`, from the conserved quantities (Appendix B.1).
 
     With w1 +- w2 = (w1(0) +- w2(0)) e^{-+G} and beta_pt = -c sinh(2G): no training is needed to know where it ends.
+
+    Parameters
+    ----------
+    beta_pt : array_like, shape (d,)
+    init : Initialization
+
+    Raises
+    ------
+    ValueError
+        If a coefficient is not finite, or `beta_pt` is not a vector.
 
     Examples
     --------
@@ -108,6 +123,11 @@ def fine_tuning_weights(weights: Weights, gamma_ft: float) -> Weights:
     """Rebalance the pathways and re-initialise the readout: where fine-tuning starts (Equations 4-5).
 
     w1 = w1_plus + w1_minus and w2 = gamma_ft/sqrt(2) in both pathways, so that beta = 0 again.
+
+    Raises
+    ------
+    ValueError
+        If gamma_ft is negative or not finite.
 
     Examples
     --------

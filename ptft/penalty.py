@@ -187,6 +187,19 @@ def prox_angle(
     bound (sqrt(k)/2) sinh t <= z. Without a guess it starts from the solution with sinh t = e^t/2, Wright's omega
     function, where t is large, and from the linear one where it is small.
 
+    Parameters
+    ----------
+    z, sqrt_k : ndarray
+        They and theta broadcast against each other; z is not negative, the others are positive.
+    theta : ndarray or float
+    guess : ndarray, optional
+        A start of the broadcast shape.
+
+    Raises
+    ------
+    FloatingPointError
+        If it did not converge, which only arguments that were not checked can cause.
+
     Examples
     --------
     >>> t = prox_angle(np.array([1.0]), np.array([0.1]), theta=0.2)

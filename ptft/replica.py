@@ -267,6 +267,11 @@ def solve_by_quadrature(alpha: np.ndarray, mixture: GaussianMixture, noise_var: 
     Above alpha = 1 without ridge the data determine beta, theta = 0, and the equations have the closed form
     tau^2 = noise_var/(alpha - 1) of ordinary least squares.
 
+    Raises
+    ------
+    ValueError
+        If there is nothing to learn, or alpha = 1 with noise and no ridge, where the error diverges.
+
     Examples
     --------
     >>> mixture = GaussianMixture([1.0], 0.0, 1.0, 1e8)  # lazy: 1 - alpha

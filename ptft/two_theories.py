@@ -100,6 +100,12 @@ class TwoTasks:
 def diagonal_loss(alpha: ArrayLike, tasks: TwoTasks, init: Initialization) -> np.ndarray:
     """Loss of the diagonal network at alpha = n/d target examples per coordinate (Proposition 4.2).
 
+    Parameters
+    ----------
+    alpha : array_like, any shape
+    tasks : TwoTasks
+    init : Initialization
+
     Examples
     --------
     >>> diagonal_loss([0.1, 0.3], TwoTasks(omega=1.0), Initialization(c_pt=1e-3)).round(4)
@@ -110,6 +116,13 @@ def diagonal_loss(alpha: ArrayLike, tasks: TwoTasks, init: Initialization) -> np
 
 def dense_loss(alpha: ArrayLike, tasks: TwoTasks, gamma_1: float) -> np.ndarray:
     """Loss of a new readout on the features of the dense network, nu_2 = alpha, unlimited source data (Result 2).
+
+    Parameters
+    ----------
+    alpha : array_like, any shape
+    tasks : TwoTasks
+    gamma_1 : float
+        Richness of pretraining.
 
     Examples
     --------

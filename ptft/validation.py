@@ -1,4 +1,5 @@
-"""Checks of arguments: each raises a ValueError that names the parameter, its value and what is allowed."""
+"""Checks of arguments, arrays of any shape: each raises a ValueError that names the parameter, its value and what is
+allowed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The reference pages hold every public function of the package."""
+"""The reference: every public function of the package is on its pages, with parameters, shapes and errors."""
 
+import importlib
+import inspect
 import re
 
 import pytest
@@ -28,3 +30,54 @@ def test_the_rendered_page_has_every_public_name_and_is_not_huge(html, page):
     wanted = {f"{module}.{name}" for module in names for name in public(module)}
     assert wanted - set(re.findall(r'id="(ptft\.[^"]+)"', rendered)) == set()
     assert len(rendered) < 1.5e6
+
+
+# ------------------------------------------------------------------------------------------------------ the docstrings
+
+SECTIONS = ("Parameters", "Returns", "Yields", "Raises", "Warns", "Examples")
+CHECKS = tuple(public("ptft.validation"))
+
+
+def faults(function, about=""):
+    """What the docstring of a function lacks, given that of its module: sections, parameters, shapes and errors."""
+    doc, code = inspect.getdoc(function) or "", inspect.getsource(function)
+    body = code.replace(function.__doc__ or "", "")
+    parts = re.split(r"^(\w[\w, ]*)\n-{3,}$", doc, flags=re.M)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    found = [f"section {name!r}" for name in sections if name not in SECTIONS]
+    parameters = inspect.signature(function).parameters
+    if "Parameters" in sections:
+        entries = [line for line in sections["Parameters"].splitlines() if line and not line.startswith(" ")]
+        found += [f"entry {entry!r}" for entry in entries if not re.fullmatch(r"\**\w+(, \**\w+)*( : .+)?", entry)]
+        named = {name.strip(" *") for entry in entries for name in entry.split(" : ")[0].split(",")}
+        found += [f"parameter {name}" for name in parameters if name not in named]
+    takes_arrays = any(re.search("ndarray|ArrayLike|Tensor", str(p.annotation)) for p in parameters.values())
+    if takes_arrays and not re.search(r"shape|broadcast|[Aa]s in|as of|\(\w+,( \w+)*\)", doc + about):
+        found.append("shapes")
+    checks = re.search(rf"^ +raise |\b({'|'.join(CHECKS)})\(", body.split('"""')[-1], flags=re.M)
+    if checks and not re.search(r"(?i)\braises?\b|errors (are|.*as in)|as are the errors|exit status", doc + about):
+        found.append("errors")
+    return found
+
+
+@pytest.mark.parametrize("module", modules())
+def test_docstrings_state_parameters_shapes_and_errors(module):
+    about = importlib.import_module(module).__doc__ or ""
+    functions = {name: thing for name, thing in public(module).items() if inspect.isfunction(thing)}
+    assert {name: found for name, thing in functions.items() if (found := faults(thing, about))} == {}
+
+
+def test_what_a_docstring_lacks_is_reported():
+    def bare(x: "np.ndarray"):  # type: ignore[name-defined]  # noqa: F821
+        """Something.
+
+        Parameters
+        ----------
+        The parameter is an array.
+
+        Result
+        ------
+        """
+        raise ValueError
+
+    assert faults(bare) == ["section 'Result'", "entry 'The parameter is an array.'", "parameter x", "shapes", "errors"]

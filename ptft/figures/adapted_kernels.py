@@ -45,7 +45,7 @@ def losses(
 
     Parameters
     ----------
-    nu_2 : ndarray, where lines are drawn
+    nu_2 : ndarray, shape (m,), where lines are drawn
     panels : mapping from each title to its lines by label; from dark to light
     kinds : names of the kinds of measurement, for the legend
     ratio : titles of panels that show losses relative to that without pretraining
@@ -96,6 +96,12 @@ def spikes(
     """Spike of the features against richness (left) and against source data (right), formulas and trained networks.
 
     Every mapping is from a label to abscissae and spikes, lines for the formulas and points for the networks.
+
+    Parameters
+    ----------
+    left, right : mapping from a label to (abscissae, spikes), two ndarrays of shape (m,)
+    measured_left, measured_right : the same of what was measured
+    titles : pair of str
 
     Examples
     --------
@@ -228,6 +234,14 @@ def widths(differences: pd.DataFrame) -> Figure:
     Parameters
     ----------
     differences : as from `ptft.infinite_width.kernel_sweep.differences`
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> columns = pd.MultiIndex.from_tuples([(20, 0.0), (20, 1.0)], names=["P_1", "gamma_1"])
+    >>> fig = widths(pd.DataFrame([[0.1, 0.2], [0.05, 0.1]], index=[1000, 4000], columns=columns))
+    >>> fig.axes[0].get_title()
+    '$P_1$ = 20'
     """
     sources, gammas = (differences.columns.get_level_values(name).unique().tolist() for name in ("P_1", "gamma_1"))
     fig, axes = figure(1, len(sources), height=2.8, sharey=True)

@@ -35,6 +35,12 @@ MARKERS = ("o", "s", "^")
 def shrinkage(z: np.ndarray, k: Sequence[float], theta: float) -> Figure:
     """The scalar estimator x_hat(z) at one theta for several penalty scales k.
 
+    Parameters
+    ----------
+    z : ndarray, shape (m,)
+    k : sequence of float
+    theta : float
+
     Examples
     --------
     >>> fig = shrinkage(np.linspace(-2, 2, 50), k=[1e-4, 1.0], theta=0.5)
@@ -55,6 +61,11 @@ def shrinkage(z: np.ndarray, k: Sequence[float], theta: float) -> Figure:
 
 def quadrature_error(refinement: np.ndarray, errors: Mapping[str, np.ndarray]) -> Figure:
     """Relative quadrature error of the MSE against the number of nodes, as a share of the number in use.
+
+    Parameters
+    ----------
+    refinement : ndarray, shape (m,)
+    errors : mapping from a label to an ndarray, shape (m,)
 
     Examples
     --------
@@ -130,6 +141,13 @@ def state_evolution(mse: Mapping[str, np.ndarray], theory: Mapping[str, StateEvo
 
 def limits(curves: Mapping[float, ReplicaCurve], l2: np.ndarray, l1: np.ndarray, threshold: float) -> Figure:
     """Replica curves from lazy to rich (keys are sqrt(k)) between the closed forms of l2 and l1.
+
+    Parameters
+    ----------
+    curves : mapping from sqrt(k) to a ReplicaCurve; all have the same alpha, shape (m,)
+    l2, l1 : ndarray, shape (m,)
+    threshold : float
+        Where the second reaches zero.
 
     Examples
     --------
@@ -285,6 +303,11 @@ def stopping_rule(runs: Mapping[float, Sequence[Sequence[Sequence[StoppedPoint]]
     """Gradient descent at thresholds on its loss; `runs` is by omega, then alpha, seed and threshold.
 
     One panel for each omega shows the mean errors, and the last one the median numbers of epochs.
+
+    Parameters
+    ----------
+    runs : mapping
+    alpha : ndarray, shape (m,)
 
     Examples
     --------

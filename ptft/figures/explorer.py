@@ -12,7 +12,15 @@ from ptft.figures.style import COLORS, figure
 
 
 def errors(alpha: np.ndarray, curves: Mapping[str, np.ndarray], floor: float) -> Figure:
-    """Named errors along the data scale, each an array of the shape of `alpha`, down to the least that is shown."""
+    """Named errors along the data scale, each an array of the shape of `alpha`, down to the least that is shown.
+
+    Examples
+    --------
+    >>> alpha = np.array([0.1, 0.3])
+    >>> fig = errors(alpha, {"rich": np.array([0.5, 1e-4]), "lazy": 1 - alpha}, floor=1e-6)
+    >>> len(fig.axes[0].lines)
+    2
+    """
     fig, axes = figure(1, 1, height=3.4)
     ax = axes[0, 0]
     for (label, mse), color, line in zip(curves.items(), COLORS, ("-", "--", ":", "-."), strict=False):

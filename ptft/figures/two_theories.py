@@ -25,6 +25,11 @@ class BothCurves:
 def both_losses(alpha: np.ndarray, panels: Mapping[str, Mapping[str, BothCurves]]) -> Figure:
     """Loss against data, a panel for each kind of task and a colour for each label; points are means +- 2 s.e.
 
+    Parameters
+    ----------
+    alpha : ndarray, shape (m,)
+    panels : mapping from the title of a panel to its curves by label
+
     Examples
     --------
     >>> alpha = np.linspace(0, 1, 11)
@@ -63,6 +68,11 @@ def both_losses(alpha: np.ndarray, panels: Mapping[str, Mapping[str, BothCurves]
 
 def lazy_limit(scales: np.ndarray, distance: Mapping[str, np.ndarray]) -> Figure:
     """Distance of each end point from that of its limit, as fine-tuning of the diagonal network becomes lazier.
+
+    Parameters
+    ----------
+    scales : ndarray, shape (m,)
+    distance : mapping from a label to an ndarray, shape (m,)
 
     Examples
     --------

@@ -72,7 +72,13 @@ def plan(widths: Iterable[int], seeds: Iterable[int], dataset: str = "digits") -
 
 
 def key() -> str:
-    """Hash of what a result depends on besides its point: the version of the package, `FORMAT` and `SETTING`."""
+    """Hash of what a result depends on besides its point: the version of the package, `FORMAT` and `SETTING`.
+
+    Examples
+    --------
+    >>> len(key())
+    12
+    """
     return stored_table.digest([SETTING, FORMAT, ptft.__version__])
 
 
@@ -109,6 +115,15 @@ def run(
         If a point fails; the message names it.
     WorkersLost
         If workers or their scheduler were killed; what was finished is kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> point = plan([64], [0])[0]
+    >>> with tempfile.TemporaryDirectory() as work:
+    ...     table, made = run([point], work)
+    >>> table.groupby("features")["loss"].count().to_dict()  # five P_2, 32 draws
+    {'mean field': 160, 'network': 160}
     """
     whole_number(jobs, "jobs", at_least=1)
     folder = engine.work_folder(work, key()).resolve()
@@ -124,7 +139,16 @@ def run(
 
 
 def solve(task: Task, expected_key: str) -> None:
-    """Write the file of a point, on one thread; the errors are those of `ptft.infinite_width.sweep.solve`."""
+    """Write the file of a point, on one thread; the errors are those of `ptft.infinite_width.sweep.solve`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     solve(Task(plan([64], [0])[0], Path(folder), None), key())
+    ...     print(len(list(Path(folder).iterdir())))
+    1
+    """
     engine.start_task(key(), expected_key)
     if not task.folder.is_dir():
         raise FileNotFoundError(f"a worker does not see the work folder {task.folder}")
@@ -140,7 +164,17 @@ def solve(task: Task, expected_key: str) -> None:
 
 
 def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """A stored table and its provenance; OSError without the file, ValueError if it is another table."""
+    """A stored table and its provenance; OSError without the file, ValueError if it is another table.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> frame, made = pd.DataFrame({"width": [1000]}), stored_table.provenance(MADE_BY, FORMAT, key())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     stored_table.write_table(Path(folder, "table.parquet"), frame, frame, made)
+    ...     print(read_table(Path(folder, "table.parquet"))[1]["made by"])
+    python -m ptft.infinite_width.kernel_sweep
+    """
     return stored_table.read_table(path, MADE_BY, FORMAT)
 
 
@@ -175,7 +209,13 @@ def _read(path: Path) -> dict[Point, dict[str, Any]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the sweep and write its table; returns the exit status."""
+    """Run the sweep and write its table; returns the exit status.
+
+    Examples
+    --------
+    >>> main(["--draws", "0", "--out", "table.parquet"])  # refused: there must be a draw
+    2
+    """
     parser = argparse.ArgumentParser(prog=MADE_BY, description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--widths", type=int, nargs="+", default=[1000, 4000, 16000], help="neurons, and particles")
     parser.add_argument("--draws", type=int, default=5, help="number of draws of images and weights (default 5)")

@@ -275,6 +275,12 @@ def optimal_gamma_1(
 ) -> np.ndarray:
     """The gamma_1 with the smallest `budgeted_loss`, for each nu_2; inf where the loss falls up to gamma_1 = 1e4.
 
+    Parameters
+    ----------
+    nu_2 : array_like, any shape
+    alphas, nu_1, relative_ridge, kind
+        As in `budgeted_loss`.
+
     Raises
     ------
     ValueError

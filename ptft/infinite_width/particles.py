@@ -89,6 +89,12 @@ class Particles:
 def activate(h: np.ndarray, activation: str) -> np.ndarray:
     """phi(h): max(h, 0), or h itself.
 
+    Parameters
+    ----------
+    h : ndarray, any shape
+    activation : str
+        One of `ACTIVATIONS`.
+
     Examples
     --------
     >>> activate(np.array([-1.0, 2.0]), "relu")
@@ -219,6 +225,12 @@ def _particles(
 def feature_kernel(particles: Particles, X: ArrayLike, X_other: ArrayLike | None = None) -> np.ndarray:
     """Phi(x, x') = <phi(h(x)) phi(h(x'))> between the rows of X and of X_other (X itself by default), float64.
 
+    Parameters
+    ----------
+    particles : Particles
+    X : array_like, shape (P, D)
+    X_other : array_like, shape (Q, D), optional
+
     Raises
     ------
     ValueError
@@ -240,6 +252,11 @@ def arccosine_kernel(X: ArrayLike, X_other: ArrayLike | None = None) -> np.ndarr
     """`feature_kernel` of random ReLU features at infinite width: |x||x'|/(2 pi D) (sin a + (pi - a) cos a).
 
     a is the angle between x and x'.
+
+    Parameters
+    ----------
+    X : array_like, shape (P, D)
+    X_other : array_like, shape (Q, D), optional
 
     Raises
     ------

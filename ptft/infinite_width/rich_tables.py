@@ -164,6 +164,11 @@ def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
 
     Times after either has come to its end are left out.
 
+    Raises
+    ------
+    ValueError
+        If there are no runs of both kinds.
+
     Examples
     --------
     >>> from ptft.files import results_file

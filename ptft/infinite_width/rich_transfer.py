@@ -170,6 +170,11 @@ def quintic_and_quadratic(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def hermite(degree: int, u: np.ndarray) -> np.ndarray:
     """Hermite polynomial of the given degree, of variance 1 for a standard normal u.
 
+    Parameters
+    ----------
+    degree : int
+    u : ndarray, any shape
+
     Examples
     --------
     >>> hermite(2, np.array([0.0, 1.0, 3.0])) * np.sqrt(2)

@@ -197,6 +197,13 @@ def accuracy(
 ) -> float:
     """Share of images whose largest output among `classes` is the right one, in evaluation mode.
 
+    Parameters
+    ----------
+    model, images, labels, classes, bf16
+        As in `pretrain`.
+    batch : int, default 500
+        Images in one forward pass; it does not change the result.
+
     Raises
     ------
     ValueError
