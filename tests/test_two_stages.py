@@ -157,7 +157,7 @@ def test_monte_carlo_agrees_within_its_error(alpha_pt, noise_pt):
 @pytest.mark.parametrize("slab", ["gaussian", "signs"])
 @pytest.mark.parametrize("omega", [0.0, 0.5, 1.0])
 def test_groups_add_up(slab, omega):
-    teacher = ptft.SpikeSlab(0.1, 0.1, omega, slab=slab)
+    teacher = ptft.SpikeSlab(0.1, 0.1, omega, a_pt=1.5, slab=slab)
     curve = ptft.two_stage_curve(ALPHA, teacher, INIT, 0.3, 0.01, 0.05)
     assert curve.error @ teacher.group_probabilities == pytest.approx(curve.mse, rel=1e-10)
     groups = teacher.groups
