@@ -309,6 +309,12 @@ def compare_two_stages(setting: FiniteSetting, alpha: ArrayLike, d: int, seeds: 
     ------
     ValueError
         If there are fewer than two seeds, or `ptft.simulate_two_stages` refuses the arguments.
+
+    Examples
+    --------
+    >>> both = compare_two_stages(FiniteSetting(omega=1.0, alpha_pt=0.5), [0.3], d=100, seeds=[0, 1])
+    >>> both.fine_tuning.mse.shape, list(both.forgetting)  # the groups that exist
+    ((1, 2), ['shared', 'none'])
     """
     seeds = list(seeds)
     whole_number(len(seeds), "the number of seeds", at_least=2)
@@ -366,7 +372,17 @@ def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tup
 
 
 def paired_ratio(above: np.ndarray, below: np.ndarray) -> tuple[float, float, float]:
-    """Geometric mean of the ratios of paired errors, and its 95 % interval (Student's t on the logarithms)."""
+    """Geometric mean of the ratios of paired errors, and its 95 % interval (Student's t on the logarithms).
+
+    Parameters
+    ----------
+    above, below : ndarray, shape (seeds,), positive
+
+    Examples
+    --------
+    >>> [round(x, 2) for x in paired_ratio(np.array([2.0, 2.0, 4.0]), np.ones(3))]
+    [2.52, 0.93, 6.81]
+    """
     logs = np.log(above) - np.log(below)
     half_width = stats.t.ppf(0.975, logs.size - 1) * logs.std(ddof=1) / np.sqrt(logs.size)
     mean, low, high = np.exp(logs.mean() + half_width * np.array([0, -1, 1]))
@@ -398,7 +414,19 @@ def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[
 
 
 def predict_two_stages(setting: FiniteSetting, alpha: ArrayLike) -> TwoStageCurve:
-    """The prediction for both stages of `setting`."""
+    """The prediction for both stages of `setting`.
+
+    Parameters
+    ----------
+    setting : FiniteSetting
+    alpha : array_like, any shape
+
+    Examples
+    --------
+    >>> finite = FiniteSetting(omega=1.0, alpha_pt=0.2)
+    >>> predict_two_stages(finite, [0.1]).mse.round(3), predict(Setting(omega=1.0), [0.1]).mse.round(3)
+    (array([0.739]), array([0.135]))
+    """
     return two_stage_curve(alpha, setting.teacher, setting.init, setting.alpha_pt, setting.noise_pt, setting.noise_ft)
 
 

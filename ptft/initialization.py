@@ -100,7 +100,18 @@ def _square(sqrt_k: np.ndarray) -> np.ndarray:
 
 
 def scalar_initialization(init: object) -> Initialization:
-    """`init` if it is an `Initialization` of three numbers."""
+    """`init` if it is an `Initialization` of three numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+
+    Examples
+    --------
+    >>> scalar_initialization(Initialization(1e-3)).c_pt
+    0.001
+    """
     if not isinstance(init, Initialization):
         raise ValueError(f"init = {init!r} is not allowed: it must be an Initialization")
     for name in ("c_pt", "lambda_pt", "gamma_ft"):

@@ -164,7 +164,15 @@ class ReplicaCurve:
 
 
 def joined_curves(curves: Sequence[ReplicaCurve], alpha: np.ndarray) -> ReplicaCurve:
-    """One curve of the shape of `alpha` from curves along its parts."""
+    """One curve of the shape of `alpha` from curves along its parts.
+
+    Examples
+    --------
+    >>> mixture = GaussianMixture([1.0], 0.0, 1.0, 1e8)  # lazy: 1 - alpha
+    >>> curves = [solve_by_quadrature(np.array([a]), mixture, 0.0, 0.0) for a in (0.2, 0.6)]
+    >>> joined_curves(curves, np.array([0.2, 0.6])).mse.round(4)
+    array([0.8, 0.4])
+    """
     arrays = {
         f.name: np.concatenate([getattr(c, f.name) for c in curves]).reshape(alpha.shape) for f in fields(ReplicaCurve)
     }

@@ -122,6 +122,12 @@ class TeacherGroups:
     ------
     ValueError
         If an argument is not finite or outside its range, or the shapes do not match.
+
+    Examples
+    --------
+    >>> groups = TeacherGroups(weight=[0.1, 0.9], beta_pt=[1.0, 0.0], mean=0.0, variance=[10.0, 0.0])
+    >>> groups.mixture(Initialization(1e-3)).k.round(6)
+    array([4.008008e+00, 1.600000e-05])
     """
 
     weight: np.ndarray
@@ -167,7 +173,17 @@ class TeacherGroups:
 
 
 def group_of(beta_pt: np.ndarray, beta_ft: np.ndarray) -> np.ndarray:
-    """Index in `GROUPS` of every coordinate of two sampled teachers."""
+    """Index in `GROUPS` of every coordinate of two sampled teachers.
+
+    Parameters
+    ----------
+    beta_pt, beta_ft : ndarray, shape (d,)
+
+    Examples
+    --------
+    >>> [GROUPS[i] for i in group_of(np.array([1.0, 0.0, -1.0, 0.0]), np.array([2.0, 2.0, 0.0, 0.0]))]
+    ['shared', 'new', 'pretraining only', 'none']
+    """
     return np.where(beta_pt != 0, np.where(beta_ft != 0, 0, 2), np.where(beta_ft != 0, 1, 3))
 
 

@@ -32,7 +32,15 @@ class ErrorPanel:
 def along_alpha(
     curves: Mapping[str, TwoStageCurve], points: Mapping[str, TwoStageComparison] | None = None
 ) -> ErrorPanel:
-    """Errors against the data scale of fine-tuning."""
+    """Errors against the data scale of fine-tuning.
+
+    Examples
+    --------
+    >>> from ptft.experiments import FiniteSetting, predict_two_stages
+    >>> panel = along_alpha({"a little pretraining": predict_two_stages(FiniteSetting(alpha_pt=0.2), [0.1, 0.3])})
+    >>> [values.shape for values in panel.lines["a little pretraining"]]
+    [(2,), (2,)]
+    """
     simulated = {label: _points(one.fine_tuning.given_teachers) for label, one in (points or {}).items()}
     return ErrorPanel(ALPHA_LABEL, {label: (c.alpha, c.mse) for label, c in curves.items()}, simulated)
 
@@ -43,7 +51,24 @@ def along_alpha_pt(
     reference: float,
     points: Mapping[str, list[TwoStageComparison]] | None = None,
 ) -> ErrorPanel:
-    """Errors at one data scale of fine-tuning against that of pretraining."""
+    """Errors at one data scale of fine-tuning against that of pretraining.
+
+    Parameters
+    ----------
+    alpha_pt : ndarray, shape (m,)
+    curves : mapping from a label to m curves at one alpha
+    reference : float
+        The error without pretraining.
+    points : mapping from the same labels to simulations, one for each of some alpha_pt
+
+    Examples
+    --------
+    >>> from ptft.experiments import FiniteSetting, predict_two_stages
+    >>> curves = [predict_two_stages(FiniteSetting(omega=1.0, alpha_pt=a), 0.1) for a in (0.2, 1.0)]
+    >>> at, mse = along_alpha_pt(np.array([0.2, 1.0]), {"base point": curves}, reference=0.83).lines["base point"]
+    >>> bool(mse[1] < mse[0])
+    True
+    """
     lines = {label: (alpha_pt, np.array([c.mse.item() for c in line])) for label, line in curves.items()}
     simulated = {}
     for label, line in (points or {}).items():
@@ -54,7 +79,15 @@ def along_alpha_pt(
 
 
 def errors(panels: Mapping[str, ErrorPanel], columns: int = 2, lowest: float = 1e-4) -> Figure:
-    """A panel for each title; lines are theory, points simulations with 95 % intervals, dashed: no pretraining."""
+    """A panel for each title; lines are theory, points simulations with 95 % intervals, dashed: no pretraining.
+
+    Examples
+    --------
+    >>> x = np.array([0.1, 0.3])
+    >>> fig = errors({"one": ErrorPanel(ALPHA_LABEL, {"theory": (x, 1 - x)}), "two": ErrorPanel(ALPHA_LABEL, {})})
+    >>> [ax.get_title() for ax in fig.axes]
+    ['one', 'two']
+    """
     rows = -(-len(panels) // columns)
     fig, axes = figure(rows, columns, height=2.9, sharey="row")
     for ax, (title, panel) in zip(axes.ravel(), panels.items(), strict=True):
@@ -85,7 +118,15 @@ def forgetting(
     erased: np.ndarray,
     points: Mapping[str, TwoStageComparison] | None = None,
 ) -> Figure:
-    """E (beta_ft - beta*_pt)^2 by group, a panel each; `erased` (groups,) is its value where beta_ft = 0."""
+    """E (beta_ft - beta*_pt)^2 by group, a panel each; `erased` (groups,) is its value where beta_ft = 0.
+
+    Examples
+    --------
+    >>> from ptft.experiments import FiniteSetting, predict_two_stages
+    >>> curve = predict_two_stages(FiniteSetting(omega=0.5, alpha_pt=0.5), [0.1, 0.3])
+    >>> [ax.get_title() for ax in forgetting({"base point": curve}, np.array([1.0, 0.0, 1.0, 0.0])).axes]
+    ['shared', 'new', 'pretraining only', 'none']
+    """
     fig, axes = figure(1, len(GROUPS), height=2.9)
     colors = ordered_colors(len(curves))
     for g, (ax, name) in enumerate(zip(axes[0], GROUPS, strict=True)):
