@@ -12,7 +12,7 @@ import ptft
 from ptft import experiments, two_stages
 from ptft.experiments import FiniteSetting
 from ptft.figures import two_stages as pictures
-from ptft.limits import minimum_norm_error
+from ptft.limits import minimum_norm_error, noisy_pretraining_peak
 from ptft.replica import scalar_moments
 from ptft.simulation import sampled_inputs, sampled_teacher
 from ptft.teachers import GROUPS
@@ -100,6 +100,15 @@ def test_noisy_scales_weight_a_minimum_norm_interpolation(alpha_pt):
     assert curve.mse == pytest.approx(minimum_norm_error(ALPHA, sampled, 0.1), rel=0.02)
 
 
+@pytest.mark.parametrize(("omega", "noise_pt"), [(0.0, 0.1), (1.0, 0.1), (1.0, 1e-3)])
+def test_noisy_pretraining_has_one_peak_for_all(omega, noise_pt):
+    """As alpha_pt -> 1 neither the noise nor the overlap nor the initialization matter, but the noise for how soon."""
+    teacher, peak = ptft.SpikeSlab(0.1, 0.1, omega), noisy_pretraining_peak(ALPHA, noise_var=0.1)
+    for init, off in ((ptft.Initialization(1e-3), 1e-8), (ptft.Initialization(0.1, 0.05), -1e-4)):
+        curve = ptft.two_stage_curve(ALPHA, teacher, init, 1 + off, noise_pt, noise_ft=0.1)
+        assert curve.mse == pytest.approx(peak, rel=0.1 if off < 0 else 1e-3)
+
+
 def test_a_large_readout_hides_pretraining():
     init = ptft.Initialization(1e-3, gamma_ft=1e3)
     curves = [ptft.two_stage_curve(ALPHA, TEACHER, init, a, 0.1) for a in (0.0, 0.5, 0.9, 2.0)]
@@ -157,7 +166,7 @@ def test_monte_carlo_agrees_within_its_error(alpha_pt, noise_pt):
 @pytest.mark.parametrize("slab", ["gaussian", "signs"])
 @pytest.mark.parametrize("omega", [0.0, 0.5, 1.0])
 def test_groups_add_up(slab, omega):
-    teacher = ptft.SpikeSlab(0.1, 0.1, omega, slab=slab)
+    teacher = ptft.SpikeSlab(0.1, 0.1, omega, a_pt=1.5, slab=slab)
     curve = ptft.two_stage_curve(ALPHA, teacher, INIT, 0.3, 0.01, 0.05)
     assert curve.error @ teacher.group_probabilities == pytest.approx(curve.mse, rel=1e-10)
     groups = teacher.groups

@@ -557,12 +557,6 @@ def test_published_table_has_a_mean_for_every_sample_size_and_rises_with_it():
     assert all(later > earlier - 0.01 for row in rows for earlier, later in itertools.pairwise(row))
 
 
-def test_capped_pretraining_counts_splits_and_leaves_out_what_was_not_pretrained():
-    rows = [(0, "c", 4.0, 12, "cap"), (0, "c", 4.0, 12, "cap"), (1, "c", 4.0, 9, "loss"), (0, "untrained", 0, 0, "cap")]
-    columns = ["seed", "knob", "value", "pretraining_epochs", "pretraining_stopped_by"]
-    assert trends.capped_pretraining(pd.DataFrame(rows, columns=columns)) == {("c", 4.0): 0.5}
-
-
 def test_trends_refuse_what_the_table_does_not_hold():
     with pytest.raises(ValueError, match="must be in the table"):
         trends.by_seed(synthetic(0.1), "c", 3.0, 10)

@@ -47,7 +47,6 @@ from ptft.vision.training import (
 from ptft.vision.trends import (
     Effect,
     by_seed,
-    capped_pretraining,
     curve,
     differences,
     gains,
@@ -79,7 +78,6 @@ __all__ = [
     "accuracy",
     "activations",
     "by_seed",
-    "capped_pretraining",
     "compact",
     "curve",
     "differences",

@@ -248,23 +248,3 @@ def signature(representations: pd.DataFrame, stage: str = STAGES[-1]) -> pd.Data
     """
     rows = representations[representations["stage"] == stage]
     return rows.assign(change=np.log(rows["pr_after"] / rows["pr_before"]), inherited=rows["ensd"] / rows["pr_after"])
-
-
-def capped_pretraining(pretrainings: pd.DataFrame) -> dict[tuple[str, float], float]:
-    """Share of class splits whose pretraining was ended by the cap on epochs, for each setting where there are any.
-
-    Parameters
-    ----------
-    pretrainings : DataFrame with columns seed, knob, value, pretraining_epochs and pretraining_stopped_by
-        Such as the list of that name in the provenance of a table.
-
-    Examples
-    --------
-    >>> runs = {"seed": [0, 1], "knob": "c", "value": 4.0, "pretraining_epochs": [200, 90]}
-    >>> capped_pretraining(pd.DataFrame(runs | {"pretraining_stopped_by": ["cap", "loss"]}))
-    {('c', 4.0): 0.5}
-    """
-    capped = pretrainings[(pretrainings["pretraining_stopped_by"] == "cap") & (pretrainings["pretraining_epochs"] > 0)]
-    total = pretrainings["seed"].nunique()
-    counts = capped.groupby(["knob", "value"])["seed"].nunique()
-    return {(str(knob), float(value)): count / total for (knob, value), count in counts.items()}
