@@ -13,7 +13,7 @@ from ptft import experiments, two_stages
 from ptft.experiments import FiniteSetting
 from ptft.figures import two_stages as pictures
 from ptft.limits import minimum_norm_error, noisy_pretraining_peak
-from ptft.replica import scalar_moments
+from ptft.replica import TOLERANCE, scalar_moments
 from ptft.simulation import sampled_inputs, sampled_teacher
 from ptft.teachers import GROUPS
 
@@ -173,6 +173,7 @@ def test_groups_add_up(slab, omega):
     zero = (groups.mean == 0) & (groups.variance == 0)  # there beta_ft is the error
     assert curve.forgetting[:, zero] == pytest.approx((groups.beta_pt**2 + curve.error)[:, zero], rel=1e-12)
     assert np.all(curve.forgetting >= groups.beta_pt**2)
+    assert curve.converged.all() and np.all(curve.residual <= TOLERANCE)
 
 
 def test_power_follows_from_gaussian_integration_by_parts():
