@@ -107,14 +107,12 @@ def _legend(app, call, folder, files):
         )
         line += reference
         reference += nodes.literal(text="{}({})".format(*call))
-    links = addnodes.only(expr="html")
     for file in files:
         target = "/" + os.path.relpath(folder / file, app.srcdir).replace(os.sep, "/")
-        links += nodes.Text(" · ")
-        links += addnodes.download_reference(
+        line += nodes.Text(" · ")
+        line += addnodes.download_reference(
             "", file.rpartition(".")[2].upper(), reftarget=target, refdoc=app.env.docname, refexplicit=True
         )
-    line += links
     return nodes.legend("", line)
 
 
