@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 JOBS   ?= 2
+TEX    := texlive-xetex texlive-latex-extra texlive-fonts-recommended latexmk fonts-freefont-otf
 
 BIN   := $(VENV)/bin
 READY := $(VENV)/.installed
@@ -14,7 +15,7 @@ export MKL_NUM_THREADS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-slow html lint bench clean
+.PHONY: help book test test-slow html pdf lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +35,12 @@ test-slow: $(READY) ## run the tests that take minutes
 # An incremental build repeats no warning of a page it does not read again, so a failed build leaves nothing behind.
 html: $(READY) ## render the committed chapters into _build/html without running them
 	$(BIN)/jupyter-book build . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
+
+pdf: $(READY) ## render the committed chapters as one PDF, _build/latex/ptft.pdf; needs xelatex
+	@command -v xelatex >/dev/null && command -v latexmk >/dev/null || { \
+	  echo "make pdf needs xelatex and latexmk; in Debian: apt-get install --no-install-recommends $(TEX)" >&2; exit 1; }
+	$(BIN)/jupyter-book build . -W -n --keep-going --builder latex || { rm -rf _build/.doctrees; exit 1; }
+	cd _build/latex && latexmk -g -xelatex -interaction=nonstopmode -halt-on-error -quiet ptft.tex
 
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Draws book/_static/overview.svg, the picture of the front page and of the README, from the theory."""
+"""Draws book/_static/overview.svg, the picture of the front page and of the README, and writes its PDF and its data."""
 
 from pathlib import Path
 
@@ -6,16 +6,20 @@ import numpy as np
 
 from ptft import experiments, figures
 from ptft.figures.overview import overview
+from ptft.files import write_whole
 
 TASK = (1.0, 0.01)  # (omega, rho_ft): a few of the pretrained features
-OUT = Path(__file__).parent / "_static" / "overview.svg"
+OUT = Path(__file__).parent / "_static"
 
 
 def main() -> None:
     figures.style()
     settings = experiments.figure_5()[TASK]
     curves = {name: experiments.predict(s, np.linspace(0.005, 0.3, 100)) for name, s in settings.items()}
-    figures.save(overview({name: s.init for name, s in settings.items()}, curves), OUT)
+    fig = overview({name: s.init for name, s in settings.items()}, curves)
+    for ending in ("svg", "pdf"):
+        figures.save(fig, OUT / f"overview.{ending}")
+    write_whole(OUT / "overview.csv", figures.csv_of(fig).encode())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Every figure of the book, in one style. Each function takes results of `ptft` and returns a matplotlib Figure."""
 
+from ptft.figures.data import csv_of, data_of
 from ptft.figures.penalties import (
     measure_curves,
     penalty_scales,
@@ -12,6 +13,8 @@ from ptft.figures.style import COLORS, figure, ordered_colors, save, style
 
 __all__ = [
     "COLORS",
+    "csv_of",
+    "data_of",
     "figure",
     "measure_curves",
     "ordered_colors",

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ptft.experiments import Comparison, Panel, Setting
-from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.figures.style import COLORS, beside, figure, ordered_colors
 from ptft.message_passing import StateEvolution
 from ptft.monte_carlo import MonteCarloCurve
 from ptft.penalty import prox
@@ -287,8 +287,10 @@ def finite_size(deviations: Mapping[str, Mapping[int, tuple[float, float]]]) -> 
     ax.axhline(0, color="#999999", linewidth=0.8)
     for i, ((label, by_d), color, marker) in enumerate(zip(deviations.items(), COLORS, "os^Dv", strict=False)):
         d, values = np.array(list(by_d)), np.array(list(by_d.values()))
-        beside = d * 1.04 ** (i - (len(deviations) - 1) / 2)  # so that the bars do not cover each other
-        ax.errorbar(beside, 100 * values[:, 0], 100 * values[:, 1], fmt=marker, color=color, markersize=4, label=label)
+        bars = ax.errorbar(
+            d, 100 * values[:, 0], 100 * values[:, 1], fmt=marker, color=color, markersize=4, label=label
+        )
+        beside(bars.get_children(), i, len(deviations), 6)
     ax.set_xscale("log")
     sizes = sorted({d for by_d in deviations.values() for d in by_d})
     ax.set_xticks(sizes, [str(d) for d in sizes], minor=False)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.figures.style import COLORS, beside, figure, ordered_colors
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.rich_tables import by_gamma, curves, ends, gammas, ratios
 from ptft.infinite_width.rich_transfer import EDGES, Law
@@ -106,12 +106,12 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
     for ax, name in zip(axes[0], names, strict=True):
         values = gammas(table, name)
         starts = [s for s in LOOKS if ((table["figure"] == name) & (table["start"] == s)).any()]
-        for start, shift in zip(starts, 1.06 ** np.arange(-1, 2), strict=False):
+        for i, start in enumerate(starts):
             marker, color = LOOKS[start]
             ratio = ratios(table, figure=name, start=start, kind=kind).to_numpy()
-            x = np.array(values) * shift
-            ax.plot(np.repeat(x, ratio.shape[1]), ratio.ravel(), marker, color=color, ms=3, alpha=0.6)
-            ax.plot(x, np.exp(np.log(ratio).mean(axis=1)), color=color, label=TITLES[start])
+            drawn = ax.plot(np.repeat(values, ratio.shape[1]), ratio.ravel(), marker, color=color, ms=3, alpha=0.6)
+            drawn += ax.plot(values, np.exp(np.log(ratio).mean(axis=1)), color=color, label=TITLES[start])
+            beside(drawn, i, len(starts))
         ax.axhline(1, color="black", lw=0.8, ls="--")
         ax.set(title=FIGURES[name], xscale="log", xlabel=r"richness $\gamma_2$")
         ax.set_xticks(values, labels=[f"{v:g}" for v in values])
@@ -142,14 +142,17 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     sizes = sorted(table.loc[(table["figure"] == "5") & (table["P2"] > 0), "P2"].unique().tolist())
     ratio = {P2: ratios(table, figure="5", kind=kind, P2=P2) for P2 in sizes}
     for (i, gamma_2), color in zip(enumerate(values), ordered_colors(len(values)), strict=True):
-        x = np.array(sizes) * 1.03 ** (i - (len(values) - 1) / 2)
         for start, ls in (("centred", "-"), ("scratch", "--")):
             point: dict[str, Any] = {"figure": "5", "start": start, "gamma_2": gamma_2, "kind": kind}
             last = pd.DataFrame([ends(table, P2=P2, **point) for P2 in sizes])
-            axes[0].errorbar(x, last.mean(axis=1), last.std(axis=1), color=color, ls=ls, marker="o", ms=3, capsize=2)
+            look: dict[str, Any] = {"color": color, "ls": ls, "marker": "o", "ms": 3, "capsize": 2}
+            bars = axes[0].errorbar(sizes, last.mean(axis=1), last.std(axis=1), **look)
+            beside(bars.get_children(), i, len(values))
         gain = np.array([ratio[P2].loc[gamma_2] for P2 in sizes])
-        axes[1].plot(np.repeat(x, gain.shape[1]), gain.ravel(), "o", color=color, ms=3, alpha=0.6)
-        axes[1].plot(x, np.exp(np.log(gain).mean(axis=1)), color=color, label=rf"$\gamma_2 = {gamma_2:g}$")
+        drawn = axes[1].plot(np.repeat(sizes, gain.shape[1]), gain.ravel(), "o", color=color, ms=3, alpha=0.6)
+        label = rf"$\gamma_2 = {gamma_2:g}$"
+        drawn += axes[1].plot(sizes, np.exp(np.log(gain).mean(axis=1)), color=color, label=label)
+        beside(drawn, i, len(values))
     axes[1].axhline(1, color="black", lw=0.8, ls="--")
     for ax in axes:
         ax.set(xscale="log", xlabel="target examples $P_2$")

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import io
 import os
+from base64 import b64encode
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from cycler import cycler
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
+from ptft.figures.data import packed_csv
 from ptft.files import write_whole
 
 # Okabe and Ito's palette, without the yellow that is illegible on white
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DATA_TYPE = "application/gzip"  # of the CSV beside SVG and PDF in the output of a cell
 WIDTH = 7.2  # inches, of a full-width figure
 
 _PARAMETERS: Any = {
@@ -44,7 +50,7 @@ _PARAMETERS: Any = {
 
 
 def style() -> None:
-    """Use this style from now on; in a notebook, figures become SVG on the page and PDF on paper.
+    """Use this style from now on; in a notebook, figures become SVG on the page, PDF on paper, and carry their data.
 
     Examples
     --------
@@ -56,11 +62,15 @@ def style() -> None:
     mpl.rcParams.update(_PARAMETERS)
     try:
         from IPython import get_ipython
+        from IPython.core.formatters import BaseFormatter
         from matplotlib_inline.backend_inline import set_matplotlib_formats
     except ImportError:
         return
-    if get_ipython() is not None:
+    if (shell := get_ipython()) is not None:
         set_matplotlib_formats("svg", "pdf")
+        carry = BaseFormatter(parent=shell.display_formatter, format_type=DATA_TYPE, print_method="_repr_data_")
+        carry.for_type(Figure, lambda fig: b64encode(packed_csv(fig)).decode())
+        shell.display_formatter.formatters[DATA_TYPE] = carry
 
 
 def figure(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any) -> tuple[Figure, np.ndarray]:
@@ -75,6 +85,17 @@ def figure(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any)
     import matplotlib.pyplot as plt
 
     return plt.subplots(rows, columns, figsize=(WIDTH, height * rows), squeeze=False, **options)
+
+
+def beside(artists: Iterable[Artist], i: int, count: int, points: float = 3.0) -> None:
+    """Move the i-th of `count` series at the same abscissae, so that their error bars do not cover each other.
+
+    They are drawn `points` apart from one series to the next; their coordinates stay those of the data.
+    """
+    for artist in artists:
+        fig: Any = artist.get_figure(root=True)
+        shift = ScaledTranslation(points / 72 * (i - (count - 1) / 2), 0, fig.dpi_scale_trans)
+        artist.set_transform(artist.get_transform() + shift)
 
 
 def ordered_colors(count: int) -> list[Any]:

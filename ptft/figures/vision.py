@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.figures.style import COLORS, beside, figure, ordered_colors
 from ptft.vision.sweep import SAMPLE_SIZES, UNTRAINED
 from ptft.vision.trends import (
     PUBLISHED_SCALING,
@@ -134,11 +134,12 @@ def trends(table: pd.DataFrame) -> Figure:
     fig, axes = figure(1, len(knobs), height=2.8, sharey=True)
     looks = (("o", COLORS[0], "as trained"), ("s", COLORS[1], "recalibrated"))
     for ax, knob in zip(axes[0], knobs, strict=True):
-        for shift, column, (marker, color, label) in zip((1 / 1.06, 1.06), COLUMNS, looks, strict=True):
+        for i, (column, (marker, color, label)) in enumerate(zip(COLUMNS, looks, strict=True)):
             effects = trend(table, knob, column)
             mean = np.array([e.mean for e in effects.values()])
             reach = np.array([[e.mean - e.low, e.high - e.mean] for e in effects.values()]).T
-            ax.errorbar(np.array(list(effects)) * shift, mean, reach, color=color, marker=marker, ls="", label=label)
+            bars = ax.errorbar(list(effects), mean, reach, color=color, marker=marker, ls="", label=label)
+            beside(bars.get_children(), i, 2, 5)
         ax.axhline(0, color="black", lw=0.8)
         ax.set_title(SYMBOLS[knob])
         _sizes(ax, sizes_of(table))
@@ -233,9 +234,8 @@ def _accuracy(
 ) -> None:
     """Lines of accuracy against n, with the looks that they have among `values`, those of the curves by default."""
     looks = dict(_looks(values or list(curves), symbol))
-    # small shifts keep error bars from covering each other
-    for (value, (n, mean, error)), shift in zip(curves.items(), 1.03 ** np.linspace(-1, 1, len(curves)), strict=True):
-        ax.errorbar(n * shift, mean, error, **looks[value])
+    for i, (value, (n, mean, error)) in enumerate(curves.items()):
+        beside(ax.errorbar(n, mean, error, **looks[value]).get_children(), i, len(curves), 1.5)
     ax.axhline(0.5, color="black", lw=0.8, ls="--")
     _sizes(ax, n)
 

@@ -1,0 +1,372 @@
+"""What a reader takes home: the data of figures, their files and calls on the page, sources and launch buttons."""
+
+import csv
+import gzip
+import importlib.util
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import matplotlib
+import nbformat
+import numpy as np
+import pytest
+from conftest import ROOT, listed_chapters
+from matplotlib.colors import Normalize
+from matplotlib.lines import Line2D
+from nbclient import NotebookClient
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+
+from ptft import figures
+from ptft.figures.data import COLUMNS, csv_of, data_of, packed_csv
+from ptft.figures.style import DATA_TYPE, beside
+
+
+def extension(name):
+    """A module of book/_ext."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "_ext" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+take_home = extension("take_home")
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+# ------------------------------------------------------------------------------------------------- data of a figure
+
+
+def columns(rows, *names):
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+def test_a_row_for_each_point_with_its_panel_labels_and_series():
+    fig, axes = figures.figure(1, 2, sharey=True)
+    axes[0, 0].semilogx([1, 10], [2, 3], label="first")
+    axes[0, 0].plot([1, 10], [4, 5], "o", label="second")
+    axes[0, 1].plot([7], [8], "s")
+    axes[0, 0].set(xlabel="abscissa", ylabel="ordinate", title="left")
+    axes[0, 1].set_title("right", loc="left")
+    rows = data_of(fig)
+    assert all(tuple(row) == COLUMNS for row in rows)
+    assert columns(rows, "panel", "title", "item", "series", "kind", "x", "y") == [
+        (1, "left", 1, "first", "line", 1, 2),
+        (1, "left", 1, "first", "line", 10, 3),
+        (1, "left", 2, "second", "points", 1, 4),
+        (1, "left", 2, "second", "points", 10, 5),
+        (2, "right", 1, "", "points", 7, 8),
+    ]
+    assert {row["y_label"] for row in rows} == {"ordinate"}  # the right panel shares it
+
+
+def test_error_bars_are_ends_and_series_drawn_beside_each_other_keep_their_abscissae():
+    fig, axes = figures.figure()
+    for i in range(3):
+        bars = axes[0, 0].errorbar([1, 2], [3, 4], [[0.5, 1], [1, np.nan]], fmt="o-", capsize=2, label=f"s{i}")
+        beside(bars.get_children(), i, 3)
+    rows = data_of(fig)
+    assert len(rows) == 6
+    for i in range(3):
+        assert columns(rows, "series", "kind", "x", "y", "low")[2 * i :][:2] == [
+            (f"s{i}", "line", 1, 3, 2.5),
+            (f"s{i}", "line", 2, 4, 3),
+        ]
+    assert rows[0]["high"] == 4 and np.isnan(rows[1]["high"])
+    fig.canvas.draw()
+    places = [bars[0].get_transform().transform((1, 3)) for bars in axes[0, 0].containers]
+    apart = 3 / 72 * fig.dpi
+    assert np.diff(places, axis=0) == pytest.approx(np.array([[apart, 0], [apart, 0]]))
+
+
+def test_a_band_has_its_ends_and_the_name_of_its_colour():
+    fig, axes = figures.figure()
+    x, low, high = np.arange(4.0), np.array([0.0, -1, 1, 2]), np.array([1.0, 1, 1, 5])
+    axes[0, 0].plot(x, x, color="C1", label="mean")
+    axes[0, 0].fill_between(x, low, high, color="C1", alpha=0.2)
+    axes[0, 0].legend()
+    band = [row for row in data_of(fig) if row["kind"] == "band"]
+    assert columns(band, "series", "x", "low", "high") == [("mean", *one) for one in zip(x, low, high, strict=True)]
+
+
+def test_lines_across_the_panel_are_references_with_one_coordinate():
+    fig, axes = figures.figure()
+    axes[0, 0].axhline(0.5)
+    axes[0, 0].axvline(2, label="threshold")
+    assert columns(data_of(fig), "series", "kind", "x", "y") == [
+        ("", "reference", None, 0.5),
+        ("threshold", "reference", 2, None),
+    ]
+
+
+def test_a_map_has_the_places_that_were_given_and_is_named_by_its_colour_bar():
+    fig, axes = figures.figure()
+    x, y = np.geomspace(1e-4, 1e4, 30), np.linspace(-1, 1, 5)
+    values = np.ma.masked_greater(np.outer(y, np.log(x)), 9)
+    mesh = axes[0, 0].pcolormesh(x, y, values, shading="nearest")
+    fig.colorbar(mesh, label="value")
+    rows = data_of(fig)
+    assert {row["kind"] for row in rows} == {"cells"} and {row["series"] for row in rows} == {"value"}
+    assert np.array([row["x"] for row in rows]).reshape(5, 30) == pytest.approx(np.tile(x, (5, 1)), rel=1e-9)
+    assert np.array([row["y"] for row in rows]).reshape(5, 30) == pytest.approx(np.tile(y, (30, 1)).T, abs=1e-12)
+    assert [row["value"] for row in rows] == pytest.approx(values.filled(np.nan).ravel().tolist(), nan_ok=True)
+
+
+def test_rows_and_columns_of_an_image_have_the_names_of_their_ticks():
+    fig, axes = figures.figure(1, 2, sharex=True, sharey=True)
+    for ax in axes[0]:
+        ax.imshow([[1, 2], [3, 4]], norm=Normalize(0, 4), aspect="auto")
+    axes[0, 0].set_xticks([0, 1], ["0.1", "0.5"])
+    rows = data_of(fig)
+    assert columns(rows[:4], "x", "y", "value") == [("0.1", 0, 1), ("0.5", 0, 2), ("0.1", 1, 3), ("0.5", 1, 4)]
+    assert rows[4]["panel"] == 2 and rows[4]["x"] == "0.1"
+
+
+def test_a_line_without_a_name_has_those_of_the_legend_that_look_like_it():
+    fig, axes = figures.figure(1, 2)
+    left, right = axes[0]
+    left.plot([1], [1], "-", color="red")
+    left.errorbar([1], [1], [1], fmt="s", color="red")
+    left.plot([1], [1], "--", color="blue")
+    left.plot([1], [1], ":", color="black")
+    right.plot([1], [1], "--", color="red")
+    keys = [Line2D([], [], color=c, label=c) for c in ("red", "blue")]
+    keys += [
+        Line2D([], [], color="#555555", linestyle="-", marker="o", label="full"),
+        Line2D([], [], color="#555555", linestyle="--", marker="s", label="dashed"),
+        Line2D([], [], color="black", linestyle=":", label="limit"),
+    ]
+    left.legend(handles=keys)
+    wanted = ["red, full", "red, dashed", "blue, dashed", "limit", "red, dashed"]
+    assert [row["series"] for row in data_of(fig)] == wanted
+
+
+def test_the_csv_can_be_read_and_is_the_same_each_time():
+    def draw():
+        fig, axes = figures.figure()
+        axes[0, 0].plot([1 / 3, np.nan], [2e-300, 1], label='a "name", with\nmarks')
+        return fig
+
+    rows = list(csv.DictReader(io.StringIO(csv_of(draw()))))
+    assert [row["x"] for row in rows] == ["0.333333", ""]
+    assert rows[0]["y"] == "2e-300" and rows[0]["series"] == 'a "name", with\nmarks'
+    assert packed_csv(draw()) == packed_csv(draw())
+    assert gzip.decompress(packed_csv(draw())).decode() == csv_of(draw())
+
+
+# ----------------------------------------------------------------------------------------------------------- the call
+
+NAMES = {"figures": "ptft.figures", "drawn": "ptft.figures.best_initialization", "Line": "ptft.figures.other.Line"}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("figures.triangle(paths)\nplt.show()", [("ptft.figures.triangle", "paths")]),
+        (
+            "drawn.landscapes({name: Line(b) for name in a}, c=1)",
+            [("ptft.figures.best_initialization.landscapes", "{…}, c=1")],
+        ),
+        ("figures.a([1, 2, 3, 4, 5, 6, 7, 8, 9])", [("ptft.figures.a", "[…]")]),
+        ("figures.a(ptft.penalty(one, another_one))", [("ptft.figures.a", "ptft.penalty(…)")]),
+        ("figures.a(one_very_long_name + another)", [("ptft.figures.a", "…")]),
+        ("figures.a(1)\nfigures.b(2)", [("ptft.figures.a", "1"), ("ptft.figures.b", "2")]),
+        ("other.figures.a(1)\nx = drawn.number(1)\nprint(figures.COLORS)", []),
+    ],
+)
+def test_the_call_that_draws_is_found_in_the_source(source, found):
+    assert take_home.drawing_calls(source, NAMES) == found
+
+
+def test_names_are_those_of_the_imports():
+    cells = [
+        "import ptft\nimport matplotlib.pyplot as plt",
+        "from ptft import figures, tables\nfrom ptft.figures import vision as v",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    assert take_home.imported_names(notebook) == {
+        "ptft": "ptft",
+        "plt": "matplotlib.pyplot",
+        "figures": "ptft.figures",
+        "tables": "ptft.tables",
+        "v": "ptft.figures.vision",
+    }
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda path: path.stem)
+def test_every_figure_cell_of_a_chapter_makes_exactly_one_call_that_draws(path):
+    notebook = jupytext.read(path)
+    names = take_home.imported_names(notebook)
+    cells = [cell for cell in notebook.cells if cell.metadata.get("mystnb", {}).get("figure")]
+    assert cells
+    for cell in cells:
+        assert len(take_home.drawing_calls(cell.source, names)) == 1, cell.source
+
+
+# ------------------------------------------------------------------------------- a small book, with a URL to publish at
+
+PROSE = """(ch-small)=
+# A small chapter
+
+{numref}`fig-small` and {prf:ref}`thm-small`.
+
+```{prf:theorem} Small
+:label: thm-small
+One is one.
+```
+
+:::{dropdown} Proof of {prf:ref}`thm-small`
+It is what it is.
+:::
+
+Another {cite:t}`anguita2026theory`."""
+DRAW = """from ptft import figures
+figures.style()"""
+FIGURE = """import matplotlib.pyplot as plt
+import numpy as np
+figures.measure_curves(np.array([0.1, 1.0]), {"on the right": (np.array([1.0, 2.0]), np.array([0.5, 1.0]))})
+plt.show()"""
+EXPLORER = """from IPython.display import display
+display({"text/html": "<figure><script>1 < 2</script></figure>", "text/plain": "No."}, raw=True)"""
+
+
+def build(folder, builder):
+    command = [
+        Path(sys.executable).with_name("jupyter-book"),
+        "build",
+        ".",
+        "-W",
+        "-n",
+        "--keep-going",
+        "--builder",
+        builder,
+    ]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "_build" / builder
+
+
+@pytest.fixture(scope="module")
+def small_book(tmp_path_factory):
+    """A book of one chapter with this book's configuration, but published somewhere."""
+    folder = tmp_path_factory.mktemp("book")
+    for part in ("_ext", "_static"):
+        shutil.copytree(ROOT / "book" / part, folder / "book" / part)
+    shutil.copy(ROOT / "book" / "references.bib", folder / "book")
+    config = (ROOT / "_config.yml").read_text(encoding="utf-8")
+    assert config.count('url: ""') == 1
+    (folder / "_config.yml").write_text(config.replace('url: ""', "url: https://github.com/someone/somewhere"))
+    (folder / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/intro\nparts:\n"
+        "  - {caption: Theory, numbered: true, chapters: [{file: book/chapters/01_small}]}\n"
+        "  - {caption: Reference, chapters: [{file: book/bibliography}]}\n"
+    )
+    (folder / "book" / "intro.md").write_text("# A book\n\nBegins.\n\n## Notation\n\nNone.\n")
+    (folder / "book" / "bibliography.md").write_text("# Bibliography\n\n```{bibliography}\n```\n")
+    (folder / "notebooks").mkdir()
+    (folder / "notebooks" / "01_small.md").write_text("# A small chapter\n")
+    figure = {"figure": {"name": "fig-small", "caption": "Two curves."}, "image": {"alt": "two curves"}}
+    cells = [
+        nbformat.v4.new_markdown_cell(PROSE),
+        nbformat.v4.new_code_cell(DRAW, metadata={"tags": ["hide-input"]}),
+        nbformat.v4.new_code_cell(FIGURE, metadata={"mystnb": figure, "tags": ["hide-input"]}),
+        nbformat.v4.new_code_cell(EXPLORER, metadata={"tags": ["hide-input"]}),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    NotebookClient(notebook, kernel_name="python3").execute()
+    (folder / "book" / "chapters").mkdir()
+    nbformat.write(notebook, folder / "book" / "chapters" / "01_small.ipynb")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small_page(small_book):
+    return build(small_book, "html") / "book" / "chapters" / "01_small.html"
+
+
+def test_a_cell_carries_the_data_of_its_figure(small_book):
+    notebook = nbformat.read(small_book / "book" / "chapters" / "01_small.ipynb", 4)
+    ((_, name, data),) = take_home.figure_cells(notebook)
+    assert name == "fig-small"
+    assert set(data) == {"image/svg+xml", "application/pdf", DATA_TYPE, "text/plain"}
+
+
+def test_under_a_figure_are_its_call_and_its_files(small_page):
+    text = small_page.read_text(encoding="utf-8")
+    line = re.search(r'<p class="take-home">.*?</p>', text).group()
+    assert re.sub("<[^>]*>", "", line) == "ptft.figures.measure_curves(np.array([0.1, 1.0]), {…}) · SVG · PDF · CSV"
+    files = {ending: (small_page.parent / path).read_bytes() for path, _, ending in LINK.findall(line)}
+    assert files["svg"].startswith(b"<?xml") and files["pdf"].startswith(b"%PDF")
+    rows = list(csv.DictReader(io.StringIO(files["csv"].decode())))
+    assert [row["x"] for row in rows if row["series"] == "on the right"] == ["1", "2"]
+    assert "<script>1 < 2</script>" in text  # another cell's page of its own is left alone
+
+
+def test_with_the_url_of_a_repository_there_is_a_launch_button(small_page):
+    (link,) = re.findall(r'href="(https://mybinder[^"]*)"', small_page.read_text(encoding="utf-8"))
+    assert link.endswith("/gh/someone/somewhere/main?urlpath=lab/tree/book/chapters/01_small.ipynb")
+
+
+# --------------------------------------------------------------------------------------------------- on the pages
+
+LINK = re.compile(r'<a class="reference download internal"[^>]*href="([^"]+/(fig-[^"/]+)\.(svg|pdf|csv))"')
+
+
+def carried(stem):
+    """Name and output of each figure of an executed chapter."""
+    executed = nbformat.read(ROOT / "book" / "chapters" / f"{stem}.ipynb", 4)
+    return {name: data for _, name, data in take_home.figure_cells(executed)}
+
+
+def table(data):
+    return list(csv.DictReader(io.StringIO(take_home.FORMATS[DATA_TYPE][1](data[DATA_TYPE]).decode())))
+
+
+@pytest.mark.parametrize("stem", listed_chapters())
+def test_every_figure_of_a_chapter_has_its_call_and_its_files(html, stem):
+    page = html / "book" / "chapters" / f"{stem}.html"
+    lines = re.findall(r'<p class="take-home">.*?</p>', page.read_text(encoding="utf-8"))
+    found = {}
+    for line in lines:
+        files = {ending: page.parent / path for path, _, ending in LINK.findall(line)}
+        assert "ptft.figures." in line and set(files) == {"svg", "pdf", "csv"}
+        assert all(path.stat().st_size for path in files.values())
+        found[files["csv"].stem] = files["csv"].read_text(encoding="utf-8")
+    assert sorted(found) == sorted(carried(stem))
+    for name, data in carried(stem).items():
+        assert list(csv.DictReader(io.StringIO(found[name]))) == table(data)
+
+
+@pytest.mark.parametrize("stem", listed_chapters())
+def test_every_series_of_a_chapter_has_a_name_or_its_panel_to_itself(stem):
+    for name, data in carried(stem).items():
+        rows = table(data)
+        assert rows and tuple(rows[0]) == COLUMNS
+        items = {(row["panel"], row["item"]): row["series"] for row in rows if row["kind"] != "reference"}
+        panels = [panel for panel, _ in items]
+        assert [key for key, series in items.items() if not series and panels.count(key[0]) > 1] == [], name
+
+
+def test_every_chapter_offers_its_notebook_and_its_source(html):
+    for stem in listed_chapters():
+        page = html / "book" / "chapters" / f"{stem}.html"
+        text = page.read_text(encoding="utf-8")
+        links = re.findall(r'href="([^"]*_sources/[^"]*)"', text)
+        for original, link in zip((f"book/chapters/{stem}.ipynb", f"notebooks/{stem}.md"), links, strict=True):
+            assert (page.parent / link).read_bytes() == (ROOT / original).read_bytes()
+        assert "fa-rocket" not in text  # without the URL of a repository there is nothing to launch
