@@ -129,9 +129,11 @@ def test_rows_and_columns_of_an_image_have_the_names_of_their_ticks():
     for ax in axes[0]:
         ax.imshow([[1, 2], [3, 4]], norm=Normalize(0, 4), aspect="auto")
     axes[0, 0].set_xticks([0, 1], ["0.1", "0.5"])
-    rows = data_of(fig)
-    assert columns(rows[:4], "x", "y", "value") == [("0.1", 0, 1), ("0.5", 0, 2), ("0.1", 1, 3), ("0.5", 1, 4)]
-    assert rows[4]["panel"] == 2 and rows[4]["x"] == "0.1"
+    axes[0, 0].plot(1, 0, "o", label="mark")
+    mark, *cells = data_of(fig)
+    assert (mark["series"], mark["x"], mark["y"]) == ("mark", "0.5", 0)
+    assert columns(cells[:4], "x", "y", "value") == [("0.1", 0, 1), ("0.5", 0, 2), ("0.1", 1, 3), ("0.5", 1, 4)]
+    assert cells[4]["panel"] == 2 and cells[4]["x"] == "0.1"
 
 
 def test_a_line_without_a_name_has_those_of_the_legend_that_look_like_it():
@@ -320,6 +322,72 @@ def test_under_a_figure_are_its_call_and_its_files(small_page):
 def test_with_the_url_of_a_repository_there_is_a_launch_button(small_page):
     (link,) = re.findall(r'href="(https://mybinder[^"]*)"', small_page.read_text(encoding="utf-8"))
     assert link.endswith("/gh/someone/somewhere/main?urlpath=lab/tree/book/chapters/01_small.ipynb")
+
+
+# ---------------------------------------------------------------------------------------------------------- on paper
+
+STATEMENT = r"\begin{sphinxadmonition}{note}{"
+
+
+@pytest.fixture(scope="module")
+def small_paper(small_book):
+    return (build(small_book, "latex") / "ptft.tex").read_text(encoding="utf-8")
+
+
+def test_on_paper_figures_are_vectors_with_their_call_and_nothing_to_click(small_paper):
+    assert re.findall(r"\\sphinxincludegraphics\{\{\w+\}\.(\w+)\}", small_paper) == ["pdf"]
+    call = re.search(r"\\texttt\{ptft\..*\}", small_paper).group().replace(r"\allowbreak{}", "")
+    assert call.startswith(r"\texttt{ptft.figures.measure\_curves(")
+    assert "CSV" not in small_paper
+
+
+def test_on_paper_proofs_are_unfolded_and_programs_left_out(small_paper):
+    assert STATEMENT + "Theorem 1.1 (Small)}" in small_paper
+    proof = small_paper[small_paper.index("Proof of ") :]
+    assert re.match(r"Proof of .*?It is what it is\.\\hspace\*\{\\fill\}\\\(\\square\\\)", proof, re.DOTALL)
+    assert "pyplot" not in small_paper and "measure_curves" not in small_paper
+
+
+def test_on_paper_only_what_has_a_number_on_the_pages_has_one(small_paper):
+    front, chapter, rest = (
+        small_paper.index(mark)
+        for mark in (r"\chapter{About this book}", r"\chapter{A small", r"\chapter{Bibliography}")
+    )
+    assert (
+        small_paper.rindex(r"\setcounter{secnumdepth}", 0, front)
+        == small_paper.rindex("{secnumdepth}{-1}", 0, front) - 11
+    )
+    assert "{secnumdepth}{2}" in small_paper[front:chapter] and "{secnumdepth}{-1}" in small_paper[chapter:rest]
+    assert r"\section{Notation}" in small_paper[front:chapter]
+    assert re.findall(r"contentspart\{(\w+)\}", small_paper) == ["Theory", "Reference"]
+
+
+@pytest.mark.slow
+def test_the_book_on_paper_is_complete(tmp_path):
+    """Every figure and statement of the chapters is in the source, and XeLaTeX, if there is one, has no complaint."""
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", str(ROOT), "-W", "-n", "--builder", "latex"]
+    done = subprocess.run([*command, "--path-output", tmp_path], capture_output=True, text=True, env=here)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path / "_build" / "latex"
+    text = (folder / "ptft.tex").read_text(encoding="utf-8")
+    sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "notebooks").glob("*.md"))]
+    statements = sum(len(re.findall(r"^[`:]{3,}\{prf:(?!ref|proof)", source, re.MULTILINE)) for source in sources)
+    numbers = re.findall(re.escape(STATEMENT) + r"[A-Z][a-z]+ (\d+\.\d+)\b", text)
+    assert len(numbers) == len(set(numbers)) == statements > 0
+    graphics = re.findall(r"\\sphinxincludegraphics(?:\[[^]]*\])?\{\{([^}]+)\}\.(\w+)\}", text)
+    assert {ending for _, ending in graphics} == {"pdf"}
+    assert all((folder / f"{name}.{ending}").is_file() for name, ending in graphics)
+    assert len(graphics) >= sum(source.count("mystnb:\n  figure:") for source in sources)
+    if not (shutil.which("xelatex") and shutil.which("latexmk")):
+        pytest.skip("there is no xelatex: the source was checked, but not compiled")
+    latexmk = ["latexmk", "-xelatex", "-interaction=nonstopmode", "-halt-on-error", "ptft.tex"]
+    done = subprocess.run(latexmk, cwd=folder, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout[-3000:]
+    log = (folder / "ptft.log").read_text(encoding="utf-8", errors="replace").replace("\n", "")
+    assert "Missing character" not in log
+    assert not re.search(r"LaTeX Warning: (?:Hyper )?[Rr]eference [^.]*undefined", log)
+    assert [width for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log) if float(width) > 20] == []
 
 
 # --------------------------------------------------------------------------------------------------- on the pages

@@ -12,10 +12,11 @@ from sphinxcontrib.bibtex.nodes import raw_latex
 PREAMBLE = r"""
 \newcommand{\contentspart}[1]{\addpenalty{-300}\vspace{1.5ex}{\noindent\sffamily\bfseries #1\par}}
 \fvset{fontsize=\footnotesize}
+\AddToHook{env/sphinxadmonition/before}{\Needspace*{5\baselineskip}}
 \makeatletter
 \g@addto@macro\sphinxaftertopcaption{\nobreak}
 \renewenvironment{sphinxthebibliography}[1]% whose chapter has its heading already
-  {\renewcommand{\chapter}[2]{}\let\addcontentsline\@gobblethree\begin{thebibliography}{#1}}{\end{thebibliography}}
+  {\renewcommand{\chapter}[2]{}\renewcommand{\@biblabel}[1]{}\let\addcontentsline\@gobblethree\begin{thebibliography}{#1}}{\end{thebibliography}}
 \makeatother
 """
 # widths of the columns of a table of claims, in per cent
@@ -147,6 +148,7 @@ def _arrange(app, doctree):
         if part := parts.get(file["docname"]):
             depth = 2 if part.get("numbered") else -1
             lines = [rf"\setcounter{{secnumdepth}}{{{depth}}}"]
+            lines += [] if part.get("numbered") else [r"\setcounter{chapter}{0}"]
             lines += [rf"\addtocontents{{toc}}{{\protect\contentspart{{{part['caption']}}}}}"]
             file.insert(0, _raw("\n".join(lines)))
 

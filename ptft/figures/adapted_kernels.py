@@ -168,7 +168,7 @@ def budget(
     left.set_xlabel(GAMMA_1_LABEL)
     left.set_ylabel(LOSS_LABEL)
     left.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, columnspacing=1.2, handlelength=1.5)
-    right.semilogy(nu_2, optimum, color="#555555")
+    right.semilogy(nu_2, optimum, color="#555555", label="optimum")
     right.set_xlabel(NU_2_LABEL)
     right.set_ylabel(r"optimal richness $\gamma_1^*$")
     return fig

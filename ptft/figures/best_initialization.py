@@ -53,7 +53,7 @@ def landscapes(panels: Mapping[str, tuple[Landscape, BestInitialization]]) -> Fi
         ax.set_facecolor("#dddddd")
         for name, choice in best.usual.items():
             active, inactive = (float(choice.init.sqrt_k(b)) for b in (best.teacher.a_pt, 0.0))
-            ax.plot(inactive, active / inactive, "o", color="white", mec="black", ms=5, zorder=6)
+            ax.plot(inactive, active / inactive, "o", color="white", mec="black", ms=5, zorder=6, label=name)
             ax.annotate(
                 name,
                 (inactive, active / inactive),
@@ -65,7 +65,9 @@ def landscapes(panels: Mapping[str, tuple[Landscape, BestInitialization]]) -> Fi
                 bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75},
             )
         active, inactive = best.scales
-        ax.plot(inactive, active / inactive, "*", color=COLORS[1], mec="white", ms=13, clip_on=False, zorder=7)
+        ax.plot(
+            inactive, active / inactive, "*", color=COLORS[1], mec="white", ms=13, clip_on=False, zorder=7, label="best"
+        )
         ax.set(xscale="log", yscale="log", xlabel=INACTIVE_LABEL, title=title)
         ax.grid(False)
     axes[0, 0].set_ylabel(r"ratio of $\sqrt{k}$, used to unused")
@@ -97,7 +99,7 @@ def regime_map(results: Mapping[float, Grid], alpha: Sequence[float], rho_ft: Se
                     dark = name in ("I", "II", "IV")
                     top.text(j, i, name, ha="center", va="center", fontsize=7.5, color="white" if dark else "black")
                     if best.mse < best.target:  # below the resolution
-                        bottom.plot(j, i, "o", ms=3, color="white", mec="black", mew=0.7)
+                        bottom.plot(j, i, "o", ms=3, color="white", mec="black", mew=0.7, label="below resolution")
         image = _heat(bottom, _cells(grid, lambda best: best.preference), "cividis", LogNorm(1, 20))
     _label(axes, results, alpha, rho_ft)
     bar = fig.colorbar(image, ax=list(axes[1]), label="cost of an unused\nover a used feature", extend="max", pad=0.02)

@@ -105,7 +105,7 @@ def _items(ax: Axes, fig: Figure) -> Iterator[list[Row]]:
     keys = _legend_entries(ax, fig)
     for line in ax.lines:
         if line not in caps and len(np.atleast_1d(line.get_xdata())):
-            yield _line(ax, line, ends.get(line), keys)
+            yield [_named(row, ax) for row in _line(ax, line, ends.get(line), keys)]
     for band in ax.collections:
         if isinstance(band, FillBetweenPolyCollection):
             yield _band(band, keys)
@@ -175,6 +175,16 @@ def _centres(edges: np.ndarray) -> list[float]:
     for edge in edges[1:-1]:
         centres.append(2 * edge - centres[-1])
     return [float(x) for x in centres]
+
+
+def _named(row: Row, ax: Axes) -> Row:
+    """The row of a mark on an image whose rows or columns have names: by these names."""
+    for image in ax.images:
+        shown: Any = image.get_array()
+        for key, axis, count in (("y", ax.yaxis, shown.shape[0]), ("x", ax.xaxis, shown.shape[1])):
+            if key in row:
+                row |= {key: _names(axis, count)[round(row[key])]}
+    return row
 
 
 def _names(axis: Axis, count: int) -> list[Any]:

@@ -190,9 +190,9 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
         point: dict[str, Any] = {"figure": name, "start": "centred", "kind": kind, "P2": size}
         after = by_gamma(table, "source_loss", **point).to_numpy()
         for i, color in zip(range(after.shape[1]), COLORS * after.shape[1], strict=False):
-            ax.plot(values, after[:, i], "o-", color=color, ms=3, lw=1)
+            ax.plot(values, after[:, i], "o-", color=color, ms=3, lw=1, label=f"draw {i + 1}")
             before = ends(table, figure=name, start="source", kind=kind).iloc[i]
-            ax.axhline(before, color=color, lw=0.8, ls="--")
+            ax.axhline(before, color=color, lw=0.8, ls="--", label=f"draw {i + 1}, before")
         ax.set(title=f"Figure {name}", xscale="log", yscale="log", xlabel=r"richness $\gamma_2$")
         ax.set_xticks(values, labels=[f"{v:g}" for v in values])
         ax.tick_params(axis="x", which="minor", bottom=False)
