@@ -120,11 +120,8 @@ def _around(node, before, after):
 def _end_proofs(doctree):
     """A folded proof is printed below a line with its name, and ends with a mark."""
     for fold in list(doctree.findall(nodes.container)):
-        if (
-            fold.get("design_component") == "dropdown"
-            and isinstance(fold[0], nodes.rubric)
-            and fold[0].astext().startswith("Proof")
-        ):
+        named = fold.get("design_component") == "dropdown" and isinstance(fold[0], nodes.rubric)
+        if named and fold[0].astext().startswith("Proof") and not fold.astext().endswith("∎"):
             end = fold[-1] if isinstance(fold[-1], nodes.paragraph) else nodes.paragraph()
             if end.parent is None:
                 fold += end
