@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import minimum_filter
 from scipy.optimize import brentq
-from scipy.special import stdtrit
 
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
@@ -410,32 +409,6 @@ def landscape(
     rows = rows_of_scales(teacher, difference[reached], (inactive + 0 * difference)[reached])
     mse[reached] = errors_by_rows(np.full(len(rows.k), float(alpha)), rows, noise_var)
     return Landscape(inactive, ratio, mse)
-
-
-def relative_errors(mse: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How many times larger errors are than others on the same data: geometric means and their 95 % intervals.
-
-    Parameters
-    ----------
-    mse : ndarray, shape (..., seeds), positive
-    reference : ndarray, shape (seeds,), positive
-
-    Returns
-    -------
-    mean, low, high : ndarray, shape (...,)
-        The intervals are those of the mean logarithm (Student's t).
-
-    Examples
-    --------
-    >>> mean, low, high = relative_errors(np.array([2.0, 2.0, 4.0]), np.array([1.0, 1.0, 1.0]))
-    >>> print(f"{mean:.2f} ({low:.2f} to {high:.2f})")
-    2.52 (0.93 to 6.81)
-    """
-    logs = np.log(mse / reference)
-    seeds = logs.shape[-1]
-    mean = logs.mean(axis=-1)
-    half = stdtrit(seeds - 1, 0.975) * logs.std(axis=-1, ddof=1) / np.sqrt(seeds)
-    return np.exp(mean), np.exp(mean - half), np.exp(mean + half)
 
 
 def rows_of_scales(teacher: SpikeSlab, difference: np.ndarray, inactive: np.ndarray) -> MixtureRows:

@@ -371,22 +371,30 @@ def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tup
     return float(seeds.mean()), float(half_width)
 
 
-def paired_ratio(above: np.ndarray, below: np.ndarray) -> tuple[float, float, float]:
-    """Geometric mean of the ratios of paired errors, and its 95 % interval (Student's t on the logarithms).
+def relative_errors(mse: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many times larger errors are than others on the same data: geometric means and their 95 % intervals.
 
     Parameters
     ----------
-    above, below : ndarray, shape (seeds,), positive
+    mse : ndarray, shape (..., seeds), positive
+    reference : ndarray, shape (seeds,), positive
+
+    Returns
+    -------
+    mean, low, high : ndarray, shape (...,)
+        The intervals are those of the mean logarithm (Student's t).
 
     Examples
     --------
-    >>> [round(x, 2) for x in paired_ratio(np.array([2.0, 2.0, 4.0]), np.ones(3))]
-    [2.52, 0.93, 6.81]
+    >>> mean, low, high = relative_errors(np.array([2.0, 2.0, 4.0]), np.array([1.0, 1.0, 1.0]))
+    >>> print(f"{mean:.2f} ({low:.2f} to {high:.2f})")
+    2.52 (0.93 to 6.81)
     """
-    logs = np.log(above) - np.log(below)
-    half_width = stats.t.ppf(0.975, logs.size - 1) * logs.std(ddof=1) / np.sqrt(logs.size)
-    mean, low, high = np.exp(logs.mean() + half_width * np.array([0, -1, 1]))
-    return float(mean), float(low), float(high)
+    logs = np.log(mse / reference)
+    seeds = logs.shape[-1]
+    mean = logs.mean(axis=-1)
+    half = stats.t.ppf(0.975, seeds - 1) * logs.std(axis=-1, ddof=1) / np.sqrt(seeds)
+    return np.exp(mean), np.exp(mean - half), np.exp(mean + half)
 
 
 def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[Setting, Setting]]) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 
 import ptft
 from ptft import experiments
-from ptft.best_initialization import USUAL, Bounds, alpha_needed, landscape, relative_errors, rows_of_scales
+from ptft.best_initialization import USUAL, Bounds, alpha_needed, landscape, rows_of_scales
 from ptft.figures import best_initialization as drawn
 from ptft.generalization import replica_curve
 from ptft.limits import minimum_norm_error
@@ -203,18 +203,6 @@ def test_bad_arguments_are_refused():
         landscape(HALF, 0.1, [1.0], [0.5])
     with pytest.raises(ValueError, match=r"init = None"):
         alpha_needed(0.1, HALF)
-
-
-def test_relative_errors_are_paired():
-    rng = np.random.default_rng(0)
-    reference = np.exp(3 * rng.standard_normal(6))
-    mean, low, high = relative_errors(np.array([2.0, 0.5])[:, None] * reference, reference)
-    assert mean == pytest.approx([2, 0.5]) and low == pytest.approx(mean) and high == pytest.approx(mean)
-    ratio = np.array([1.0, 2.0, 4.0])
-    mean, low, high = relative_errors(ratio, np.ones(3))
-    assert mean == pytest.approx(2)
-    assert np.log(high / mean) == pytest.approx(4.302653 * np.log(2) / np.sqrt(3), rel=1e-6)
-    assert low * high == pytest.approx(mean**2)
 
 
 # --- figures --------------------------------------------------------------------------------------------------------

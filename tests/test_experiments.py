@@ -83,3 +83,15 @@ def test_bad_input_is_named():
         experiments.experiment(5)
     with pytest.raises(ValueError, match="the number of seeds = 1 is not allowed: it must be at least 2"):
         experiments.compare([Setting()], [0.2], d=50, seeds=[0])
+
+
+def test_relative_errors_are_paired():
+    rng = np.random.default_rng(0)
+    reference = np.exp(3 * rng.standard_normal(6))
+    mean, low, high = experiments.relative_errors(np.array([2.0, 0.5])[:, None] * reference, reference)
+    assert mean == pytest.approx([2, 0.5]) and low == pytest.approx(mean) and high == pytest.approx(mean)
+    ratio = np.array([1.0, 2.0, 4.0])
+    mean, low, high = experiments.relative_errors(ratio, np.ones(3))
+    assert mean == pytest.approx(2)
+    assert np.log(high / mean) == pytest.approx(4.302653 * np.log(2) / np.sqrt(3), rel=1e-6)
+    assert low * high == pytest.approx(mean**2)

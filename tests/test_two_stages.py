@@ -279,13 +279,6 @@ def test_a_comparison_holds_the_simulations_and_their_predictions(compared):
         assert compared.forgetting[name].given_teacher[:, 1] == pytest.approx(curve.forgetting[:, g])
 
 
-def test_a_paired_ratio_is_a_geometric_mean_with_its_interval():
-    below = np.array([1.0, 2.0])
-    mean, low, high = experiments.paired_ratio(below * np.array([2.0, 8.0]), below)
-    assert (mean, low * high) == pytest.approx((4.0, 16.0))
-    assert np.log(high / mean) == pytest.approx(12.7062 * np.log(2), rel=1e-5)  # Student's t, one degree of freedom
-
-
 def test_figures_show_theory_as_lines_and_simulations_as_points(compared):
     curve = experiments.predict_two_stages(SETTING, [0.2, 0.3, 0.4])
     line = [experiments.predict_two_stages(SETTING, [0.2]) for _ in range(2)]

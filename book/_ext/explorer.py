@@ -13,10 +13,11 @@ import numpy as np
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
+from take_home import legend
 
 from ptft import Initialization, SingleTask, SpikeSlab, explorer, figures, replica_curve
 from ptft.figures.explorer import errors
-from ptft.files import results_file
+from ptft.files import results_file, write_whole
 from ptft.regimes import CORNERS, measures
 
 LABELS = {
@@ -34,6 +35,7 @@ PICTURES = {  # what the charts are, for those who cannot see them
     "plane": "The triangle of the two measures with a dot at the chosen initialization; its place is given below.",
     "error": "Error against the data scale: fine-tuning, a single task, and the best initialization; read off below.",
 }
+CALLS = {"plane": ("ptft.figures.triangle", "{…}"), "error": ("ptft.figures.explorer.errors", "alpha, {…}, floor")}
 READINGS = {  # label, the name under which the script fills it in, the line that it belongs to
     "plane": [
         ("ℓ-order", "ell", None),
@@ -153,7 +155,8 @@ class Explorer(SphinxDirective):
             path = results_file("explorer.parquet")
             self.env.note_dependency(str(path))
             table = explorer.read_error_table(path)
-        self.env.note_dependency(explorer.__file__)
+        for source in (explorer.__file__, __file__):
+            self.env.note_dependency(source)
 
         pictures = Path(self.env.srcdir) / "_build" / "explorer"
         pictures.mkdir(parents=True, exist_ok=True)
@@ -161,6 +164,7 @@ class Explorer(SphinxDirective):
         drawn = plane_picture() if view == "plane" else error_picture(table)
         for suffix in ("svg", "pdf"):
             figures.save(drawn, pictures / f"{view}.{suffix}")
+        write_whole(pictures / f"{view}.csv", figures.csv_of(drawn).encode())
 
         figure = nodes.figure(classes=["explorer-figure"])
         self.add_name(figure)
@@ -169,6 +173,7 @@ class Explorer(SphinxDirective):
         text = nodes.container()
         self.state.nested_parse(self.content, self.content_offset, text)
         figure += nodes.caption("", "", *text[0].children)
+        figure += legend(self.env.app, CALLS[view], pictures, [f"{view}.{suffix}" for suffix in ("svg", "pdf", "csv")])
         return [figure]
 
 

@@ -92,14 +92,15 @@ def _add_legends(app, doctree):
             ending, content = FORMATS[kind]
             (folder / f"{name}.{ending}").write_bytes(content(data[kind]))
             links.append(f"{name}.{ending}")
-        figures[name] += _legend(app, calls[0] if len(calls) == 1 else None, folder, sorted(links, key=_order))
+        figures[name] += legend(app, calls[0] if len(calls) == 1 else None, folder, sorted(links, key=_order))
 
 
 def _order(name):
     return [ending for ending, _ in FORMATS.values()].index(name.rpartition(".")[2])
 
 
-def _legend(app, call, folder, files):
+def legend(app, call, folder, files):
+    """The line under a figure: the call that draws it, a name and its arguments, and links to files in a folder."""
     line = nodes.paragraph(classes=["take-home"])
     if call:
         reference = addnodes.pending_xref(
