@@ -91,6 +91,14 @@ def beside(artists: Iterable[Artist], i: int, count: int, points: float = 3.0) -
     """Move the i-th of `count` series at the same abscissae, so that their error bars do not cover each other.
 
     They are drawn `points` apart from one series to the next; their coordinates stay those of the data.
+
+    Examples
+    --------
+    >>> fig, axes = figure()
+    >>> line, = axes[0, 0].plot([1.0, 2.0], [3.0, 4.0])
+    >>> beside([line], 1, 2)  # the second of two
+    >>> line.get_xdata().tolist()
+    [1.0, 2.0]
     """
     for artist in artists:
         fig: Any = artist.get_figure(root=True)
