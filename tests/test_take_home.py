@@ -375,6 +375,8 @@ def test_the_book_on_paper_is_complete(tmp_path):
     statements = sum(len(re.findall(r"^[`:]{3,}\{prf:(?!ref|proof)", source, re.MULTILINE)) for source in sources)
     numbers = re.findall(re.escape(STATEMENT) + r"[A-Z][a-z]+ (\d+\.\d+)\b", text)
     assert len(numbers) == len(set(numbers)) == statements > 0
+    heading, works = text.index(r"\chapter{Bibliography}"), text.index(r"\begin{sphinxthebibliography}")
+    assert r"\chapter" not in text[heading + len(r"\chapter") : works]
     graphics = re.findall(r"\\sphinxincludegraphics(?:\[[^]]*\])?\{\{([^}]+)\}\.(\w+)\}", text)
     assert {ending for _, ending in graphics} == {"pdf"}
     assert all((folder / f"{name}.{ending}").is_file() for name, ending in graphics)
