@@ -103,13 +103,15 @@ def progress_bar(total: int, done: int, shown: bool, unit: str = "point") -> tqd
     return tqdm(total=total, initial=done, unit=unit, smoothing=0, mininterval=interval, disable=not shown)
 
 
-def start_task(key: str, expected_key: str) -> None:
+def start_task(key: str, expected_key: str, folder: Path | None = None) -> None:
     """In the process that solves a task: refuse to serve another version, and use one BLAS thread from now on.
 
     Raises
     ------
     ValueError
         If this process has another key than the one that asks.
+    FileNotFoundError
+        If a work folder is given, as where tasks write their files themselves, and this process does not see it.
 
     Examples
     --------
@@ -117,6 +119,8 @@ def start_task(key: str, expected_key: str) -> None:
     """
     if key != expected_key:
         raise ValueError(f"a worker runs ptft {ptft.__version__} with key {key}, but key {expected_key} is asked for")
+    if folder is not None and not folder.is_dir():
+        raise FileNotFoundError(f"a worker does not see the work folder {folder}: all machines must share it")
     threadpool_limits(1)  # lasts: a worker process does nothing else, and `solved` undoes it in the calling process
 
 

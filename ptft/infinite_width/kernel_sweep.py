@@ -149,9 +149,7 @@ def solve(task: Task, expected_key: str) -> None:
     ...     print(len(list(Path(folder).iterdir())))
     1
     """
-    engine.start_task(key(), expected_key)
-    if not task.folder.is_dir():
-        raise FileNotFoundError(f"a worker does not see the work folder {task.folder}")
+    engine.start_task(key(), expected_key, task.folder)
     point = task.point
     try:
         given = {"root": task.root, "S": point.width, "N": point.width, "seed": point.seed, **SETTING}

@@ -230,9 +230,7 @@ def solve(task: Task, expected_key: str) -> None:
     ...     print(len(list(Path(folder).iterdir())))  # its losses, and its neurons
     2
     """
-    engine.start_task(key(), expected_key)
-    if not task.folder.is_dir():
-        raise FileNotFoundError(f"a worker does not see the work folder {task.folder}")
+    engine.start_task(key(), expected_key, task.folder)
     source, target = rich_transfer.tasks(task.setting, task.point.draw, task.root)
     try:
         begun = time.perf_counter()

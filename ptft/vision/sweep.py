@@ -422,12 +422,10 @@ def solve(task: Task, expected_key: str) -> None:
     >>> solve(Task(DIGITS, 0, Point("untrained", 0.0, 4), Path("absent"), None, "cpu"), DIGITS.key)
     Traceback (most recent call last):
         ...
-    OSError: a worker does not see absent: the work folder must be one that all machines share
+    FileNotFoundError: a worker does not see the work folder absent: all machines must share it
     """
-    engine.start_task(task.protocol.key, expected_key)
+    engine.start_task(task.protocol.key, expected_key, task.folder)
     torch.set_num_threads(1)
-    if not task.folder.is_dir():
-        raise OSError(f"a worker does not see {task.folder}: the work folder must be one that all machines share")
     split = _split(task.protocol, task.seed, task.root)
     try:
         (_pretrain if task.point.n == 0 else _fine_tune)(task, split)
