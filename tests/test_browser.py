@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,24 +57,30 @@ READ_PAGE = """async () => {
 }"""
 
 
-def faults(browser, path: Path, theme: str, width: int = 1300, screenshot: Path | None = None) -> list[str]:
-    """What is wrong with the page at `path` as the browser shows it; empty where nothing is."""
+@contextmanager
+def new_page(browser, theme: str, width: int = 1300):
+    """A page of a window of this width, for a reader who has chosen this theme."""
     context = browser.new_context(viewport={"width": width, "height": 900})
     context.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
-    page = context.new_page()
-    found: list[str] = []
-    page.on("console", lambda m: found.append(f"console: {m.text}") if m.type == "error" else None)
-    page.on("pageerror", lambda error: found.append(f"script: {error}"))
-    page.on("request", lambda r: found.append(f"request: {r.url}") if not r.url.startswith(LOCAL) else None)
-    page.on("requestfailed", lambda request: found.append(f"not loaded: {request.url}"))
     try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+def faults(browser, path: Path, theme: str, width: int = 1300, screenshot: Path | None = None) -> list[str]:
+    """What is wrong with the page at `path` as the browser shows it; empty where nothing is."""
+    found: list[str] = []
+    with new_page(browser, theme, width) as page:
+        page.on("console", lambda m: found.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("pageerror", lambda error: found.append(f"script: {error}"))
+        page.on("request", lambda r: found.append(f"request: {r.url}") if not r.url.startswith(LOCAL) else None)
+        page.on("requestfailed", lambda request: found.append(f"not loaded: {request.url}"))
         page.goto(path.as_uri(), wait_until="load")
         seen = page.evaluate(READ_PAGE)
         if screenshot:
             screenshot.parent.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=screenshot, full_page=True)
-    finally:
-        context.close()
     if seen["theme"] != theme:
         found.append(f"theme: {seen['theme']} instead of {theme}")
     if seen["typeset"] < seen["formulas"]:
@@ -126,28 +133,20 @@ def test_a_page_fits_a_telephone(html, browser, name):
 @pytest.mark.parametrize("anchor", ["sec-captions", "fig-kernel-transfer"])
 def test_a_link_leads_to_its_place(html, browser, anchor):
     """Formulas are typeset after the browser went there; its place is at the top of the window all the same."""
-    page = browser.new_page(viewport={"width": 1300, "height": 900})
-    try:
+    with new_page(browser, "light") as page:
         page.goto((html / "book/chapters/06_transfer_with_adaptive_kernels.html").as_uri() + f"#{anchor}")
         page.wait_for_function("() => !document.documentElement.classList.contains('typesetting')")
         page.wait_for_timeout(100)
         assert 0 <= page.evaluate("id => document.getElementById(id).getBoundingClientRect().y", anchor) < 200
-    finally:
-        page.close()
 
 
 def barriers(browser, path: Path, theme: str) -> list[str]:
     """What axe-core finds on the page at `path` that is serious or critical for readers with disabilities."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    context = browser.new_context(viewport={"width": 1300, "height": 900})
-    context.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
-    page = context.new_page()
-    try:
+    with new_page(browser, theme) as page:
         page.goto(path.as_uri(), wait_until="load")
         page.evaluate("async () => { if (window.MathJax) await MathJax.startup.promise; }")
         found = axe.run(page).response["violations"]
-    finally:
-        context.close()
     return [f"{v['id']}: {v['nodes'][0]['html'][:80]}" for v in found if v["impact"] in ("serious", "critical")]
 
 
