@@ -8,7 +8,9 @@ the tasks with joblib here or on the workers of a Dask cluster. This module need
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import functools
 import os
 import platform
 import sys
@@ -17,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 import scipy
@@ -33,6 +35,8 @@ except ImportError as error:
     raise ImportError(f"ptft.engine needs {error.name}: pip install ptft[sweep]") from error
 
 SCHEDULER_TIMEOUT = 10  # seconds
+
+P = ParamSpec("P")
 
 
 class WorkersLost(RuntimeError):
@@ -115,7 +119,8 @@ def start_task(key: str, expected_key: str, folder: Path | None = None) -> None:
 
     Examples
     --------
-    >>> start_task(key="here", expected_key="here")  # one BLAS thread from now on
+    >>> with threadpool_limits(None):  # as in `solved`, which restores the number of threads
+    ...     start_task(key="here", expected_key="here")
     """
     if key != expected_key:
         raise ValueError(f"a worker runs ptft {ptft.__version__} with key {key}, but key {expected_key} is asked for")
@@ -159,6 +164,56 @@ def solved(
     """
     with threadpool_limits(None):  # restores the number of threads
         yield from _by_dask(solve, tasks, key, scheduler) if scheduler else _by_joblib(solve, tasks, key, jobs)
+
+
+def add_options(parser: argparse.ArgumentParser, work: str) -> None:
+    """Add --jobs, --scheduler and --work, whose default is given, to the command line of a sweep.
+
+    Examples
+    --------
+    >>> parser = argparse.ArgumentParser()
+    >>> add_options(parser, "_build/example")
+    >>> vars(parser.parse_args(["--jobs", "2"]))
+    {'jobs': 2, 'scheduler': None, 'work': PosixPath('_build/example')}
+    """
+    parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default 1)")
+    parser.add_argument("--scheduler", help="tcp://HOST:PORT of a Dask scheduler, to use its workers instead")
+    parser.add_argument("--work", type=Path, default=Path(work), help=f"folder of finished points (default {work})")
+
+
+def command(name: str) -> Callable[[Callable[P, None]], Callable[P, int]]:
+    """Decorator of a sweep's command line, which then returns an exit status and says on one line what went wrong.
+
+    The status is 0, 2 for what cannot be done as it was asked for (ValueError, OSError, ImportError), or 1 for what
+    went wrong on the way (RuntimeError, among them `WorkersLost`, and KeyboardInterrupt).
+
+    Examples
+    --------
+    >>> @command("example")
+    ... def main(seeds):
+    ...     if seeds < 1:
+    ...         raise ValueError(f"seeds = {seeds} is not allowed")
+    >>> main(1), main(0)  # the second says why on standard error
+    (0, 2)
+    """
+
+    def decorate(work: Callable[P, None]) -> Callable[P, int]:
+        @functools.wraps(work)
+        def main(*args: P.args, **kwargs: P.kwargs) -> int:
+            try:
+                work(*args, **kwargs)
+            except (ValueError, OSError, ImportError) as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                return 2
+            except (RuntimeError, KeyboardInterrupt) as error:
+                reason = str(error) or "interrupted"
+                print(f"{name}: {reason}\nWhat was finished is kept: the same command goes on.", file=sys.stderr)
+                return 1
+            return 0
+
+        return main
+
+    return decorate
 
 
 def machine() -> str:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ptft import experiments
-from ptft.engine import WorkersLost, machine, progress_bar, read_files, solved, start_task, work_folder
+from ptft.engine import add_options, command, machine, progress_bar, read_files, solved, start_task, work_folder
 from ptft.experiments import Setting
 from ptft.files import write_whole
 from ptft.simulation import simulate_many
@@ -91,7 +91,8 @@ def solve(unit: Unit, expected_key: str) -> dict[str, Any]:
             warnings.simplefilter("ignore", UserWarning)  # the column `converged` says it
             done = simulate_many([(s.teacher, s.init) for s in unit.settings], unit.n / unit.d, unit.d, unit.seed)
     except Exception as error:
-        raise RuntimeError(f"the simulation failed for d = {unit.d}, n = {unit.n}, seed = {unit.seed}") from error
+        point = f"d = {unit.d}, n = {unit.n}, seed = {unit.seed}"
+        raise RuntimeError(f"the simulation failed for {point}: {error!r}") from error
     seconds = (time.perf_counter() - start) / len(done)
     points = [
         {"setting": asdict(setting), **{c: getattr(point, c) for c in MEASURED[:-1]}, "seconds": seconds}
@@ -194,8 +195,9 @@ def run(
     return {point: found[point] for point in wanted}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run a sweep and write its table; returns the exit status.
+@command("ptft.sweep")
+def main(arguments: list[str] | None = None) -> None:
+    """Run a sweep and write its table; `ptft.engine.command` says what it returns.
 
     Examples
     --------
@@ -211,30 +213,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=14, help="number of seeds (default 14)")
     parser.add_argument("--first-seed", type=int, default=6, help="the first seed (default 6)")
     parser.add_argument("--alphas", type=int, default=len(experiments.ALPHA), help="number of alphas (default 11)")
-    parser.add_argument("--work", type=Path, default=Path("_build/sweep"), help="folder of finished points")
-    parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default 1)")
-    parser.add_argument("--scheduler", help="tcp://HOST:PORT of a Dask scheduler, to use its workers instead")
+    add_options(parser, "_build/sweep")
     parser.add_argument("--batch", type=int, default=BATCH, help=f"settings solved together (default {BATCH})")
     args = parser.parse_args(arguments)
     first, last = experiments.ALPHA[[0, -1]].tolist()
-    try:
-        alpha = np.linspace(first, last, whole_number(args.alphas, "--alphas", at_least=1))
-        seeds = range(args.first_seed, args.first_seed + whole_number(args.seeds, "--seeds", at_least=1))
-        rows = [row for d in dict.fromkeys(args.d) for row in plan(args.name, d, seeds, alpha)]
-        check_out(args.out, rows)
-        points = [point for _, point in rows]
-        found = run(points, args.work, args.jobs, args.scheduler, args.batch, progress=True)
-        write_table(args.out, rows, found)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"ptft.sweep: {error}", file=sys.stderr)
-        return 2
-    except (WorkersLost, KeyboardInterrupt) as error:
-        reason = str(error) or "interrupted"
-        print(f"ptft.sweep: {reason}\nWhat was finished is kept: the same command goes on.", file=sys.stderr)
-        return 1
+    alpha = np.linspace(first, last, whole_number(args.alphas, "--alphas", at_least=1))
+    seeds = range(args.first_seed, args.first_seed + whole_number(args.seeds, "--seeds", at_least=1))
+    rows = [row for d in dict.fromkeys(args.d) for row in plan(args.name, d, seeds, alpha)]
+    check_out(args.out, rows)
+    points = [point for _, point in rows]
+    found = run(points, args.work, args.jobs, args.scheduler, args.batch, progress=True)
+    write_table(args.out, rows, found)
     failed = sum(not result["converged"] for result in found.values())
     print(f"{len(rows)} rows, {len(found)} points in {args.out}; not certified: {failed}")
-    return 0
 
 
 if __name__ == "__main__":

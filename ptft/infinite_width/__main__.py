@@ -10,14 +10,15 @@ import sys
 from pathlib import Path
 
 from ptft import stored_table
-from ptft.engine import WorkersLost
+from ptft.engine import add_options, command
 from ptft.infinite_width.rich_transfer import FIGURES, KINDS, setting
 from ptft.infinite_width.sweep import identity, plan, provenance_of, run
 from ptft.validation import whole_number
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the sweep and write its table; returns the exit status."""
+@command("ptft.infinite_width")
+def main(arguments: list[str] | None = None) -> None:
+    """Run the sweep and write its table; `ptft.engine.command` says what it returns."""
     parser = argparse.ArgumentParser(
         prog="python -m ptft.infinite_width",
         description="Train on two tasks in a row, theory and finite network, or go on with it, and store the results.",
@@ -31,29 +32,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--source-examples", type=int, help="P1 of Figures 4 and 5 (default: that of the data set)")
     parser.add_argument("--root", help="folder of the images (default: PTFT_DATA, else the user's cache)")
     parser.add_argument("--device", help="train by PyTorch there, such as cuda (default: by numpy)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default 1)")
-    parser.add_argument("--scheduler", help="tcp://HOST:PORT of a Dask scheduler, to use its workers instead")
-    parser.add_argument("--work", type=Path, default=Path("_build/infinite_width"), help="folder of finished points")
+    add_options(parser, "_build/infinite_width")
     parser.add_argument("--out", type=Path, required=True, help="the table, a .parquet file")
     args = parser.parse_args(arguments)
-    try:
-        settings = [setting(figure, args.dataset, args.source_examples) for figure in dict.fromkeys(args.figures)]
-        draws = range(args.first_draw, args.first_draw + whole_number(args.draws, "--draws", at_least=1))
-        points = plan(settings, draws, args.width, args.kinds)
-        rows = identity(points)
-        stored_table.check_out(args.out, rows, provenance_of())
-        table, provenance = run(points, args.work, args.jobs, args.scheduler, args.root, args.device, progress=True)
-        stored_table.write_table(args.out, table, rows, provenance)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"ptft.infinite_width: {error}", file=sys.stderr)
-        return 2
-    except (WorkersLost, RuntimeError, KeyboardInterrupt) as error:
-        reason = str(error) or "interrupted"
-        print(f"ptft.infinite_width: {reason}\nWhat was finished is kept: the same command goes on.", file=sys.stderr)
-        return 1
+    settings = [setting(figure, args.dataset, args.source_examples) for figure in dict.fromkeys(args.figures)]
+    draws = range(args.first_draw, args.first_draw + whole_number(args.draws, "--draws", at_least=1))
+    points = plan(settings, draws, args.width, args.kinds)
+    rows = identity(points)
+    stored_table.check_out(args.out, rows, provenance_of())
+    table, provenance = run(points, args.work, args.jobs, args.scheduler, args.root, args.device, progress=True)
+    stored_table.write_table(args.out, table, rows, provenance)
     ended = table.loc[table["quantity"] == "complete", "value"]
     print(f"{len(points)} runs in {args.out}; not to the end: {int((ended == 0).sum())}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -206,8 +206,9 @@ def _read(path: Path) -> dict[Point, dict[str, Any]]:
     return {Point(**content["point"]): {"machine": content["machine"], "rows": content["rows"]}}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the sweep and write its table; returns the exit status.
+@engine.command(MADE_BY)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the sweep and write its table; `ptft.engine.command` says what it returns.
 
     Examples
     --------
@@ -219,26 +220,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--draws", type=int, default=5, help="number of draws of images and weights (default 5)")
     parser.add_argument("--dataset", default="digits", help="of the images (default digits)")
     parser.add_argument("--root", help="folder of the images (default: PTFT_DATA, else the user's cache)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default 1)")
-    parser.add_argument("--scheduler", help="tcp://HOST:PORT of a Dask scheduler, to use its workers instead")
-    parser.add_argument("--work", type=Path, default=Path("_build/infinite_width"), help="folder of finished points")
+    engine.add_options(parser, "_build/infinite_width")
     parser.add_argument("--out", type=Path, required=True, help="the table, a .parquet file")
     args = parser.parse_args(arguments)
-    try:
-        points = plan(args.widths, range(whole_number(args.draws, "--draws", at_least=1)), args.dataset)
-        rows = pd.DataFrame(points)
-        stored_table.check_out(args.out, rows, stored_table.provenance(MADE_BY, FORMAT, key()))
-        table, provenance = run(points, args.work, args.jobs, args.scheduler, args.root, progress=True)
-        stored_table.write_table(args.out, table, rows, provenance)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"{MADE_BY}: {error}", file=sys.stderr)
-        return 2
-    except (engine.WorkersLost, RuntimeError, KeyboardInterrupt) as error:
-        reason = str(error) or "interrupted"
-        print(f"{MADE_BY}: {reason}\nWhat was finished is kept: the same command goes on.", file=sys.stderr)
-        return 1
+    points = plan(args.widths, range(whole_number(args.draws, "--draws", at_least=1)), args.dataset)
+    rows = pd.DataFrame(points)
+    stored_table.check_out(args.out, rows, stored_table.provenance(MADE_BY, FORMAT, key()))
+    table, provenance = run(points, args.work, args.jobs, args.scheduler, args.root, progress=True)
+    stored_table.write_table(args.out, table, rows, provenance)
     print(f"{len(points)} points in {args.out}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ptft import stored_table
-from ptft.engine import WorkersLost
+from ptft.engine import add_options, command
 from ptft.validation import one_of, whole_number
 from ptft.vision.compaction import has_bf16
 from ptft.vision.data import DATASETS
@@ -20,8 +20,9 @@ from ptft.vision.sweep import CONTROLS, DIGITS, KNOBS, SAMPLE_SIZES, Protocol, g
 PRECISIONS = ("auto", "bfloat16", "float32")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the sweep and write its two tables; returns the exit status."""
+@command("ptft.vision")
+def main(arguments: list[str] | None = None) -> None:
+    """Run the sweep and write its two tables; `ptft.engine.command` says what it returns."""
     parser = argparse.ArgumentParser(
         prog="python -m ptft.vision",
         description="Pretrain and fine-tune a residual network, or go on with it, and store the results.",
@@ -42,34 +43,23 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(f"--{stage}-cap", type=int, help=f"or after so many epochs (default {cap})")
     parser.add_argument("--precision", default="auto", help="auto (default), bfloat16 or float32")
     parser.add_argument("--device", default="cpu", help="where to train (default cpu)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default 1)")
-    parser.add_argument("--scheduler", help="tcp://HOST:PORT of a Dask scheduler, to use its workers instead")
-    parser.add_argument("--work", type=Path, default=Path("_build/vision"), help="folder of finished points")
+    add_options(parser, "_build/vision")
     parser.add_argument("--out-folder", type=Path, required=True, help="folder of the two tables")
     args = parser.parse_args(arguments)
-    try:
-        protocol = _protocol(args)
-        seeds = range(args.first_seed, args.first_seed + whole_number(args.seeds, "--seeds", at_least=1))
-        points = grid(args.sizes, dict(map(_knob, args.knobs)))
-        rows = identity(protocol, seeds, points)
-        outs = [args.out_folder / name for name in ("vision.parquet", "representations.parquet")]
-        for out in outs:
-            stored_table.check_out(out, rows, provenance_of(protocol), "--out-folder")
-        *tables, provenance = run(
-            protocol, seeds, points, args.work, args.jobs, args.scheduler, args.root, args.device, progress=True
-        )
-        for out, table in zip(outs, tables, strict=True):
-            stored_table.write_table(out, table, rows, provenance, "--out-folder")
-    except (ValueError, OSError, ImportError) as error:
-        print(f"ptft.vision: {error}", file=sys.stderr)
-        return 2
-    except (WorkersLost, RuntimeError, KeyboardInterrupt) as error:
-        reason = str(error) or "interrupted"
-        print(f"ptft.vision: {reason}\nWhat was finished is kept: the same command goes on.", file=sys.stderr)
-        return 1
+    protocol = _protocol(args)
+    seeds = range(args.first_seed, args.first_seed + whole_number(args.seeds, "--seeds", at_least=1))
+    points = grid(args.sizes, dict(map(_knob, args.knobs)))
+    rows = identity(protocol, seeds, points)
+    outs = [args.out_folder / name for name in ("vision.parquet", "representations.parquet")]
+    for out in outs:
+        stored_table.check_out(out, rows, provenance_of(protocol), "--out-folder")
+    *tables, provenance = run(
+        protocol, seeds, points, args.work, args.jobs, args.scheduler, args.root, args.device, progress=True
+    )
+    for out, table in zip(outs, tables, strict=True):
+        stored_table.write_table(out, table, rows, provenance, "--out-folder")
     ended = tables[0]["stopped_by"].value_counts().to_dict()
     print(f"{len(rows)} points in {args.out_folder}; fine-tuning stopped by {ended}")
-    return 0
 
 
 def _protocol(args: argparse.Namespace) -> Protocol:
