@@ -601,6 +601,17 @@ def test_stored_dimensions_obey_their_bounds(stored):
     assert (shared <= np.sqrt(before * after) * (1 + 1e-5)).all()
 
 
+@pytest.mark.parametrize(
+    "folder, fields",
+    [("controls", set()), ("stricter", {"fine_tuning_loss", "fine_tuning_cap"}), ("smaller", {"pretraining_images"})],
+)
+def test_tables_beside_the_main_one_differ_from_it_in_what_they_are_about(stored, folder, fields):
+    main, made = stored["vision.parquet"]
+    beside, other = vision.read_table(results_file(f"{folder}/vision.parquet"))
+    assert {name for name, value in made["protocol"].items() if other["protocol"][name] != value} == fields
+    assert set(beside["seed"]) <= set(main["seed"]) and set(beside["n"]) <= set(main["n"])
+
+
 # ---------------------------------------------------------------------------------------------------------- imports
 
 
