@@ -197,7 +197,7 @@ def run(
 
 @command("ptft.sweep")
 def main(arguments: list[str] | None = None) -> None:
-    """Run a sweep and write its table; `ptft.engine.command` says what it returns.
+    """Run a sweep and write its table; the exit status is that of `ptft.engine.command`.
 
     Examples
     --------

@@ -18,7 +18,7 @@ from ptft.validation import whole_number
 
 @command("ptft.infinite_width")
 def main(arguments: list[str] | None = None) -> None:
-    """Run the sweep and write its table; `ptft.engine.command` says what it returns."""
+    """Run the sweep and write its table; the exit status is that of `ptft.engine.command`."""
     parser = argparse.ArgumentParser(
         prog="python -m ptft.infinite_width",
         description="Train on two tasks in a row, theory and finite network, or go on with it, and store the results.",

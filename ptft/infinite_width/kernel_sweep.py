@@ -208,7 +208,7 @@ def _read(path: Path) -> dict[Point, dict[str, Any]]:
 
 @engine.command(MADE_BY)
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the sweep and write its table; `ptft.engine.command` says what it returns.
+    """Run the sweep and write its table; the exit status is that of `ptft.engine.command`.
 
     Examples
     --------

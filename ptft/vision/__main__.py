@@ -22,7 +22,7 @@ PRECISIONS = ("auto", "bfloat16", "float32")
 
 @command("ptft.vision")
 def main(arguments: list[str] | None = None) -> None:
-    """Run the sweep and write its two tables; `ptft.engine.command` says what it returns."""
+    """Run the sweep and write its two tables; the exit status is that of `ptft.engine.command`."""
     parser = argparse.ArgumentParser(
         prog="python -m ptft.vision",
         description="Pretrain and fine-tune a residual network, or go on with it, and store the results.",
