@@ -85,7 +85,7 @@ def accuracy_curves(table: pd.DataFrame, knobs: Sequence[str], column: str = "ac
         _accuracy(ax, {value: curve(table, knob, value, column) for value in values_of(table, knob)}, SYMBOLS[knob])
         _untrained(ax, *curve(table, *UNTRAINED, column))
         ax.set_title(TITLES[knob], fontsize="small")
-        ax.legend(loc="lower right")
+        ax.legend(loc="lower right", frameon=True, framealpha=1, edgecolor="none", borderpad=0.1)  # over the line
     axes[0, 0].set_ylabel("accuracy on two new classes")
     return fig
 
