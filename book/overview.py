@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ptft import experiments, figures
-from ptft.figures.overview import overview
+from ptft.figures.front_page import overview
 from ptft.files import write_whole
 
 TASK = (1.0, 0.01)  # (omega, rho_ft): a few of the pretrained features

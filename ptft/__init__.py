@@ -6,14 +6,14 @@ by name.
 
 from importlib.metadata import version
 
-from ptft.best_initialization import BestInitialization, best_initialization
+from ptft.amp import StateEvolution, message_passing, state_evolution
 from ptft.end_point import EndPoint, min_penalty
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
-from ptft.message_passing import StateEvolution, message_passing, state_evolution
 from ptft.monte_carlo import MonteCarloCurve
 from ptft.network import TrainingRun, Weights, fine_tuning_weights, pretrained_weights, pretraining_weights, train
-from ptft.penalty import ell_order, penalty, penalty_grad, penalty_hess, pretraining_dependence, prox
+from ptft.optimal_initialization import BestInitialization, best_initialization
+from ptft.penalties import ell_order, penalty, penalty_grad, penalty_hess, pretraining_dependence, prox
 from ptft.replica import ReplicaCurve
 from ptft.simulation import SimulatedPoint, TwoStagePoint, simulate, simulate_two_stages
 from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab, TeacherGroups

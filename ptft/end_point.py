@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
-from ptft.message_passing import message_passing
+from ptft.amp import message_passing
 from ptft.validation import broadcast, one_of, positive_array, real_array, regression, require
 
 METHODS = ("auto", "amp", "newton")

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and the stored results of the book."""
+"""Files that are there whole or not at all."""
 
 from __future__ import annotations
 
@@ -46,22 +46,3 @@ def require_writable(folder: Path, name: str) -> None:
             pass
     except OSError as error:
         raise OSError(f"{name} {folder} cannot be written: {error.strerror}") from error
-
-
-def results_file(name: str) -> Path:
-    """Path of a stored table of the book, such as ``"simulations.parquet"``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the package does not lie in the book's working tree, or the table is not there.
-
-    Examples
-    --------
-    >>> results_file("simulations.parquet").name
-    'simulations.parquet'
-    """
-    path = Path(__file__).resolve().parents[1] / "book" / "results" / name
-    if not path.is_file():
-        raise FileNotFoundError(f"{name}: no such table in book/results; stored results come with the book's sources")
-    return path

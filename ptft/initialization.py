@@ -12,7 +12,7 @@ from ptft.validation import broadcast, nonnegative_array, positive_array, real_a
 
 @dataclass(frozen=True, eq=False)
 class Initialization:
-    """Initialisation of a diagonal linear network for pretraining followed by fine-tuning (Equations 2-5).
+    """Initialization of a diagonal linear network for pretraining followed by fine-tuning (Equations 2-5).
 
     Its parameters broadcast against each other and against the coefficients handed to the methods.
 

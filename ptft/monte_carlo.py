@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ptft.penalty import prox_angle
+from ptft.penalties import prox_angle
 from ptft.replica import ReplicaCurve
 
 DAMPING = 0.25  # share of the new iterate

@@ -120,7 +120,7 @@ def pretrained_weights(beta_pt: ArrayLike, init: Initialization) -> Weights:
 
 
 def fine_tuning_weights(weights: Weights, gamma_ft: float) -> Weights:
-    """Rebalance the pathways and re-initialise the readout: where fine-tuning starts (Equations 4-5).
+    """Rebalance the pathways and re-initialize the readout: where fine-tuning starts (Equations 4-5).
 
     w1 = w1_plus + w1_minus and w2 = gamma_ft/sqrt(2) in both pathways, so that beta = 0 again.
 

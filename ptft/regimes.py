@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ptft.initialization import Initialization
-from ptft.penalty import ell_order, pretraining_dependence
+from ptft.penalties import ell_order, pretraining_dependence
 from ptft.validation import broadcast, nonnegative_array, positive_array, real_array, require, whole_number
 
 CORNERS = {"I": (1.0, 0.0), "II": (2.0, -1.0), "III": (2.0, 0.0)}  # (ell_order, pretraining_dependence)
@@ -76,7 +76,7 @@ def measures(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> Me
 
 @dataclass(frozen=True, eq=False)
 class PhasePortrait:
-    """The measures over the plane of initialisations (Figure 2b)."""
+    """The measures over the plane of initializations (Figure 2b)."""
 
     c_pt: np.ndarray  # (m,) absolute scales, the columns
     relative: np.ndarray  # (r,) lambda_pt/c_pt, the rows
@@ -124,7 +124,7 @@ def phase_portrait(
 def random_settings(
     size: int, seed: int | np.random.Generator = 0, decades: float = 6.0
 ) -> tuple[np.ndarray, np.ndarray, Initialization]:
-    """Coefficients and initialisations from wide ranges, for a search for counterexamples.
+    """Coefficients and initializations from wide ranges, for a search for counterexamples.
 
     |beta_ft|, |beta_pt|, c_pt and gamma_ft are log-uniform over `decades` decades on either side of 1, the signs of the
     coefficients random; lambda_pt/c_pt is uniform in (-1, 1) for half of the settings, and for the others its distance

@@ -25,9 +25,9 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import ndtri
 
-from ptft.penalty import prox_angle
+from ptft.penalties import prox_angle
 from ptft.teachers import GaussianMixture
-from ptft.validation import require
+from ptft.validation import positive_array, require
 
 TOLERANCE = 1e-12  # on the change of log tau^2 and log theta in one more iteration of the two equations
 MAX_STEPS = 80
@@ -358,3 +358,56 @@ def errors_by_rows(alpha: np.ndarray, mixtures: MixtureRows, noise_var: float = 
         _, _, found, residual, _ = problem.newton(u, w, alpha[rows])
         mse[rows] = np.where(residual <= TOLERANCE, found, np.inf)
     return mse
+
+
+def data_scale(tau2: np.ndarray, mixture: GaussianMixture) -> np.ndarray:
+    """The data scale alpha at which Proposition 4.2, without noise or ridge, has the effective noise variance tau2.
+
+    Then alpha is the response R, and theta the solution of MSE = tau2 R other than 0: the left-hand side is smaller
+    where theta is small, and larger where it is large.
+
+    Parameters
+    ----------
+    tau2 : ndarray, shape (m,), positive
+    mixture : GaussianMixture
+
+    Returns
+    -------
+    ndarray, shape (m,), between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If tau2 is not positive.
+    ArithmeticError
+        If the solution was not found.
+
+    Examples
+    --------
+    >>> from ptft import Initialization, SpikeSlab
+    >>> mixture = SpikeSlab(rho_ft=0.1, omega=0.5).mixture(Initialization(c_pt=1e-3))
+    >>> data_scale(np.array([1.0]), mixture).round(4)
+    array([0.2382])
+    """
+    tau2 = positive_array(tau2, "tau2", ndim=1)
+    s, deviation = np.sqrt(mixture.k), 6 * np.sqrt(tau2)
+    lazy, rich = np.sum(mixture.weight * s) * tau2 / mixture.power, deviation / (1 + np.arcsinh(deviation / s.min()))
+    w = np.log(lazy + rich)
+    low, high = np.full(tau2.size, -80.0), np.full(tau2.size, 80.0)
+    alpha, todo = np.empty(tau2.size), np.arange(tau2.size)
+    for _ in range(100):
+        at, theta = w[todo], np.exp(w[todo])
+        moments = scalar_moments(tau2[todo], theta, mixture)
+        gap = np.log(moments.mse / (tau2[todo] * moments.response))
+        slope = theta * (moments.mse_theta / moments.mse - moments.response_theta / moments.response)
+        left = (gap < 0) | ((gap < 1e-9) & (slope <= 0))  # next to theta = 0 rounding decides the sign
+        low[todo], high[todo] = np.where(left, at, low[todo]), np.where(left, high[todo], at)
+        step = -gap / slope
+        inside = (slope > 0) & (at + step >= low[todo]) & (at + step <= high[todo])
+        step = np.where(inside, step, np.clip((low[todo] + high[todo]) / 2 - at, -4, 4))
+        alpha[todo] = moments.response + moments.response_theta * theta * step
+        w[todo] += step
+        todo = todo[np.abs(step) > 1e-5]  # quadratic convergence: the next step would be below rounding
+        if not todo.size:
+            return alpha
+    raise ArithmeticError(f"no data scale was found for tau2 = {tau2[todo]}")

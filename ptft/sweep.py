@@ -5,7 +5,7 @@ unit is one task of the parallel run and one file of the work folder, written as
 stopped, or that grows, computes only what no file holds. The files lie in a folder named by `key`, so that results of
 two versions never mix.
 
-The tasks are run by `ptft.engine`, joblib on one machine and Dask on several; only the process that was started writes
+Tasks are run by joblib on one machine and Dask on several; only the process that was started writes
 files. This module needs the extra ``ptft[sweep]``, and ``ptft[cluster]`` for ``--scheduler``.
 """
 
@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 
 from ptft import experiments
-from ptft.engine import add_options, command, machine, progress_bar, read_files, solved, start_task, work_folder
 from ptft.experiments import Setting
 from ptft.files import write_whole
 from ptft.simulation import simulate_many
-from ptft.stored_table import digest
 from ptft.sweep_table import MEASURED, NAMES, Point, check_out, key, plan, write_table
+from ptft.sweeps.engine import add_options, command, machine, progress_bar, read_files, solved, start_task, work_folder
+from ptft.sweeps.table import digest
 from ptft.validation import whole_number
 
 BATCH = 16  # settings in a unit
@@ -197,7 +197,7 @@ def run(
 
 @command("ptft.sweep")
 def main(arguments: list[str] | None = None) -> None:
-    """Run a sweep and write its table; the exit status is that of `ptft.engine.command`.
+    """Run a sweep and write its table; the exit status is that of `ptft.sweeps.engine.command`.
 
     Examples
     --------

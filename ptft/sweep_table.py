@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import ptft
-from ptft import experiments, stored_table
-from ptft.experiments import Comparison, Setting, comparison
+from ptft import experiments
+from ptft.agreement import Comparison, comparison
+from ptft.experiments import Setting
+from ptft.sweeps import table as stored_table
 from ptft.validation import one_of, positive_array, require, whole_number
 
 try:
@@ -167,7 +169,7 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> stored, made = read_table(results_file("simulations.parquet"))
     >>> list(stored) == list(COLUMNS)
     True

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization, scalar_initialization
-from ptft.penalty import prox_angle
+from ptft.penalties import prox_angle
 from ptft.replica import MixtureRows, ReplicaCurve, joined_curves, scalar_moments, solve_by_quadrature
 from ptft.teachers import GaussianMixture, SpikeSlab, TeacherGroups
 from ptft.validation import nonnegative_array, positive_array, require

@@ -7,7 +7,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from ptft.claims import KEY, VERDICTS, Claim, claims_table
+from ptft.book.claims import KEY, VERDICTS, Claim, claims_table
 
 
 def read_claims(path):

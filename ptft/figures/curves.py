@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ptft.experiments import Comparison, Panel, Setting
+from ptft.agreement import Comparison
+from ptft.amp import StateEvolution
+from ptft.experiments import Panel, Setting
 from ptft.figures.style import COLORS, beside, figure, ordered_colors
-from ptft.message_passing import StateEvolution
 from ptft.monte_carlo import MonteCarloCurve
-from ptft.penalty import prox
+from ptft.penalties import prox
 from ptft.replica import ReplicaCurve
 from ptft.stopping_rule import StoppedPoint
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ptft.end_point import EndPoint
 from ptft.figures.style import COLORS, figure, ordered_colors
 from ptft.network import TrainingRun
-from ptft.penalty import ell_order
+from ptft.penalties import ell_order
 from ptft.regimes import CORNERS, Measures, PhasePortrait
 
 # even in lightness; light stands for lazy in one measure, for dependence on pretraining in the other
@@ -200,7 +200,7 @@ def triangle(paths: Mapping[str, Measures]) -> Figure:
 
 
 def phase_portraits(portraits: Sequence[PhasePortrait]) -> Figure:
-    """Heat maps of both measures over the initialisations, one column for each gamma_ft (Figure 2b).
+    """Heat maps of both measures over the initializations, one column for each gamma_ft (Figure 2b).
 
     Parameters
     ----------

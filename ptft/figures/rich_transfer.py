@@ -39,7 +39,7 @@ def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> from ptft.infinite_width.rich_tables import read_table
     >>> len(loss_curves(read_table(results_file("rich_transfer.parquet"))[0]).axes)
     4
@@ -61,7 +61,7 @@ def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> from ptft.infinite_width.rich_tables import read_table
     >>> from ptft.infinite_width.rich_transfer import untrained_preactivations
     >>> table, _ = read_table(results_file("rich_transfer.parquet"))
@@ -96,7 +96,7 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> from ptft.infinite_width.rich_tables import read_table
     >>> fig = gains(read_table(results_file("rich_transfer.parquet"))[0])
     >>> [ax.get_title() for ax in fig.axes]
@@ -131,7 +131,7 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> from ptft.infinite_width.rich_tables import read_table
     >>> fig = sample_sizes(read_table(results_file("rich_transfer.parquet"))[0])
     >>> [ax.get_ylabel() for ax in fig.axes]
@@ -178,7 +178,7 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> from ptft.infinite_width.rich_tables import read_table
     >>> fig = forgetting(read_table(results_file("rich_transfer.parquet"))[0], {"3a": 100})
     >>> fig.axes[0].get_title()

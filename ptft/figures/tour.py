@@ -1,4 +1,4 @@
-"""Figures of the tour: the penalties of a few named initialisations, and the errors that they lead to."""
+"""Figures of the tour: the penalties of a few named initializations, and the errors that they lead to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ptft.figures.curves import ALPHA_LABEL, MSE_LABEL
 from ptft.figures.style import COLORS, figure
 from ptft.initialization import Initialization
-from ptft.penalty import penalty
+from ptft.penalties import penalty
 from ptft.replica import ReplicaCurve
 from ptft.simulation import SimulatedPoint
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from matplotlib.figure import Figure
 
-from ptft.experiments import Comparison, TwoStageComparison
+from ptft.agreement import Comparison, TwoStageComparison
 from ptft.figures.curves import ALPHA_LABEL, LINES, MSE_LABEL
 from ptft.figures.style import figure, ordered_colors
 from ptft.teachers import GROUPS

@@ -73,7 +73,7 @@ def accuracy_curves(table: pd.DataFrame, knobs: Sequence[str], column: str = "ac
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> from ptft.vision import read_table
     >>> table, _ = read_table(results_file("vision.parquet"))
     >>> len(accuracy_curves(table, ("kappa", "c")).axes)
@@ -95,7 +95,7 @@ def beside_published(table: pd.DataFrame) -> Figure:
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> from ptft.vision import read_table
     >>> fig = beside_published(read_table(results_file("vision.parquet"))[0])
     >>> [ax.get_title() for ax in fig.axes]
@@ -124,7 +124,7 @@ def trends(table: pd.DataFrame) -> Figure:
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> from ptft.vision import read_table
     >>> table, _ = read_table(results_file("vision.parquet"))
     >>> len(trends(table).axes) == len(knobs_of(table))
@@ -159,7 +159,7 @@ def dimensions(representations: pd.DataFrame, n: int) -> Figure:
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> from ptft.vision import read_table
     >>> table, _ = read_table(results_file("representations.parquet"))
     >>> len(dimensions(table, n=100).axes) == 3 * len(knobs_of(table))
@@ -198,7 +198,7 @@ def signature_curves(runs: pd.DataFrame) -> Figure:
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> from ptft.vision import read_table, signature
     >>> runs = signature(read_table(results_file("representations.parquet"))[0])
     >>> len(signature_curves(runs).axes) == 2 * len(knobs_of(runs))

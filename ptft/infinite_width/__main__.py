@@ -9,16 +9,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from ptft import stored_table
-from ptft.engine import add_options, command
 from ptft.infinite_width.rich_transfer import FIGURES, KINDS, setting
 from ptft.infinite_width.sweep import identity, plan, provenance_of, run
+from ptft.sweeps import table as stored_table
+from ptft.sweeps.engine import add_options, command
 from ptft.validation import whole_number
 
 
 @command("ptft.infinite_width")
 def main(arguments: list[str] | None = None) -> None:
-    """Run the sweep and write its table; the exit status is that of `ptft.engine.command`."""
+    """Run the sweep and write its table; the exit status is that of `ptft.sweeps.engine.command`."""
     parser = argparse.ArgumentParser(
         prog="python -m ptft.infinite_width",
         description="Train on two tasks in a row, theory and finite network, or go on with it, and store the results.",

@@ -22,9 +22,10 @@ import numpy as np
 import pandas as pd
 
 import ptft
-from ptft import engine, stored_table
 from ptft.files import write_whole
 from ptft.infinite_width.kernel_transfer import solve_point
+from ptft.sweeps import engine
+from ptft.sweeps import table as stored_table
 from ptft.validation import require, whole_number
 
 FORMAT = 1  # of the points and the table, and of the way in which a point is computed: raise it when either changes
@@ -208,7 +209,7 @@ def _read(path: Path) -> dict[Point, dict[str, Any]]:
 
 @engine.command(MADE_BY)
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the sweep and write its table; the exit status is that of `ptft.engine.command`.
+    """Run the sweep and write its table; the exit status is that of `ptft.sweeps.engine.command`.
 
     Examples
     --------

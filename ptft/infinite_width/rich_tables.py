@@ -16,7 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ptft import stored_table
+from ptft.sweeps import table as stored_table
 from ptft.validation import require
 
 try:
@@ -42,7 +42,7 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> table, made = read_table(results_file("rich_transfer.parquet"))
     >>> list(table) == list(COLUMNS)
     True
@@ -112,7 +112,7 @@ def gammas(table: pd.DataFrame, figure: str) -> list[float]:
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> gammas(read_table(results_file("rich_transfer.parquet"))[0], "3a")
     [0.1, 0.5, 1.0, 2.0]
     """
@@ -125,7 +125,7 @@ def by_gamma(table: pd.DataFrame, quantity: str = "test_loss", *, figure: str, *
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> table, _ = read_table(results_file("rich_transfer.parquet"))
     >>> last = by_gamma(table, figure="3a", kind="network", start="scratch")
     >>> list(last.index) == gammas(table, "3a"), bool((last > 0).all(axis=None))
@@ -171,7 +171,7 @@ def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> table, _ = read_table(results_file("rich_transfer.parquet"))
     >>> bool(disagreements(table, figure="3a", start="scratch", gamma_2=0.1).max() < 0.5)
     True

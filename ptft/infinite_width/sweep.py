@@ -1,10 +1,10 @@
 """The experiments of Figures 3 to 5, one training run at a time: they can be stopped, resumed and spread over machines.
 
-A point is a run of one draw, for one figure, of theory or network. The work goes in two rounds of tasks for
-`ptft.engine`: first the runs on the source tasks, each of which leaves its neurons in a file, then those on the target
-tasks, which begin with them. Every finished point is a small file, and what is there is never computed again: a kill
-loses the runs in flight. The files lie in a folder named by `key`. Workers write and read them, so those on other
-machines must see the same folder. This module needs the extra ``ptft[sweep]``.
+A point is a run of one draw, for one figure, of theory or network. The work goes in two rounds of tasks: first the
+runs on the source tasks, each of which leaves its neurons in a file, then those on the target tasks, which begin with
+them. Every finished point is a small file, and what is there is never computed again: a kill loses the runs in flight.
+The files lie in a folder named by `key`. Workers write and read them, so those on other machines must see the same
+folder. This module needs the extra ``ptft[sweep]``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 
 import ptft
-from ptft import engine, stored_table
 from ptft.files import write_whole
 from ptft.infinite_width import rich_transfer
 from ptft.infinite_width.dmft import Run
@@ -31,6 +30,8 @@ from ptft.infinite_width.particles import Particles
 from ptft.infinite_width.particles import Task as Data
 from ptft.infinite_width.rich_tables import COLUMNS, FORMAT, MADE_BY, POINT
 from ptft.infinite_width.rich_transfer import EDGES, KINDS, Setting
+from ptft.sweeps import engine
+from ptft.sweeps import table as stored_table
 from ptft.validation import one_of, whole_number
 
 SOURCE = "source"

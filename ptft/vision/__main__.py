@@ -10,8 +10,8 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from ptft import stored_table
-from ptft.engine import add_options, command
+from ptft.sweeps import table as stored_table
+from ptft.sweeps.engine import add_options, command
 from ptft.validation import one_of, whole_number
 from ptft.vision.compaction import has_bf16
 from ptft.vision.data import DATASETS
@@ -22,7 +22,7 @@ PRECISIONS = ("auto", "bfloat16", "float32")
 
 @command("ptft.vision")
 def main(arguments: list[str] | None = None) -> None:
-    """Run the sweep and write its two tables; the exit status is that of `ptft.engine.command`."""
+    """Run the sweep and write its two tables; the exit status is that of `ptft.sweeps.engine.command`."""
     parser = argparse.ArgumentParser(
         prog="python -m ptft.vision",
         description="Pretrain and fine-tune a residual network, or go on with it, and store the results.",

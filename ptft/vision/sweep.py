@@ -4,7 +4,7 @@ A point is a (seed, knob, value, n). The knobs `kappa` and `c` act at initializa
 own pretraining; `gamma` and `weights` act after pretraining and share the baseline's. At scale 1 all four are the same
 baseline, which is run once. `CONTROLS` are knobs that the paper does not have, which help to explain its own.
 
-The work goes in two rounds of tasks for `ptft.engine`: first the pretrainings, each of which becomes a checkpoint, then
+The work goes in two rounds of tasks: first the pretrainings, each of which becomes a checkpoint, then
 the points, each of which becomes a small file. What is there is never computed again: a kill loses the pretrainings or
 points in flight, one per process. The files lie in folders named by a hash of what they depend on, so that results of
 two protocols never mix, while protocols that differ in fine-tuning alone share their pretrainings. Workers write the
@@ -31,8 +31,9 @@ from torch import Tensor
 from torchvision.models import ResNet
 
 import ptft
-from ptft import engine, stored_table
 from ptft.files import write_whole
+from ptft.sweeps import engine
+from ptft.sweeps import table as stored_table
 from ptft.validation import one_of, positive_array, whole_number
 from ptft.vision.checkpoints import load_checkpoint, read_record, save_checkpoint
 from ptft.vision.compaction import check_device
@@ -444,7 +445,7 @@ def read_points(folder: Path, protocol: Protocol) -> dict[tuple[int, Point], dic
     Raises
     ------
     ValueError
-        As of `ptft.engine.read_files`.
+        As of `ptft.sweeps.engine.read_files`.
 
     Examples
     --------

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ptft import stored_table
+from ptft.sweeps import table as stored_table
 
 FORMAT = 1  # of the points and tables, and of the way in which a point is computed: raise it when either changes
 MADE_BY = "python -m ptft.vision"
@@ -37,7 +37,7 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> table, made = read_table(results_file("vision.parquet"))
     >>> list(table) == list(ACCURACY_COLUMNS), made["protocol"]["dataset"]
     (True, 'fashion-mnist')

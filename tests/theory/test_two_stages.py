@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ptft
-from ptft import experiments, two_stages
+from ptft import agreement, experiments, two_stages
 from ptft.experiments import FiniteSetting
 from ptft.figures import two_stages as pictures
 from ptft.limits import minimum_norm_error, noisy_pretraining_peak
@@ -261,7 +261,7 @@ SETTING = FiniteSetting(omega=1.0, alpha_pt=0.3, noise_pt=0.01)
 
 @pytest.fixture(scope="module")
 def compared():
-    return experiments.compare_two_stages(SETTING, [0.2, 0.4], d=120, seeds=range(3))
+    return agreement.compare_two_stages(SETTING, [0.2, 0.4], d=120, seeds=range(3))
 
 
 def test_a_comparison_holds_the_simulations_and_their_predictions(compared):
@@ -282,7 +282,7 @@ def test_a_comparison_holds_the_simulations_and_their_predictions(compared):
 def test_figures_show_theory_as_lines_and_simulations_as_points(compared):
     curve = experiments.predict_two_stages(SETTING, [0.2, 0.3, 0.4])
     line = [experiments.predict_two_stages(SETTING, [0.2]) for _ in range(2)]
-    one = experiments.compare_two_stages(SETTING, [0.2], d=60, seeds=range(2))
+    one = agreement.compare_two_stages(SETTING, [0.2], d=60, seeds=range(2))
     fig = pictures.errors(
         {
             "along": pictures.along_alpha({"a": curve}, {"a": compared}),
@@ -344,6 +344,6 @@ def test_bad_input_of_a_comparison_is_named():
     with pytest.raises(ValueError, match="pretrained = False is not allowed: it must be true"):
         FiniteSetting(pretrained=False)
     with pytest.raises(ValueError, match="the number of seeds = 1 is not allowed"):
-        experiments.compare_two_stages(SETTING, [0.2], d=50, seeds=[0])
+        agreement.compare_two_stages(SETTING, [0.2], d=50, seeds=[0])
     with pytest.raises(ValueError, match=r"the sum of weight = 0\.5"):
         ptft.TeacherGroups([0.5], 0.0, 0.0, 1.0)

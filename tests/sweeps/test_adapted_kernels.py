@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from ptft import engine
 from ptft.infinite_width import kernel_sweep
 from ptft.infinite_width.kernel_transfer import solve_point
+from ptft.sweeps import engine
 
 pytest.importorskip("torch")
 

@@ -13,7 +13,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import ptft  # noqa: E402
-from ptft import engine, vision  # noqa: E402
+from ptft import vision  # noqa: E402
+from ptft.sweeps import engine  # noqa: E402
 from ptft.vision import __main__ as command_line  # noqa: E402
 from ptft.vision import checkpoints, sweep, tables  # noqa: E402
 from ptft.vision.sweep import Point  # noqa: E402

@@ -1,4 +1,4 @@
-"""The picture of the front page: initialisation to penalty to regime to error."""
+"""The picture of the front page: initialization to penalty to regime to error."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from ptft.figures.curves import ALPHA_LABEL, MSE_LABEL
 from ptft.figures.style import COLORS, figure
 from ptft.initialization import Initialization
-from ptft.penalty import ell_order, penalty, pretraining_dependence
+from ptft.penalties import ell_order, penalty, pretraining_dependence
 from ptft.replica import ReplicaCurve
 
 
 def overview(inits: Mapping[str, Initialization], curves: Mapping[str, ReplicaCurve]) -> Figure:
-    """Penalties, (l-order, PD) of an active coordinate at beta = 1, and errors of the same named initialisations.
+    """Penalties, (l-order, PD) of an active coordinate at beta = 1, and errors of the same named initializations.
 
     Examples
     --------

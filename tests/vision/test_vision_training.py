@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 from torch.nn.functional import cross_entropy  # noqa: E402
 
 from ptft import vision  # noqa: E402
-from ptft.files import results_file  # noqa: E402
+from ptft.book.results import results_file  # noqa: E402
 from ptft.vision import compaction, training, trends  # noqa: E402
 
 torch.set_num_threads(1)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ptft.tables import MarkdownTable, numbered
+from ptft.book.tables import MarkdownTable, numbered
 
 KEY = "ptft_claims"  # in the metadata of an executed chapter's output, under which it holds its entries
 VERDICTS = ("agrees", "agrees in part", "does not agree")

@@ -7,11 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from ptft import Initialization, SingleTask, SpikeSlab, explorer, replica_curve
-from ptft.explorer import ERROR_AXES, SLIDERS, Axis, Table, data_scale, error_table, task
-from ptft.figures.explorer import errors
-from ptft.files import results_file
+from ptft import Initialization, SingleTask, SpikeSlab, replica_curve
+from ptft.book import live_figures, sliders
+from ptft.book.interpolation import Axis, InterpolationTable
+from ptft.book.live_figures import ERROR_AXES, error_table, task
+from ptft.book.results import results_file
+from ptft.book.sliders import SLIDERS
+from ptft.figures.live import errors
 from ptft.regimes import measures
+from ptft.replica import data_scale
 
 RNG = np.random.default_rng(5)
 
@@ -33,27 +37,27 @@ def setting(rng, names):
 def test_polynomials_are_interpolated_exactly_in_each_panel_and_beyond():
     axis = Axis.smooth((0.0, 1.0, 4.0), 3)
     assert axis.nodes.size == 7 and axis.nodes[[0, 3, 6]] == pytest.approx([0, 1, 4])
-    cubic = Table((axis,), axis.nodes**3 - axis.nodes)
+    cubic = InterpolationTable((axis,), axis.nodes**3 - axis.nodes)
     for x in (-0.5, 0.0, 0.3, 1.0, 2.2, 4.0, 4.5):
         assert cubic.fix(x) == pytest.approx(x**3 - x, abs=1e-12)
 
 
 def test_panels_are_independent():
     axis = Axis.smooth((-1.0, 0.0, 1.0), 2)
-    kink = Table((axis,), np.abs(axis.nodes))
+    kink = InterpolationTable((axis,), np.abs(axis.nodes))
     assert kink.fix(0.37) == pytest.approx(0.37)
 
 
 def test_arguments_are_fixed_from_the_first():
     axes = (Axis(np.array([0.0, 1.0])), Axis(np.array([0.0, 2.0, 4.0])))
-    table = Table(axes, np.add.outer(10 * axes[0].nodes, axes[1].nodes))
+    table = InterpolationTable(axes, np.add.outer(10 * axes[0].nodes, axes[1].nodes))
     assert table.fix(0.5) == pytest.approx([5, 7, 9])
     assert table.fix(0.5, 3.0) == pytest.approx(8)
 
 
 def test_an_encoded_table_has_sixteen_bits_a_value():
     values = RNG.normal(size=(3, 2))
-    stored = json.loads(json.dumps(Table((Axis(np.arange(3.0)), Axis(np.arange(2.0))), values).encode()))
+    stored = json.loads(json.dumps(InterpolationTable((Axis(np.arange(3.0)), Axis(np.arange(2.0))), values).encode()))
     steps = np.frombuffer(base64.b64decode(stored["data"]), "<u2").reshape(3, 2)
     step = (stored["high"] - stored["low"]) / 65535
     assert stored["low"] + step * steps == pytest.approx(values, abs=0.51 * step)
@@ -75,10 +79,10 @@ def test_sliders_show_exact_values_in_order():
 
 
 def test_every_overlap_is_possible_and_nearly_its_share_of_the_largest():
-    for rho, row in zip(SLIDERS["rho_ft"].texts, explorer.overlaps(), strict=True):
+    for rho, row in zip(SLIDERS["rho_ft"].texts, sliders.overlaps(), strict=True):
         for share, omega in zip(SLIDERS["overlap"].texts, row, strict=True):
-            SpikeSlab(explorer.RHO_PT, float(rho), float(omega))
-            assert float(omega) == pytest.approx(float(share) * min(1, explorer.RHO_PT / float(rho)), abs=1e-4)
+            SpikeSlab(sliders.RHO_PT, float(rho), float(omega))
+            assert float(omega) == pytest.approx(float(share) * min(1, sliders.RHO_PT / float(rho)), abs=1e-4)
 
 
 # --------------------------------------------------------------------------------------------- the measures and sqrt(k)
@@ -86,7 +90,7 @@ def test_every_overlap_is_possible_and_nearly_its_share_of_the_largest():
 
 @pytest.fixture(scope="module")
 def plane():
-    return explorer.plane_tables()
+    return live_figures.plane_tables()
 
 
 def test_measures_off_the_grid(plane):
@@ -95,7 +99,7 @@ def test_measures_off_the_grid(plane):
     for _ in range(300):
         value, at = setting(rng, ("c_pt", "relative", "gamma_ft", "beta_pt"))
         init = Initialization(value["c_pt"], value["relative"] * value["c_pt"], value["gamma_ft"])
-        expected = measures(explorer.BETA_FT, value["beta_pt"], init)
+        expected = measures(sliders.BETA_FT, value["beta_pt"], init)
         scale = plane["scale"].fix(at["c_pt"], at["relative"], at["beta_pt"])
         kappa = plane["kappa"].fix(at["c_pt"], at["beta_pt"])
         ell = plane["ell_order"].fix(scale, at["gamma_ft"])
@@ -141,7 +145,7 @@ def test_a_point_of_the_axes_is_a_task():
 
 @pytest.fixture(scope="module")
 def stored():
-    return explorer.read_error_table(results_file("explorer.parquet"))
+    return live_figures.read_error_table(results_file("explorer.parquet"))
 
 
 def test_a_sample_of_the_stored_table_is_computed_again(stored):
@@ -181,11 +185,11 @@ def test_error_curves_off_the_grid(stored):
     distance = []
     for _ in range(200):
         rho, share, active, ratio = position(rng)
-        mixture, curves = task(rho, share, active, ratio), Table(stored.axes[2:], stored.fix(rho, share))
-        found = explorer.read_errors(curves, alpha, (active, active - ratio))
+        mixture, curves = task(rho, share, active, ratio), InterpolationTable(stored.axes[2:], stored.fix(rho, share))
+        found = live_figures.read_errors(curves, alpha, (active, active - ratio))
         expected = replica_curve(alpha, mixture).mse
-        assert np.all(found[expected < explorer.FLOOR] < 1.3 * explorer.FLOOR)
-        seen = (expected > explorer.FLOOR) & (found > 0)
+        assert np.all(found[expected < sliders.FLOOR] < 1.3 * sliders.FLOOR)
+        seen = (expected > sliders.FLOOR) & (found > 0)
         along_error = np.abs(np.log10(found[seen] / expected[seen]))
         if np.any(seen):
             along_alpha = np.abs(np.log10(data_scale(found[seen] / alpha[seen], mixture) / alpha[seen]))
@@ -198,11 +202,11 @@ def test_error_curves_off_the_grid(stored):
 
 def test_a_table_of_other_axes_is_refused(tmp_path, stored, monkeypatch):
     path = tmp_path / "explorer.parquet"
-    explorer.write_error_table(path, stored)
-    assert explorer.read_error_table(path).values == pytest.approx(stored.values, abs=1e-12)
-    monkeypatch.setattr(explorer, "RHO_PT", 0.2)
+    live_figures.write_error_table(path, stored)
+    assert live_figures.read_error_table(path).values == pytest.approx(stored.values, abs=1e-12)
+    monkeypatch.setattr(live_figures, "RHO_PT", 0.2)
     with pytest.raises(ValueError, match="other nodes"):
-        explorer.read_error_table(path)
+        live_figures.read_error_table(path)
 
 
 def test_the_table_of_some_panels_is_that_part_of_the_whole(stored):

@@ -6,7 +6,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from ptft.claims import KEY, VERDICTS, Claim, bounded, claim, claims_table
+from ptft.book.claims import KEY, VERDICTS, Claim, bounded, claim, claims_table
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 from claims_page import read_claims

@@ -187,7 +187,7 @@
       }
     }
 
-    let seen = {}; // of the task at hand, as long as the sliders of the initialisation move
+    let seen = {}; // of the task at hand, as long as the sliders of the initialization move
     function envelope(at) {
       if (seen.rho !== at.rho_ft || seen.overlap !== at.overlap) {
         const task = fix(tables.log_alpha, at.rho_ft, at.overlap);

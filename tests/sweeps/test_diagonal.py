@@ -17,10 +17,11 @@ from pyarrow import parquet
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import ptft
-from ptft import engine, experiments, simulate, sweep, sweep_table
+from ptft import agreement, experiments, simulate, sweep, sweep_table
 from ptft.experiments import Setting
 from ptft.files import require_writable
 from ptft.sweep_table import COLUMNS, IDENTITY, Point
+from ptft.sweeps import engine
 
 GRID = ("--d", "60", "--seeds", "2", "--alphas", "3")
 
@@ -335,7 +336,7 @@ def test_a_table_gives_the_comparisons_that_simulating_again_gives(tmp_path):
     rows = small("experiment-2") + small("experiment-4") + sweep_table.plan("experiment-4", 40, [6, 7], [0.1, 0.5])
     stored, _ = sweep_table.table(rows, sweep.run(points_of(rows), tmp_path))
     found = sweep_table.comparisons(stored, 60)
-    again = experiments.compare(settings, [0.1, 0.5], 60, [6, 7])
+    again = agreement.compare(settings, [0.1, 0.5], 60, [6, 7])
     assert list(found) == list(again)
     for setting in settings:
         for field in ("alpha", "theory", "given_teacher", "certified"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ptft import experiments
+from ptft import agreement, experiments
 from ptft.experiments import Setting
 
 
@@ -41,7 +41,7 @@ def test_every_setting_is_feasible():
 
 def test_a_comparison_holds_theory_and_simulation():
     settings = [Setting(omega=1.0), Setting(omega=0.0)]
-    found = experiments.compare(settings, [0.2, 0.4], d=200, seeds=range(4))
+    found = agreement.compare(settings, [0.2, 0.4], d=200, seeds=range(4))
     result = found[settings[0]]
     assert list(found) == settings and found[settings[1]].mse.shape == (2, 4)
     assert result.mse.shape == result.certified.shape == (2, 4) and result.certified.all()
@@ -52,7 +52,7 @@ def test_a_comparison_holds_theory_and_simulation():
 
 
 def test_given_the_teachers_only_the_data_vary():
-    result = experiments.compare([Setting(omega=1.0)], [0.2, 0.4], d=200, seeds=range(4))[Setting(omega=1.0)]
+    result = agreement.compare([Setting(omega=1.0)], [0.2, 0.4], d=200, seeds=range(4))[Setting(omega=1.0)]
     given = result.given_teachers
     assert given.theory == pytest.approx(result.theory)
     assert given.given_teacher == pytest.approx(np.repeat(result.theory[:, None], 4, axis=1))
@@ -66,32 +66,32 @@ def test_the_relative_deviation_is_the_mean_over_points_and_seeds():
     given = np.array([[0.5, 0.6], [0.2, 0.3], [1.0, 1.0]])
     mse = given + theory[:, None] * np.array([0.1, 0.3])
     certified = np.ones((3, 2), dtype=bool)
-    result = experiments.Comparison(Setting(), 10, alpha, mse, certified, theory, given)
-    mean, half_width = experiments.relative_deviation([result])
+    result = agreement.Comparison(Setting(), 10, alpha, mse, certified, theory, given)
+    mean, half_width = agreement.relative_deviation([result])
     assert (mean, half_width) == pytest.approx((0.2, 12.7062 * 0.1), rel=1e-5)  # Student's t, one degree of freedom
-    assert np.isnan(experiments.relative_deviation([result], seen=1.0)).all()
+    assert np.isnan(agreement.relative_deviation([result], seen=1.0)).all()
 
 
 def test_an_advantage_grows_where_each_ratio_exceeds_the_one_before():
     a, b, c, d = (Setting(c_pt=value) for value in (1.0, 2.0, 3.0, 4.0))
     errors = {a: np.array([1.0, 1.0, 1.0]), b: np.array([1.0, 1.0, 2.0]), c: np.array([3.0, 1.0, 1.0]), d: np.ones(3)}
-    assert experiments.advantage_grows(errors, [(a, b), (c, d)]).tolist() == [True, False, True]
+    assert agreement.advantage_grows(errors, [(a, b), (c, d)]).tolist() == [True, False, True]
 
 
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="number = 5 is not allowed"):
         experiments.experiment(5)
     with pytest.raises(ValueError, match="the number of seeds = 1 is not allowed: it must be at least 2"):
-        experiments.compare([Setting()], [0.2], d=50, seeds=[0])
+        agreement.compare([Setting()], [0.2], d=50, seeds=[0])
 
 
 def test_relative_errors_are_paired():
     rng = np.random.default_rng(0)
     reference = np.exp(3 * rng.standard_normal(6))
-    mean, low, high = experiments.relative_errors(np.array([2.0, 0.5])[:, None] * reference, reference)
+    mean, low, high = agreement.relative_errors(np.array([2.0, 0.5])[:, None] * reference, reference)
     assert mean == pytest.approx([2, 0.5]) and low == pytest.approx(mean) and high == pytest.approx(mean)
     ratio = np.array([1.0, 2.0, 4.0])
-    mean, low, high = experiments.relative_errors(ratio, np.ones(3))
+    mean, low, high = agreement.relative_errors(ratio, np.ones(3))
     assert mean == pytest.approx(2)
     assert np.log(high / mean) == pytest.approx(4.302653 * np.log(2) / np.sqrt(3), rel=1e-6)
     assert low * high == pytest.approx(mean**2)

@@ -1,4 +1,4 @@
-"""Figures of the chapter on the best initialisation: landscapes, maps of the best choice, simulations."""
+"""Figures of the chapter on the best initialization: landscapes, maps of the best choice, simulations."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
-from ptft.best_initialization import BestInitialization, Landscape
 from ptft.figures.curves import ALPHA_LABEL, SYMBOLS
 from ptft.figures.style import COLORS, figure
+from ptft.optimal_initialization import BestInitialization, Landscape
 
 REGIME_COLORS = {"I": COLORS[0], "II": COLORS[1], "III": "#bbbbbb", "IV": COLORS[3], "between": "#ffffff"}
 INACTIVE_LABEL = r"$\sqrt{k}$ of unused coordinates"
@@ -28,7 +28,7 @@ def landscapes(panels: Mapping[str, tuple[Landscape, BestInitialization]]) -> Fi
     Examples
     --------
     >>> from ptft import SpikeSlab, best_initialization
-    >>> from ptft.best_initialization import landscape
+    >>> from ptft.optimal_initialization import landscape
     >>> task = SpikeSlab(omega=1.0)
     >>> field = landscape(task, 0.2, np.geomspace(1e-4, 1, 5), np.geomspace(1, 1e4, 5))
     >>> fig = landscapes({"a task": (field, best_initialization(task, 0.2))})
@@ -77,7 +77,7 @@ def landscapes(panels: Mapping[str, tuple[Landscape, BestInitialization]]) -> Fi
 
 
 def regime_map(results: Mapping[float, Grid], alpha: Sequence[float], rho_ft: Sequence[float]) -> Figure:
-    """Regime of the best initialisation, and how far it prefers what pretraining used; a column for each omega.
+    """Regime of the best initialization, and how far it prefers what pretraining used; a column for each omega.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def savings_map(
 
 
 def confirmation(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]]) -> Figure:
-    """Error along a line of initialisations, relative to that of the best on the same data: prediction and simulation.
+    """Error along a line of initializations, relative to that of the best on the same data: prediction and simulation.
 
     Parameters
     ----------

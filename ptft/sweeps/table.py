@@ -20,7 +20,7 @@ try:
     import pyarrow as pa
     from pyarrow import parquet
 except ImportError as error:
-    raise ImportError(f"ptft.stored_table needs {error.name}: pip install ptft[sweep]") from error
+    raise ImportError(f"ptft.sweeps.table needs {error.name}: pip install ptft[sweep]") from error
 
 
 def digest(value: Any) -> str:
@@ -52,7 +52,9 @@ def provenance(made_by: str, table_format: int, key: str) -> dict[str, Any]:
     }
 
 
-def read_table(path: str | Path, made_by: str, table_format: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read_table(
+    path: str | Path, made_by: str, table_format: int, formerly: tuple[str, ...] = ()
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """A stored table and its provenance.
 
     Raises
@@ -60,11 +62,11 @@ def read_table(path: str | Path, made_by: str, table_format: int) -> tuple[pd.Da
     OSError
         If there is no such file.
     ValueError
-        If it is not a table of the command `made_by`, or one of another format.
+        If it is not a table of the command `made_by`, or one of its former names, or one of another format.
 
     Examples
     --------
-    >>> from ptft.files import results_file
+    >>> from ptft.book.results import results_file
     >>> table, made = read_table(results_file("simulations.parquet"), "python -m ptft.sweep", 1)
     >>> "mse" in table, sorted(made)[:3]
     (True, ['date', 'format', 'key'])
@@ -74,7 +76,7 @@ def read_table(path: str | Path, made_by: str, table_format: int) -> tuple[pd.Da
         provenance = json.loads((stored.schema.metadata or {})[b"ptft"])
     except (pa.ArrowInvalid, KeyError):
         provenance = {}
-    if provenance.get("made by") != made_by:
+    if provenance.get("made by") not in (made_by, *formerly):
         raise ValueError(f"{path} is not a table of {made_by}")
     if provenance["format"] != table_format:
         made = f"format {provenance['format']}, made by ptft {provenance['ptft']}"

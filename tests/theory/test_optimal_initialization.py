@@ -1,4 +1,4 @@
-"""The best initialisation: what initialisation can reach, the search against grids, and limits with known answers."""
+"""The best initialization: what initialization can reach, the search against grids, and limits with known answers."""
 
 import itertools
 
@@ -9,10 +9,10 @@ import pytest
 
 import ptft
 from ptft import experiments
-from ptft.best_initialization import USUAL, Bounds, alpha_needed, landscape, rows_of_scales
-from ptft.figures import best_initialization as drawn
+from ptft.figures import optimal_initialization as drawn
 from ptft.generalization import replica_curve
 from ptft.limits import minimum_norm_error
+from ptft.optimal_initialization import USUAL, Bounds, alpha_needed, landscape, rows_of_scales
 from ptft.replica import MixtureRows, errors_by_rows
 from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab
 
@@ -48,11 +48,11 @@ def test_rows_of_atoms():
     assert errors_by_rows(np.array([0.2]), rows) == pytest.approx(replica_curve([0.2], teacher, init).mse, rel=1e-6)
 
 
-# --- what initialisation can reach ----------------------------------------------------------------------------------
+# --- what initialization can reach ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("a_pt", [1.0, 30.0])
-def test_places_are_initialisations_within_the_bounds(a_pt):
+def test_places_are_initializations_within_the_bounds(a_pt):
     bounds, rng = Bounds(relative=(-0.999999, 1.0)), np.random.default_rng(0)  # nearer to -1, lambda_pt rounds s away
     places = np.vstack([rng.random((60, 2)), list(itertools.product((0.0, 1.0), repeat=2))])
     for difference, inactive in zip(*bounds.scales(places, a_pt), strict=True):
@@ -68,7 +68,7 @@ def test_places_are_initialisations_within_the_bounds(a_pt):
         assert np.all(np.diff(np.log(alike.c_pt)) <= 1e-12) and np.all(np.diff(alike.gamma_ft) >= -1e-9)
 
 
-def test_every_initialisation_within_the_bounds_has_its_place():
+def test_every_initialization_within_the_bounds_has_its_place():
     bounds, rng = Bounds((1e-4, 10.0), (-0.99, 0.5), (0.1, 3.0)), np.random.default_rng(1)
     c, relative = 10 ** rng.uniform(-4, 1, 500), rng.uniform(-0.99, 0.5, 500)
     init = ptft.Initialization(c, relative * c, rng.uniform(0.1, 3.0, 500))
@@ -110,7 +110,7 @@ def test_no_point_of_a_fine_grid_is_better(half):
 @pytest.mark.parametrize(
     ("teacher", "alpha", "noise_var"), [(SpikeSlab(0.1, 0.01, 1.0), 0.03, 0.0), (SpikeSlab(0.3, 0.2, 0.8), 0.3, 0.2)]
 )
-def test_no_initialisation_of_a_grid_of_the_parameters_is_better(teacher, alpha, noise_var):
+def test_no_initialization_of_a_grid_of_the_parameters_is_better(teacher, alpha, noise_var):
     bounds = Bounds((1e-5, 1.0), (-0.9999, 0.9), (0.0, 2.0))
     best = ptft.best_initialization(teacher, alpha, noise_var, bounds, usual={})
     c, off, gamma = np.meshgrid(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 import ptft
-from ptft.penalty import prox_angle
+from ptft.penalties import prox_angle
 from ptft.replica import TOLERANCE, scalar_moments
 
 ALPHA = np.linspace(0.01, 0.5, 11)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from ptft.penalty import prox_angle
+from ptft.penalties import prox_angle
 from ptft.replica import scalar_moments
 from ptft.teachers import GaussianMixture
 from ptft.validation import nonnegative_array, positive_array, whole_number

@@ -1,7 +1,7 @@
 """The directive `explorer`: a live figure with sliders, and a picture of its start on paper and without scripts.
 
-Its argument is the view, `plane` or `error`; its content is the caption. `ptft.explorer` computes the tables,
-`book/_static/explorer.js` interpolates in them.
+Its argument is the view, `plane` or `error`; its content is the caption. `ptft.book.live_figures` computes the tables,
+`book/_static/live_figures.js` interpolates in them.
 """
 
 import itertools
@@ -15,9 +15,12 @@ from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 from take_home import legend
 
-from ptft import Initialization, SingleTask, SpikeSlab, explorer, figures, replica_curve
-from ptft.figures.explorer import errors
-from ptft.files import results_file, write_whole
+from ptft import Initialization, SingleTask, SpikeSlab, figures, replica_curve
+from ptft.book import live_figures, sliders
+from ptft.book.interpolation import InterpolationTable
+from ptft.book.results import results_file
+from ptft.figures.live import errors
+from ptft.files import write_whole
 from ptft.regimes import CORNERS, measures
 
 LABELS = {
@@ -35,7 +38,7 @@ PICTURES = {  # what the charts are, for those who cannot see them
     "plane": "The triangle of the two measures with a dot at the chosen initialization; its place is given below.",
     "error": "Error against the data scale: fine-tuning, a single task, and the best initialization; read off below.",
 }
-CALLS = {"plane": ("ptft.figures.triangle", "{…}"), "error": ("ptft.figures.explorer.errors", "alpha, {…}, floor")}
+CALLS = {"plane": ("ptft.figures.triangle", "{…}"), "error": ("ptft.figures.live.errors", "alpha, {…}, floor")}
 READINGS = {  # label, the name under which the script fills it in, the line that it belongs to
     "plane": [
         ("ℓ-order", "ell", None),
@@ -57,29 +60,29 @@ READINGS = {  # label, the name under which the script fills it in, the line tha
 
 def specification(view, log_alpha=None):
     """What the script reads: the positions of the sliders, the tables, and what else is drawn."""
-    tables = explorer.plane_tables() if view == "plane" else explorer.error_tables(log_alpha)
-    sliders = {name: explorer.SLIDERS[name] for name in VIEWS[view]}
+    tables = live_figures.plane_tables() if view == "plane" else live_figures.error_tables(log_alpha)
+    chosen = {name: sliders.SLIDERS[name] for name in VIEWS[view]}
     spec = {
         "view": view,
         "first": "relative",
-        "sliders": {name: {"texts": one.texts, "coordinates": one.coordinates} for name, one in sliders.items()},
+        "sliders": {name: {"texts": one.texts, "coordinates": one.coordinates} for name, one in chosen.items()},
         "tables": {name: table.encode() for name, table in tables.items()},
     }
     if view == "plane":
-        return spec | {"corners": CORNERS, "beta_ft": explorer.BETA_FT}
-    best_of = {name: [sliders[name].texts.index(text) for text in texts] for name, texts in explorer.BEST_OF.items()}
-    extra = {"rho_pt": explorer.RHO_PT, "floor": explorer.FLOOR}
-    return spec | {"overlaps": explorer.overlaps(), "best_of": best_of} | extra
+        return spec | {"corners": CORNERS, "beta_ft": sliders.BETA_FT}
+    best_of = {name: [chosen[name].texts.index(text) for text in texts] for name, texts in sliders.BEST_OF.items()}
+    extra = {"rho_pt": sliders.RHO_PT, "floor": sliders.FLOOR}
+    return spec | {"overlaps": sliders.overlaps(), "best_of": best_of} | extra
 
 
 def markup(view, spec):
     """The live figure; it is laid out before the script fills it in."""
-    count = np.prod([len(texts) for texts in explorer.BEST_OF.values()])
-    sliders = "".join(
+    count = np.prod([len(texts) for texts in sliders.BEST_OF.values()])
+    inputs = "".join(
         f'<div><label for="explorer-{view}-{name}">{LABELS[name]}</label>'
-        f'<span data-value="slider-{name}">{explorer.SLIDERS[name].texts[explorer.SLIDERS[name].start]}</span>'
+        f'<span data-value="slider-{name}">{sliders.SLIDERS[name].texts[sliders.SLIDERS[name].start]}</span>'
         f'<input type="range" id="explorer-{view}-{name}" name="{name}" min="0" step="1" autocomplete="off"'
-        f' max="{len(explorer.SLIDERS[name].texts) - 1}" value="{explorer.SLIDERS[name].start}"></div>'
+        f' max="{len(sliders.SLIDERS[name].texts) - 1}" value="{sliders.SLIDERS[name].start}"></div>'
         for name in VIEWS[view]
     )
     key = 'class="explorer-key" data-line='
@@ -90,7 +93,7 @@ def markup(view, spec):
     return (
         f'<div class="explorer" data-view="{view}">'
         f'<svg viewBox="0 0 480 376" role="img" aria-label="{escape(PICTURES[view])}"></svg>'
-        f'<div class="explorer-sliders">{sliders}</div>'
+        f'<div class="explorer-sliders">{inputs}</div>'
         f'<dl class="explorer-readings" aria-live="polite" aria-atomic="true">{readings}</dl>'
         f'<pre class="explorer-call"><code data-value="call"></code></pre>'
         f'<script type="application/json">{json.dumps(spec, separators=(",", ":"))}</script></div>'
@@ -99,7 +102,7 @@ def markup(view, spec):
 
 def _value(name, text=None):
     """The number that a position of a slider stands for, by default the first."""
-    slider = explorer.SLIDERS[name]
+    slider = sliders.SLIDERS[name]
     return sum(float(part) for part in (text or slider.texts[slider.start]).split("+"))
 
 
@@ -113,11 +116,11 @@ def plane_picture():
     paths = {}
     symbols = (r"$c_{PT}$", r"$\lambda_{PT}/c_{PT}$", r"$\gamma_{FT}$", r"$\beta_{PT}$")
     for name, symbol in zip(VIEWS["plane"], symbols, strict=True):
-        texts = explorer.SLIDERS[name].texts
+        texts = sliders.SLIDERS[name].texts
         beta_pt = [_value(name, text) if name == "beta_pt" else _value("beta_pt") for text in texts]
         inits = [_initialization(**({} if name == "beta_pt" else {name: text})) for text in texts]
         parameters = zip(*((init.c_pt, init.lambda_pt, init.gamma_ft) for init in inits), strict=True)
-        along = measures(explorer.BETA_FT, beta_pt, Initialization(*map(np.array, parameters)))
+        along = measures(sliders.BETA_FT, beta_pt, Initialization(*map(np.array, parameters)))
         paths[f"{symbol} from {texts[0]} to {texts[-1]}"] = along
     return figures.triangle(paths)
 
@@ -126,19 +129,19 @@ def error_picture(table):
     """The curves at the start of the sliders."""
     alpha = np.linspace(0.01, 0.5, 50)
     rho, share = _value("rho_ft"), _value("overlap")
-    teacher = SpikeSlab(explorer.RHO_PT, rho, share * min(1, explorer.RHO_PT / rho))
-    task = explorer.Table(table.axes[2:], table.fix(np.log10(rho), share))
+    teacher = SpikeSlab(sliders.RHO_PT, rho, share * min(1, sliders.RHO_PT / rho))
+    task = InterpolationTable(table.axes[2:], table.fix(np.log10(rho), share))
     every = [
         _initialization(**dict(zip(INITIALIZATION, texts, strict=True)))
-        for texts in itertools.product(*explorer.BEST_OF.values())
+        for texts in itertools.product(*sliders.BEST_OF.values())
     ]
     scales = [np.log10([init.sqrt_k(1.0), init.sqrt_k(0.0)]) for init in every]
     curves = {
         "fine-tuning": replica_curve(alpha, teacher, _initialization()).mse,
         r"single task, same $c$": replica_curve(alpha, SingleTask(rho), _initialization()).mse,
-        f"best of {len(every)}": np.min([explorer.read_errors(task, alpha, pair) for pair in scales], axis=0),
+        f"best of {len(every)}": np.min([live_figures.read_errors(task, alpha, pair) for pair in scales], axis=0),
     }
-    return errors(alpha, curves, explorer.FLOOR)
+    return errors(alpha, curves, sliders.FLOOR)
 
 
 class Explorer(SphinxDirective):
@@ -154,8 +157,8 @@ class Explorer(SphinxDirective):
         if view == "error":
             path = results_file("explorer.parquet")
             self.env.note_dependency(str(path))
-            table = explorer.read_error_table(path)
-        for source in (explorer.__file__, __file__):
+            table = live_figures.read_error_table(path)
+        for source in (live_figures.__file__, __file__):
             self.env.note_dependency(source)
 
         pictures = Path(self.env.srcdir) / "_build" / "explorer"
@@ -179,8 +182,8 @@ class Explorer(SphinxDirective):
 
 def _add_assets(app, pagename, templatename, context, doctree):
     if doctree is not None and any("explorer" in raw for raw in doctree.findall(nodes.raw)):
-        app.add_css_file("explorer.css")
-        app.add_js_file("explorer.js")
+        app.add_css_file("live_figures.css")
+        app.add_js_file("live_figures.js")
 
 
 def setup(app):

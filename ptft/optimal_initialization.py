@@ -1,13 +1,13 @@
-"""The initialisation with the smallest predicted error for a given task and data scale.
+"""The initialization with the smallest predicted error for a given task and data scale.
 
-Initialisation enters the error of Proposition 4.2 only through the penalty scale of the coordinates that pretraining
+Initialization enters the error of Proposition 4.2 only through the penalty scale of the coordinates that pretraining
 used and of those that it did not. With s = lambda_pt + c_pt and h(c) = 2 (sqrt(c^2 + a_pt^2) - c),
 
     D = sqrt(k_active) - sqrt(k_inactive) = s h(c_pt)/c_pt,        B = sqrt(k_inactive) = 4 s + gamma_ft^2,
 
 so that three parameters move two numbers. For D given, c_pt may be anything with (1 + lambda_pt/c_pt) h(c_pt) = D for
 an allowed lambda_pt/c_pt, s grows with c_pt, and B fills an interval: the search is one in the plane (log D, log B),
-and each of its points stands for a curve of initialisations with the same error at every data scale.
+and each of its points stands for a curve of initializations with the same error at every data scale.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from scipy.optimize import brentq
 
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
-from ptft.penalty import penalty
+from ptft.penalties import penalty
 from ptft.regimes import Measures, measures
 from ptft.replica import MixtureRows, errors_by_rows
 from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab
@@ -47,7 +47,7 @@ _MOVES = 60
 
 @dataclass(frozen=True)
 class Bounds:
-    """The initialisations among which the best one is sought; each pair is (lowest, highest).
+    """The initializations among which the best one is sought; each pair is (lowest, highest).
 
     The published values are c_pt in {1e-6, 1e-3, 1}, lambda_pt/c_pt from -0.999999 to 0.99 and gamma_ft in {0, 1e-6, 1,
     10}. The larger c_pt lets a single task be learnt as lazily as gamma_ft = 10 does, and the smaller lambda_pt/c_pt
@@ -121,13 +121,13 @@ class Bounds:
         return min(smallest / 2, self.c_pt[0]), self.c_pt[1]
 
     def allow(self, difference: float, inactive: float, a_pt: float) -> bool:
-        """Whether some initialisation within the bounds has these D and B."""
+        """Whether some initialization within the bounds has these D and B."""
         low, high = self.difference_range(a_pt)
         lowest, highest = self.inactive_range(difference, a_pt)
         return bool(low <= difference <= high and lowest <= inactive <= highest)
 
     def initializations(self, difference: float, inactive: float, a_pt: float, count: int = 1) -> Initialization:
-        """Initialisations within the bounds that have these D and B, with c_pt from the largest to the smallest.
+        """Initializations within the bounds that have these D and B, with c_pt from the largest to the smallest.
 
         The first has the smallest gamma_ft. The others, if `count` is more than 1, are spaced evenly in log c_pt.
         """
@@ -165,7 +165,7 @@ def _c_of_s(s: float, difference: float, a_pt: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What one initialisation makes of the task."""
+    """What one initialization makes of the task."""
 
     init: Initialization
     mse: float  # predicted error at alpha
@@ -174,7 +174,7 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class BestInitialization:
-    """The initialisation with the smallest predicted error, and what the usual choices make of the same task."""
+    """The initialization with the smallest predicted error, and what the usual choices make of the same task."""
 
     teacher: SpikeSlab
     alpha: float
@@ -192,7 +192,7 @@ class BestInitialization:
     place: tuple[float, float] = field(repr=False)  # of the scales within the bounds, see `Bounds.scales`
 
     def equivalents(self, count: int = 5) -> Initialization:
-        """`count` initialisations within the bounds with the same penalty, from the largest c_pt to the smallest."""
+        """`count` initializations within the bounds with the same penalty, from the largest c_pt to the smallest."""
         difference, inactive = self.bounds.scales(np.array(self.place), self.teacher.a_pt)
         return self.bounds.initializations(float(difference), float(inactive), self.teacher.a_pt, count)
 
@@ -231,7 +231,7 @@ def best_initialization(
     """The (c_pt, lambda_pt, gamma_ft) with the smallest replica-symmetric error of fine-tuning (Proposition 4.2).
 
     The error is evaluated on a grid in the plane of the two penalty scales, all that it depends on, and the best local
-    minima of the grid are followed downhill. Of the initialisations with the same two scales, which are equally good,
+    minima of the grid are followed downhill. Of the initializations with the same two scales, which are equally good,
     the one with the largest c_pt is returned, which has the smallest gamma_ft; `.equivalents` lists others.
 
     Parameters
@@ -325,7 +325,7 @@ def alpha_needed(
 
     The first crossing on 65 data scales from 0.001 to 0.99, refined by root finding. Where there is none the answer is
     1 + noise_var/mse: with as many examples as coordinates the data determine the coefficients, whatever the
-    initialisation is, and the error is noise_var/(alpha - 1).
+    initialization is, and the error is noise_var/(alpha - 1).
 
     Parameters
     ----------
@@ -372,13 +372,13 @@ class Landscape:
 
     inactive: np.ndarray  # (m,) sqrt(k) of the coordinates that pretraining did not use
     ratio: np.ndarray  # (r,) sqrt(k) of those that it used, in units of the former
-    mse: np.ndarray  # (r, m); nan where no initialisation has these scales
+    mse: np.ndarray  # (r, m); nan where no initialization has these scales
 
 
 def landscape(
     teacher: SpikeSlab, alpha: float, inactive: ArrayLike, ratio: ArrayLike, noise_var: float = 0.0
 ) -> Landscape:
-    """The predicted error at given penalty scales; initialisation can reach them if they differ by less than 4 a_pt.
+    """The predicted error at given penalty scales; initialization can reach them if they differ by less than 4 a_pt.
 
     Parameters
     ----------

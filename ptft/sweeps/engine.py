@@ -32,7 +32,7 @@ try:
     from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 except ImportError as error:
-    raise ImportError(f"ptft.engine needs {error.name}: pip install ptft[sweep]") from error
+    raise ImportError(f"ptft.sweeps.engine needs {error.name}: pip install ptft[sweep]") from error
 
 SCHEDULER_TIMEOUT = 10  # seconds
 

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 
 import ptft
-from ptft import engine, stored_table
 from ptft.infinite_width import __main__ as command_line
 from ptft.infinite_width import rich_tables, rich_transfer, sweep
 from ptft.infinite_width.rich_tables import curves, disagreements, ends, ratios, read_table, spread
 from ptft.infinite_width.rich_transfer import GAUSSIAN, STARTS, setting
+from ptft.sweeps import engine
+from ptft.sweeps import table as stored_table
 
 TINY = replace(
     GAUSSIAN["3a"], D=6, P1=12, P2=(4,), gamma_2=(0.5, 1.0), starts=STARTS[:3], n_test=5, t_end=4.0, tolerance=1e-9

@@ -7,8 +7,9 @@ import pytest
 from test_browser import browser  # noqa: F401  (a fixture)
 
 import ptft
-from ptft import explorer
+from ptft.book import sliders
 from ptft.regimes import measures
+from ptft.replica import data_scale
 
 PAGE = "book/explorers.html"
 NAMES = {
@@ -17,7 +18,7 @@ NAMES = {
 }
 DRAWN = {"plane": "circle", "error": "[data-line=fine].explorer-line"}
 
-SIDEWAYS = 0.015  # error of log10 alpha, which tests/test_explorer.py bounds closely
+SIDEWAYS = 0.015  # error of log10 alpha, which tests/book/test_live_figures.py bounds closely
 
 READ = """root => Object.fromEntries(
   [...root.querySelectorAll('[data-value]')].map(one => [one.dataset.value, one.textContent.replaceAll('−', '-')]))"""
@@ -68,12 +69,12 @@ def positions(page, name, count, seed):
 
 def test_the_page_weighs_little(html):
     assert (html / PAGE).stat().st_size < 2e6
-    assert sum((html / "_static" / f"explorer.{kind}").stat().st_size for kind in ("js", "css")) < 3e4
+    assert sum((html / "_static" / f"live_figures.{kind}").stat().st_size for kind in ("js", "css")) < 3e4
 
 
 def test_other_pages_do_not_load_the_script(html):
-    assert "explorer.js" in (html / PAGE).read_text(encoding="utf-8")
-    assert "explorer.js" not in (html / "book" / "intro.html").read_text(encoding="utf-8")
+    assert "live_figures.js" in (html / PAGE).read_text(encoding="utf-8")
+    assert "live_figures.js" not in (html / "book" / "intro.html").read_text(encoding="utf-8")
 
 
 def test_without_scripts_there_is_a_picture(opened):
@@ -166,10 +167,10 @@ def close(text, alpha, teacher, init):
     """Whether an error shown at `alpha` is the predicted one, or lies within `SIDEWAYS` of its curve along alpha."""
     predicted = float(ptft.replica_curve(alpha, teacher, init).mse)
     if text.startswith("below"):
-        return predicted < 1.3 * explorer.FLOOR
+        return predicted < 1.3 * sliders.FLOOR
     shown = number(text)
     mixture = teacher.mixture(init)
-    there = float(explorer.data_scale(np.array([shown / alpha]), mixture)[0])
+    there = float(data_scale(np.array([shown / alpha]), mixture)[0])
     return abs(shown / predicted - 1) < 0.01 or abs(np.log10(there / alpha)) < SIDEWAYS
 
 
@@ -190,8 +191,8 @@ def test_the_errors_shown_are_those_of_the_package(opened):
 
         best = of(shown["best-c"], shown["best-relative"], shown["best-gamma"])
         assert close(shown["best"], alpha, teacher, best), shown
-        least = max(float(ptft.replica_curve(alpha, teacher, best).mse), explorer.FLOOR)
+        least = max(float(ptft.replica_curve(alpha, teacher, best).mse), sliders.FLOOR)
         for _ in range(5):
-            other = of(*(rng.choice(texts) for texts in explorer.BEST_OF.values()))
+            other = of(*(rng.choice(texts) for texts in sliders.BEST_OF.values()))
             earlier = ptft.replica_curve(alpha * 10**-SIDEWAYS, teacher, other)
-            assert max(float(earlier.mse), explorer.FLOOR) > 0.97 * least, (shown, other)
+            assert max(float(earlier.mse), sliders.FLOOR) > 0.97 * least, (shown, other)

@@ -170,7 +170,7 @@ def test_the_csv_can_be_read_and_is_the_same_each_time():
 
 # ----------------------------------------------------------------------------------------------------------- the call
 
-NAMES = {"figures": "ptft.figures", "drawn": "ptft.figures.best_initialization", "Line": "ptft.figures.other.Line"}
+NAMES = {"figures": "ptft.figures", "drawn": "ptft.figures.optimal_initialization", "Line": "ptft.figures.other.Line"}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ NAMES = {"figures": "ptft.figures", "drawn": "ptft.figures.best_initialization",
         ("figures.triangle(paths)\nplt.show()", [("ptft.figures.triangle", "paths")]),
         (
             "drawn.landscapes({name: Line(b) for name in a}, c=1)",
-            [("ptft.figures.best_initialization.landscapes", "{…}, c=1")],
+            [("ptft.figures.optimal_initialization.landscapes", "{…}, c=1")],
         ),
         ("figures.a([1, 2, 3, 4, 5, 6, 7, 8, 9])", [("ptft.figures.a", "[…]")]),
         ("figures.a(ptft.penalty(one, another_one))", [("ptft.figures.a", "ptft.penalty(…)")]),
@@ -202,7 +202,7 @@ def test_names_are_those_of_the_imports():
         "ptft": "ptft",
         "plt": "matplotlib.pyplot",
         "figures": "ptft.figures",
-        "tables": "ptft.tables",
+        "tables": "ptft.book.tables",
         "v": "ptft.figures.vision",
     }
 

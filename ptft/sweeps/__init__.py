@@ -1,0 +1,1 @@
+"""Sweeps over many points, in parallel and resumable, and the tables that store their results."""
