@@ -179,17 +179,30 @@ def _summary(table: pd.DataFrame) -> str:
     return f"not to the end: {(table.loc[table['quantity'] == 'complete', 'value'] == 0).sum()}"
 
 
-SWEEP = Sweep(
-    name="rich-transfer",
-    format=FORMAT,
-    depends_on=depends_on,
-    point=RichTransferPoint,
-    solve=solve,
-    tables={"rich_transfer": COLUMNS},
-    preparation=Preparation("source", source_of, prepare, _record, ".npz", depends_on),
-    formerly=("python -m ptft.infinite_width",),
-    summary=_summary,
-)
+def sweep(root: str | Path | None = None, device: str | None = None) -> Sweep:
+    """The sweep on images in a folder (see `ptft.vision.load`), by PyTorch on a device such as "cuda", or by numpy.
+
+    Examples
+    --------
+    >>> sweep(device="cuda").machine().endswith("torch on cuda")
+    True
+    """
+    where: dict[str, Any] = {"root": root, "device": device}
+    return Sweep(
+        name="rich-transfer",
+        format=FORMAT,
+        depends_on=depends_on,
+        point=RichTransferPoint,
+        solve=partial(solve, **where),
+        tables={"rich_transfer": COLUMNS},
+        preparation=Preparation("source", source_of, partial(prepare, **where), _record, ".npz", depends_on),
+        formerly=("python -m ptft.infinite_width",),
+        machine=partial(_machine, device),
+        summary=_summary,
+    )
+
+
+SWEEP = sweep()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -223,7 +236,4 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[RichTransferPoint]]:
     points = plan(args.figures, given_range(args, "draw"), args.width, args.kinds, args.dataset, args.source_examples)
     for figure, dataset, P1 in dict.fromkeys((point.figure, point.dataset, point.P1) for point in points):
         rich_transfer.tasks(rich_transfer.setting(figure, dataset, P1), 0, args.root)  # are there enough images?
-    where = {"root": args.root, "device": args.device}
-    first = dataclasses.replace(SWEEP.preparation, make=partial(prepare, **where))
-    here = partial(_machine, args.device)
-    return dataclasses.replace(SWEEP, solve=partial(solve, **where), preparation=first, machine=here), points
+    return sweep(args.root, args.device), points
