@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ptft.figures.style import COLORS, beside, figure, ordered_colors
-from ptft.vision.sweep import SAMPLE_SIZES, UNTRAINED
+from ptft.vision.protocol import SAMPLE_SIZES, UNTRAINED
 from ptft.vision.trends import (
     PUBLISHED_SCALING,
     PUBLISHED_UNTRAINED,

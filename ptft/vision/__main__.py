@@ -6,16 +6,17 @@ The tables are FOLDER/vision.parquet and FOLDER/representations.parquet. The sam
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
 
 from ptft.sweeps import table as stored_table
 from ptft.sweeps.engine import add_options, command
-from ptft.validation import one_of, whole_number
+from ptft.validation import one_of, positive_array, whole_number
 from ptft.vision.compaction import has_bf16
 from ptft.vision.data import DATASETS
-from ptft.vision.sweep import CONTROLS, DIGITS, KNOBS, SAMPLE_SIZES, Protocol, grid, identity, part, provenance_of, run
+from ptft.vision.protocol import CONTROLS, DIGITS, KNOBS, SAMPLE_SIZES, Protocol, grid, part
+from ptft.vision.sweep import identity, provenance_of, run
+from ptft.vision.training import FINE_TUNING, PRETRAINING
 
 PRECISIONS = ("auto", "bfloat16", "float32")
 
@@ -37,10 +38,11 @@ def main(arguments: list[str] | None = None) -> None:
     some = f"some of {', '.join(KNOBS | CONTROLS)}"
     parser.add_argument("--knobs", nargs="*", default=list(KNOBS), metavar="KNOB[=VALUE,...]", help=some)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SAMPLE_SIZES), help="fine-tuning sample sizes n")
-    for stage, name in (("pretraining", "pretraining"), ("fine-tuning", "fine_tuning")):
-        loss, cap = getattr(Protocol, f"{name}_loss"), getattr(Protocol, f"{name}_cap")
-        parser.add_argument(f"--{stage}-loss", type=float, help=f"{stage} ends below it (published: {loss:g})")
-        parser.add_argument(f"--{stage}-cap", type=int, help=f"or after so many epochs (default {cap})")
+    for name, stage in (("pretraining", PRETRAINING), ("fine-tuning", FINE_TUNING)):
+        parser.add_argument(
+            f"--{name}-loss", type=float, help=f"{name} ends below it (published: {stage.loss_below:g})"
+        )
+        parser.add_argument(f"--{name}-cap", type=int, help=f"or after so many epochs (default {stage.max_epochs})")
     parser.add_argument("--precision", default="auto", help="auto (default), bfloat16 or float32")
     parser.add_argument("--device", default="cpu", help="where to train (default cpu)")
     add_options(parser, "_build/vision")
@@ -66,17 +68,13 @@ def _protocol(args: argparse.Namespace) -> Protocol:
     one_of(args.dataset, "--dataset", DATASETS)
     one_of(args.precision, "--precision", PRECISIONS)
     base = DIGITS if args.dataset == "digits" else Protocol(args.dataset)
-    names = (
-        "pretraining_images",
-        "n_test",
-        "pretraining_loss",
-        "pretraining_cap",
-        "fine_tuning_loss",
-        "fine_tuning_cap",
-    )
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    given = {name: value for name, value in vars(args).items() if name in base.record and value is not None}
+    for name in ("pretraining", "fine_tuning"):
+        option = f"--{name.replace('_', '-')}"
+        positive_array(given.get(f"{name}_loss", 1), f"{option}-loss")
+        whole_number(given.get(f"{name}_cap", 0), f"{option}-cap")
     bf16 = has_bf16(args.device) if args.precision == "auto" else args.precision == "bfloat16"
-    return dataclasses.replace(base, bf16=bf16, **given)
+    return Protocol.of_record({**base.record, **given, "bf16": bf16})
 
 
 def _knob(text: str) -> tuple[str, tuple[float, ...]]:

@@ -15,13 +15,16 @@ torch = pytest.importorskip("torch")
 import ptft  # noqa: E402
 from ptft import vision  # noqa: E402
 from ptft.sweeps import engine  # noqa: E402
+from ptft.vision import Point, checkpoints, protocol, sweep, tables  # noqa: E402
 from ptft.vision import __main__ as command_line  # noqa: E402
-from ptft.vision import checkpoints, sweep, tables  # noqa: E402
-from ptft.vision.sweep import Point  # noqa: E402
 
-TINY = dataclasses.replace(
-    vision.DIGITS, size=8, n_test=10, pretraining_images=40, pretraining_cap=1, fine_tuning_cap=1
-)
+
+def changed(protocol, **fields):
+    """A protocol with other fields, in the names of its record."""
+    return vision.Protocol.of_record({**protocol.record, **fields})
+
+
+TINY = changed(vision.DIGITS, size=8, n_test=10, pretraining_images=40, pretraining_cap=1, fine_tuning_cap=1)
 FIRST, SECOND, SCALED = Point("baseline", 1.0, 10), Point("gamma", 0.1, 10), Point("c", 2.0, 10)
 # the command for TINY; one point takes a tenth of a second, a checkpoint 45 MB
 TINY_COMMAND = ("--pretraining-images", "40", "--pretraining-cap", "1", "--fine-tuning-cap", "1")
@@ -38,7 +41,7 @@ def one_thread():
 @pytest.fixture
 def calls(monkeypatch):
     """Counts the trainings in this process; a name put into `calls.killed` is interrupted instead."""
-    counted = {"pretrain": 0, "fine_tune": 0}
+    counted = {"pretrain_point": 0, "fine_tune_point": 0}
     counted_or_killed = {"killed": set(), **counted}
 
     def counting(name):
@@ -76,29 +79,30 @@ def test_grid_runs_the_baseline_once_and_every_knob_at_scales_other_than_one():
 
 
 def test_knobs_after_pretraining_share_the_pretraining_of_the_baseline():
-    starts = {knob: sweep.start_of(Point(knob, 0.5, 10)) for knob in vision.KNOBS}
+    starts = {knob: protocol.start_of(Point(knob, 0.5, 10)) for knob in vision.KNOBS}
     assert starts["gamma"] == starts["weights"] == vision.BASELINE
     assert starts["kappa"] == ("kappa", 0.5) and starts["c"] == ("c", 0.5)
 
 
-@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(vision.Protocol)])
+AFTER_PRETRAINING = {"n_test", "n_measured"} | {
+    f"fine_tuning_{name}" for name in ("loss", "cap", "lr", "batch", "bf16")
+}
+
+
+@pytest.mark.parametrize("field", sorted(TINY.record.keys() | AFTER_PRETRAINING))
 def test_every_field_of_the_protocol_changes_its_key(field):
-    value = getattr(TINY, field)
-    other = dataclasses.replace(TINY, **{field: value + "2" if isinstance(value, str) else value * 2 + 1})
-    assert other.key != TINY.key == dataclasses.replace(TINY).key
-    assert (other.pretraining_key == TINY.pretraining_key) == (field in sweep.AFTER_PRETRAINING)
+    value = TINY.record.get(field, TINY.record.get(field.removeprefix("fine_tuning_")))
+    other = changed(
+        TINY, **{field: not value if value is False else value + "2" if field == "dataset" else value * 2 + 1}
+    )
+    assert sweep.key_of(other) != sweep.key_of(TINY) == sweep.key_of(dataclasses.replace(TINY))
+    assert (sweep.pretraining_key_of(other) == sweep.pretraining_key_of(TINY)) == (field in AFTER_PRETRAINING)
 
 
 def test_another_version_has_another_key(monkeypatch):
-    before = TINY.key
+    before = sweep.key_of(TINY)
     monkeypatch.setattr(ptft, "__version__", "99")
-    assert TINY.key != before
-
-
-def test_published_thresholds_are_the_defaults():
-    protocol = vision.Protocol("cifar-100")
-    assert (protocol.pretraining_loss, protocol.fine_tuning_loss) == (1e-2, 1e-4)
-    assert (protocol.lr, protocol.momentum, protocol.batch, protocol.n_measured) == (1e-3, 0.9, 128, 500)
+    assert sweep.key_of(TINY) != before
 
 
 # ------------------------------------------------------------------------------------------------------------ points
@@ -126,16 +130,16 @@ def test_control_scales_the_early_layers_of_the_pretrained_network(monkeypatch):
         scaled.append((model, kappa))
         return vision.scale_early_layers(model, kappa)
 
-    monkeypatch.setattr(sweep, "scale_early_layers", spy)
+    monkeypatch.setattr(protocol, "scale_early_layers", spy)
     network = vision.new_model(10, 0)
-    assert sweep.start_of(Point("kappa_ft", 0.5, 10)) == vision.BASELINE
+    assert protocol.start_of(Point("kappa_ft", 0.5, 10)) == vision.BASELINE
     vision.fine_tune_point(TINY, TINY.split(0), 0, network, Point("kappa_ft", 0.5, 10))
     assert scaled == [(network, 0.5)]
 
 
 def test_dead_activations_have_no_dimension():
     dead = np.zeros((4, 3))
-    assert all(np.isnan(x) for x in sweep._dimensions(dead, dead).values())
+    assert all(np.isnan(x) for x in protocol._dimensions(dead, dead).values())
 
 
 def test_a_point_of_the_sweep_is_that_of_its_functions_and_a_checkpoint_is_the_network(tmp_path):
@@ -156,35 +160,35 @@ def test_a_point_of_the_sweep_is_that_of_its_functions_and_a_checkpoint_is_the_n
 
 def test_no_pretraining_and_no_point_is_computed_twice(tmp_path, calls):
     vision.run(TINY, [0], [FIRST, SECOND], tmp_path)
-    assert (calls["pretrain"], calls["fine_tune"]) == (1, 2)  # both start from one checkpoint
+    assert (calls["pretrain_point"], calls["fine_tune_point"]) == (1, 2)  # both start from one checkpoint
     first = vision.run(TINY, [0], [FIRST, SECOND, SCALED], tmp_path)
-    assert (calls["pretrain"], calls["fine_tune"]) == (2, 3)
-    calls["killed"] |= {"pretrain", "fine_tune"}
+    assert (calls["pretrain_point"], calls["fine_tune_point"]) == (2, 3)
+    calls["killed"] |= {"pretrain_point", "fine_tune_point"}
     again = vision.run(TINY, [0], [FIRST, SECOND, SCALED], tmp_path)
     for one, other in zip(first[:2], again[:2], strict=True):
         pd.testing.assert_frame_equal(one, other)
     with pytest.raises(KeyboardInterrupt):
-        vision.run(dataclasses.replace(TINY, lr=0.1), [0], [FIRST], tmp_path)
+        vision.run(changed(TINY, lr=0.1), [0], [FIRST], tmp_path)
     assert len(list(tmp_path.iterdir())) == 4  # for each protocol a folder of points and one of pretrainings
     assert not list(tmp_path.rglob(".*"))  # no temporary file
 
 
 def test_protocols_that_differ_in_fine_tuning_alone_share_their_pretrainings(tmp_path, calls):
     vision.run(TINY, [0], [FIRST], tmp_path)
-    stricter = dataclasses.replace(TINY, fine_tuning_loss=1e-9, fine_tuning_cap=2, n_measured=20)
+    stricter = changed(TINY, fine_tuning_loss=1e-9, fine_tuning_cap=2, n_measured=20)
     accuracies, _, _ = vision.run(stricter, [0], [FIRST], tmp_path)
-    assert (calls["pretrain"], calls["fine_tune"]) == (1, 2)
+    assert (calls["pretrain_point"], calls["fine_tune_point"]) == (1, 2)
     assert accuracies["epochs"].tolist() == [2]
 
 
 def test_an_interrupted_sweep_goes_on_from_its_checkpoint(tmp_path, calls):
-    calls["killed"] = {"fine_tune"}
+    calls["killed"] = {"fine_tune_point"}
     with pytest.raises(KeyboardInterrupt):
         vision.run(TINY, [0], [FIRST], tmp_path)
-    assert calls["pretrain"] == 1
-    calls["killed"] = {"pretrain"}
+    assert calls["pretrain_point"] == 1
+    calls["killed"] = {"pretrain_point"}
     accuracies, *_ = vision.run(TINY, [0], [FIRST], tmp_path)
-    assert len(accuracies) == 1 and calls["fine_tune"] == 1
+    assert len(accuracies) == 1 and calls["fine_tune_point"] == 1
 
 
 def test_damaged_files_are_made_again(tmp_path, calls):
@@ -195,7 +199,7 @@ def test_damaged_files_are_made_again(tmp_path, calls):
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.warns(UserWarning, match=r"point_.* is damaged"):
         after, *_ = vision.run(TINY, [0], [FIRST], tmp_path)
-    assert (calls["pretrain"], calls["fine_tune"]) == (2, 2)
+    assert (calls["pretrain_point"], calls["fine_tune_point"]) == (2, 2)
     pd.testing.assert_frame_equal(before.drop(columns="seconds"), after.drop(columns="seconds"))
     for key, value in {"key": "0" * 12, "accuracy": None, "stages": []}.items():
         row = json.loads(point.read_text())
@@ -206,7 +210,7 @@ def test_damaged_files_are_made_again(tmp_path, calls):
         point.write_text(json.dumps(row))
         with pytest.warns(UserWarning, match=r"point_.* is damaged"):
             vision.run(TINY, [0], [FIRST], tmp_path)
-    assert calls["pretrain"] == 2
+    assert calls["pretrain_point"] == 2
 
 
 def test_a_checkpoint_returns_what_was_saved_and_is_no_pickle(tmp_path):
@@ -227,18 +231,18 @@ def test_a_worker_of_another_version_or_without_the_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"a worker runs ptft .* but key abc is asked for"):
         sweep.solve(task, "abc")
     with pytest.raises(OSError, match=r"a worker does not see .*elsewhere"):
-        sweep.solve(task, TINY.key)
+        sweep.solve(task, sweep.key_of(TINY))
 
 
 def test_a_training_that_fails_names_its_point_and_keeps_what_was_finished(tmp_path, monkeypatch):
-    original = sweep.fine_tune
+    original = protocol.train
 
-    def failing(model, images, *args, **kwargs):
+    def failing(model, images, *args):
         if len(images) == 12:
             raise RuntimeError("out of memory")
-        return original(model, images, *args, **kwargs)
+        return original(model, images, *args)
 
-    monkeypatch.setattr(sweep, "fine_tune", failing)
+    monkeypatch.setattr(protocol, "train", failing)
     with pytest.raises(RuntimeError, match=r"training failed for seed 0, .*gamma.*n=12.*: out of memory"):
         vision.run(TINY, [0], [FIRST, SECOND._replace(n=12)], tmp_path)
     assert len(list(tmp_path.rglob("point_*.json"))) == 1
@@ -314,8 +318,8 @@ def test_tables_grow_and_are_never_overwritten_by_less(tmp_path, capsys):
         (["--knobs", "c=2,1"], "--knobs c=2,1 is not allowed: its values must be positive numbers other than 1"),
         (["--knobs", "c=two"], "--knobs c=two is not allowed"),
         (["--sizes", "10", "100000"], "n = 100000 is not allowed: it must be between 2 and"),
-        (["--pretraining-loss", "-1"], "pretraining_loss = -1. is not allowed: it must be positive"),
-        (["--fine-tuning-cap", "-1"], "fine_tuning_cap = -1 is not allowed: it must be at least 0"),
+        (["--pretraining-loss", "-1"], "--pretraining-loss = -1. is not allowed: it must be positive"),
+        (["--fine-tuning-cap", "-1"], "--fine-tuning-cap = -1 is not allowed: it must be at least 0"),
         (["--precision", "float8"], "--precision = 'float8' is not allowed"),
         (["--device", "abacus"], "device = 'abacus' is not allowed"),
         (["--jobs", "0"], "jobs = 0 is not allowed: it must be at least 1"),
@@ -330,7 +334,7 @@ def test_bad_input_is_explained_and_no_table_is_written(tmp_path, capsys, monkey
         raise OSError("no network")
 
     monkeypatch.setattr(vision.data.datasets.CIFAR10, "download", refused)
-    monkeypatch.setattr(sweep, "pretrain", refused)
+    monkeypatch.setattr(protocol, "train", refused)
     (tmp_path / "file").write_text("mine")
     assert command_line.main(command(tmp_path, *(part.format(folder=tmp_path) for part in change))) == 2
     said = capsys.readouterr().err
