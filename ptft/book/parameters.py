@@ -1,28 +1,30 @@
 """The range of every parameter of a chapter, which the comment of its assignment states: read, checked and drawn from.
 
 A line of the cell tagged `parameters` is ``name = default  # RANGE  description``, with two spaces before the
-description; a default on several lines has its comment on the last. In a range, a bound is a number, ``inf``, or an expression of the parameters above it (``len``, ``sum``,
-``min``, ``max``, ``abs``, arithmetic, ``x if y == z else w``). A closed end ``[ ]`` belongs to the range, an open one
-``( )`` does not.
+description; a default on several lines has its comment on the last, where papermill looks for it. A bound is a number,
+``inf``, or an expression of the parameters above (arithmetic, ``len``, ``sum``, ``min``, ``max``, ``abs``, and
+``x if y == z else w``). A closed end ``[ ]`` belongs to the range, an open one ``( )`` does not.
 
-=====================================  =========================================================================
-``(0, 1]``, ``[0, 1 - rho_pt]``        a number between two bounds; a whole one where the default is
-``even in [2, 64]``                    an even number
-``{"", "all"}``, ``{True, False}``     one of these values
-``text``                               1 to 80 printable characters other than ``$ | ` \\``
-``3 in [0, 1)``, ``1 to 4 in {1, 2}``  a list of so many values; the numbers may be expressions as well
-``1 to 4 distinct even in [2, 64]``    a list whose values differ; *increasing* instead of *distinct* also orders them
-``2 in [0, 1] adding up to 1``         a list with a given sum
-``1 to 4 distinct texts``              a list of texts
-``1 to 4 rows of a in [0, 1], b in``   a list of lists with a value for each named column; a bound may name columns
-``[a, 1]``                             to the left of its own
-=====================================  =========================================================================
+=============================================  ==============================================================
+``(0, 1]``, ``[0, 1 - rho_pt]``                a number between two bounds; a whole one where the default is
+``even in [2, 64]``                            an even number
+``{"", "all"}``, ``{True, False}``             one of these values
+``text``                                       1 to 80 printable characters other than a dollar, a bar, a backtick
+                                               and a backslash
+``3 in [0, 1)``, ``1 to 4 in {1, 2}``          a list of so many values; the numbers may be expressions as well
+``1 to 4 distinct even in [2, 64]``            a list whose values differ; *increasing* instead also orders them
+``2 in [0, 1] adding up to 1``                 a list with a given sum
+``1 to 4 distinct texts``                      a list of texts
+``1 to 4 rows of a in [0, 1], b in (a, 2)``    a list of lists with a value for each named column; a bound may also
+                                               name columns to the left
+=============================================  ==============================================================
 """
 
 from __future__ import annotations
 
 import ast
 import io
+import itertools
 import linecache
 import math
 import numbers
@@ -161,8 +163,8 @@ class Interval:
     def holds(self, value: Any, known: Values) -> bool:
         """Whether a number belongs to it."""
         low, high = self.low.value(known), self.high.value(known)
-        inside = (low < value or self.closed_low and self.low.is_at(value, low)) and (
-            value < high or self.closed_high and self.high.is_at(value, high)
+        inside = (low < value or (self.closed_low and self.low.is_at(value, low))) and (
+            value < high or (self.closed_high and self.high.is_at(value, high))
         )
         return bool(inside and not (self.even and value % 2))
 
@@ -265,7 +267,7 @@ class Several:
             return False
         if self.order == "distinct":
             return len(set(value)) == len(value)
-        return self.order == "" or all(a < b for a, b in zip(value, value[1:], strict=False))
+        return self.order == "" or all(a < b for a, b in itertools.pairwise(value))
 
     def here(self, known: Values) -> str:
         """The length and the bounds as numbers."""
@@ -504,10 +506,12 @@ def read(source: str) -> dict[str, Parameter]:
             raise ValueError(f"`{lines[statement.lineno - 1]}` is not allowed: only `name = literal` is")
         try:
             default = ast.literal_eval(statement.value)
-            kind(default)
+            known_kind = kind(default) and default not in ([], ())  # an empty list does not show that of its elements
         except (ValueError, KeyError):
+            known_kind = False
+        if not known_kind:
             line = ast.get_source_segment(source, statement)
-            raise ValueError(f"`{line}` is not allowed: only `name = literal` is") from None
+            raise ValueError(f"`{line}` is not allowed: only `name = literal` is, with numbers, texts or lists")
         name = target.id
         if name in found:
             raise ValueError(f"{name} is assigned twice")
@@ -582,6 +586,8 @@ def require(namespace: Values) -> None:
     for source in reversed([*_cached_cells(), *namespace.get("In", [])]):
         try:
             known = read(source)
+        except Unfit:
+            raise
         except (ValueError, SyntaxError):
             continue
         if known:
