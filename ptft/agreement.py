@@ -321,3 +321,34 @@ def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[
     """
     ratios = [np.log(errors[worse]) - np.log(errors[better]) for worse, better in pairs]
     return np.all(np.diff(ratios, axis=0) > 0, axis=0)
+
+
+def advantage_seen(points: Mapping[Setting, Comparison], pairs: Sequence[tuple[Setting, Setting]]) -> np.ndarray | None:
+    """`advantage_grows` for the mean errors of simulations; None where they were not made at the same data scales.
+
+    Examples
+    --------
+    >>> few, many = Setting(0.01), Setting(0.1)
+    >>> points = compare([few, many], [0.2, 0.4], d=200, seeds=[0, 1])
+    >>> advantage_seen(points, [(few, few), (many, few)]).shape
+    (2,)
+    """
+    shown = [points[setting] for pair in pairs for setting in pair]
+    if any(not np.array_equal(one.alpha, shown[0].alpha) for one in shown):
+        return None
+    return advantage_grows({one.setting: one.mean for one in shown if isinstance(one.setting, Setting)}, pairs)
+
+
+def deviation_summary(deviation: np.ndarray) -> tuple[float, float, float]:
+    """Mean, root mean square and the largest (with its sign) of the deviations that are numbers; nan without any.
+
+    Examples
+    --------
+    >>> deviation_summary(np.array([-2.0, 1.0, np.nan, 2.0, -3.0]))
+    (-0.5, 2.1213203435596424, -3.0)
+    """
+    finite = deviation[np.isfinite(deviation)]
+    if not finite.size:
+        return np.nan, np.nan, np.nan
+    worst = finite[np.argmax(np.abs(finite))]
+    return float(finite.mean()), float(np.sqrt(np.mean(finite**2))), float(worst)
