@@ -245,7 +245,7 @@ def _descend(
     X: np.ndarray, y: np.ndarray, start: np.ndarray, target: float, learning_rate: float, max_steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     # A step multiplies the sum of the two weights of the first pair by 1 - learning_rate gradient and their difference
-    # by 1 + learning_rate gradient, and those of the second pair the other way round: two products (2, d) are the state.
+    # by 1 + learning_rate gradient, and for the second pair the other way round: two products (2, d) are the state.
     record = set(np.unique(np.geomspace(1, max_steps, 400).astype(int)))
     plus, minus = (
         np.stack([start[0] + start[1], start[2] - start[3]]),
