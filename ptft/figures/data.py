@@ -213,7 +213,7 @@ def _line(ax: Axes, line: Line2D, bar: ErrorbarContainer | None, keys: Sequence[
 
 def _band(ax: Axes, band: FillBetweenPolyCollection, keys: Sequence[Look]) -> list[Row]:
     """The ends of a band at each of its abscissae, which its outline passes twice."""
-    if band.t_direction != "x":
+    if band.t_direction != "x":  # type: ignore[attr-defined]
         raise _unreadable(band, "only those of bands between ordinates can")
     _in_data(ax, band, band.get_transform())
     corners: Any = np.concatenate([path.vertices for path in band.get_paths()])
@@ -328,7 +328,7 @@ def _legend_entries(ax: Axes, fig: Figure) -> list[Look]:
 
 def _look(shown: Any, name: str) -> Look:
     if isinstance(shown, LineCollection):  # the entry of points with error bars
-        return Look(name, to_rgb(shown.get_edgecolor()[0]), "", "")  # type: ignore[arg-type,index]
+        return Look(name, to_rgb(shown.get_edgecolor()[0]), "", "")  # type: ignore[arg-type]
     line, marker = (
         "" if str(one) in ("None", "none", " ") else str(one) for one in (shown.get_linestyle(), shown.get_marker())
     )
