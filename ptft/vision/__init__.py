@@ -31,8 +31,6 @@ from ptft.vision.protocol import (
     pretrain_point,
 )
 from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
-from ptft.vision.sweep import run
-from ptft.vision.tables import read_table
 from ptft.vision.training import (
     FINE_TUNING,
     PRETRAINING,
@@ -99,10 +97,8 @@ __all__ = [
     "part",
     "participation_ratio",
     "pretrain_point",
-    "read_table",
     "recalibrate",
     "restore",
-    "run",
     "scale_early_layers",
     "scale_parameters",
     "scale_readout",

@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy  # noqa: E402
 
 from ptft import vision  # noqa: E402
 from ptft.book.results import results_file  # noqa: E402
+from ptft.sweeps.vision import SWEEP  # noqa: E402
 from ptft.vision import compaction, training, trends  # noqa: E402
 
 torch.set_num_threads(1)
@@ -606,7 +607,7 @@ def test_trends_refuse_what_the_table_does_not_hold():
 @pytest.fixture(scope="module")
 def stored():
     names = ("vision.parquet", "representations.parquet")
-    return {name: vision.read_table(results_file(name)) for name in names}
+    return {name: SWEEP.read_table(results_file(name)) for name in names}
 
 
 def test_stored_results_say_how_they_were_made(stored):
@@ -642,7 +643,7 @@ def test_stored_dimensions_obey_their_bounds(stored):
 )
 def test_tables_beside_the_main_one_differ_from_it_in_what_they_are_about(stored, folder, fields):
     main, made = stored["vision.parquet"]
-    beside, other = vision.read_table(results_file(f"{folder}/vision.parquet"))
+    beside, other = SWEEP.read_table(results_file(f"{folder}/vision.parquet"))
     assert {name for name, value in made["protocol"].items() if other["protocol"][name] != value} == fields
     assert set(beside["seed"]) <= set(main["seed"]) and set(beside["n"]) <= set(main["n"])
 
