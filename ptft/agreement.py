@@ -352,3 +352,16 @@ def deviation_summary(deviation: np.ndarray) -> tuple[float, float, float]:
         return np.nan, np.nan, np.nan
     worst = finite[np.argmax(np.abs(finite))]
     return float(finite.mean()), float(np.sqrt(np.mean(finite**2))), float(worst)
+
+
+def simulated_alike(results: Iterable[Comparison]) -> list[Comparison]:
+    """Those of the results that have the size and the number of seeds of the first, and so can be averaged with it.
+
+    Examples
+    --------
+    >>> small, large = (compare([Setting()], [0.2], d, seeds=[0, 1])[Setting()] for d in (50, 100))
+    >>> [one.d for one in simulated_alike([small, large, small])]
+    [50, 50]
+    """
+    results = list(results)
+    return [one for one in results if (one.d, one.mse.shape[1]) == (results[0].d, results[0].mse.shape[1])]

@@ -47,6 +47,38 @@ def sampled_teacher(teacher: Teacher, d: int, seed: int) -> tuple[np.ndarray, np
     return teacher.sample(d, _stream(seed, 0))
 
 
+def seeds_with_task(teachers: Sequence[Teacher], d: int, first: int, number: int) -> list[int]:
+    """The first seeds, from `first` on, at which all sampled fine-tuning teachers have an active coordinate.
+
+    Parameters
+    ----------
+    teachers : sequence of Teacher
+    d : int
+    first : int
+    number : int
+        How many seeds.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer among the first thousand per seed asked for, or a number is outside its range.
+
+    Examples
+    --------
+    >>> from ptft import SingleTask
+    >>> seeds_with_task([SingleTask(0.01)], d=20, first=0, number=3)  # nothing to learn at most of them
+    [3, 9, 10]
+    """
+    first, number = whole_number(first, "first"), whole_number(number, "number", at_least=1)
+    found: list[int] = []
+    for seed in range(first, first + 1000 * number):
+        if all(sampled_teacher(teacher, d, seed)[1].any() for teacher in teachers):
+            found.append(seed)
+        if len(found) == number:
+            return found
+    raise ValueError(f"d = {d} is not allowed: it must be so large that sampled teachers have active coordinates")
+
+
 def _stream(seed: int, index: int) -> np.random.Generator:
     """Random numbers of one part: 0 for the teacher, 1 for the inputs, 2 for the noise, 3 and 4 for those before."""
     return np.random.default_rng(np.random.SeedSequence(seed).spawn(5)[index])

@@ -3,17 +3,18 @@
 A line of the cell tagged `parameters` is ``name = default  # RANGE  description``, with two spaces before the
 description; a default on several lines has its comment on the last, where papermill looks for it. A bound is a number,
 ``inf``, or an expression of the parameters above (arithmetic, ``len``, ``sum``, ``min``, ``max``, ``abs``, and
-``x if y == z else w``). A closed end ``[ ]`` belongs to the range, an open one ``( )`` does not.
+``x if y is z else w``). A closed end ``[ ]`` belongs to the range, an open one ``( )`` does not.
 
 =============================================  ==============================================================
 ``(0, 1]``, ``[0, 1 - rho_pt]``                a number between two bounds; a whole one where the default is
 ``even in [2, 64]``                            an even number
 ``{"", "all"}``, ``{True, False}``             one of these values
 ``text``                                       1 to 80 printable characters other than a dollar, a bar, a backtick
-                                               and a backslash
+                                               and a backslash, without a leading underscore
 ``3 in [0, 1)``, ``1 to 4 in {1, 2}``          a list of so many values; the numbers may be expressions as well
 ``1 to 4 distinct even in [2, 64]``            a list whose values differ; *increasing* instead also orders them
 ``2 in [0, 1] adding up to 1``                 a list with a given sum
+``2 in [0, 1] not all 0``                      a list that is not all zero
 ``1 to 4 distinct texts``                      a list of texts
 ``1 to 4 rows of a in [0, 1], b in (a, 2)``    a list of lists with a value for each named column; a bound may also
                                                name columns to the left
@@ -58,9 +59,9 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Pow: operator.pow,
     ast.USub: operator.neg,
-    ast.Eq: operator.eq,
+    ast.Is: operator.eq,  # papermill takes a comment with an equals sign for an assignment
     ast.Lt: operator.lt,
-    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
 }
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "abs": abs, "len": len, "sum": sum}
 
@@ -142,7 +143,7 @@ def _computed(node: ast.expr, known: Values) -> Any:
 CORNER = 0.15  # probability that a draw is at an end of its interval, or close to one that does not belong to it
 DECADES = 100.0  # ratio of the bounds from which on a draw is uniform in the logarithm
 LARGEST = 10**6  # drawn where a range has no upper bound
-UNPRINTED = r"$|`" + "\\"
+UNFIT = r"$|`" + "\\"
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,8 @@ class Text:
 
     def holds(self, value: Any, known: Values) -> bool:
         """Whether a text is fit to be shown."""
-        return 1 <= len(value) <= 80 and value.isprintable() and not set(value) & set(UNPRINTED) and bool(value.strip())
+        fit = value.isprintable() and bool(value.strip()) and not set(value) & set(UNFIT)
+        return 1 <= len(value) <= 80 and fit and not value.startswith("_")  # matplotlib leaves such out of a legend
 
     def here(self, known: Values) -> str:
         """Nothing that its text does not say."""
@@ -239,7 +241,7 @@ class Text:
 
     def draw(self, rng: np.random.Generator, known: Values, example: Any) -> Any:
         """A word or two."""
-        return " ".join("".join(rng.choice(list("abcdefg_%&'"), 6)) for _ in range(rng.integers(1, 3)))
+        return " ".join("".join(rng.choice(list("abcdefg%&'"), 6)) for _ in range(rng.integers(1, 3)))
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,7 @@ class Several:
     element: Interval | Choice | Text | Rows
     order: str = ""  # or "distinct" or "increasing"
     total: Expression | None = None
+    not_all_zero: bool = False
 
     @property
     def names(self) -> set[str]:
@@ -264,6 +267,8 @@ class Several:
         if not all(self.element.holds(one, known) for one in value):
             return False
         if self.total and not math.isclose(sum(value), self.total.value(known), rel_tol=ROUNDING):
+            return False
+        if self.not_all_zero and not any(value):
             return False
         if self.order == "distinct":
             return len(set(value)) == len(value)
@@ -321,7 +326,8 @@ Range = Interval | Choice | Text | Several
 
 _LIST = re.compile(
     r"(?P<fewest>.+?)(?: to (?P<most>.+?))?(?: (?P<order>distinct|increasing))?"
-    r"(?: texts|(?P<even> even)? in (?P<element>[\[({].+?)(?: adding up to (?P<total>.+))?| rows of (?P<columns>.+))"
+    r"(?: texts|(?P<even> even)? in (?P<element>[\[({].+?)(?: adding up to (?P<total>.+?))?(?P<nonzero> not all 0)?"
+    r"| rows of (?P<columns>.+))"
 )
 
 
@@ -357,7 +363,7 @@ def parsed(text: str) -> Range:
             inner, rest = _element((match["even"] or "").strip() + " in " * bool(match["even"]) + match["element"])
         if not rest:
             total = Expression(match["total"]) if match["total"] else None
-            return Several(fewest, most, inner, match["order"] or "", total)
+            return Several(fewest, most, inner, match["order"] or "", total, bool(match["nonzero"]))
     raise ValueError(f"{text!r} is not a range")
 
 

@@ -52,7 +52,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     ValueError: run.npz does not hold a training run
     """
     try:
-        with np.load(path, allow_pickle=False) as saved:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             return {name: saved[name] for name in (*_CURVES, "state", "z", "converged", "seconds")}
     except (BadZipFile, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
         raise ValueError(f"{path.name} does not hold a training run") from error

@@ -19,41 +19,20 @@ import torch
 import torchvision
 
 import ptft
+from ptft import vision
 from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Preparation, Rows, Sweep, machine
 from ptft.validation import one_of, positive_array, whole_number
+from ptft.vision import DIGITS, Point, Protocol, Split
 from ptft.vision.checkpoints import checkpoint_bytes, load_checkpoint, read_record
-from ptft.vision.compaction import check_device, has_bf16
-from ptft.vision.data import DATASETS, Split
-from ptft.vision.protocol import (
-    CONTROLS,
-    DIGITS,
-    KNOBS,
-    SAMPLE_SIZES,
-    UNTRAINED,
-    Point,
-    Protocol,
-    check_sample_size,
-    fine_tune_point,
-    grid,
-    part,
-    pretrain_point,
-    start_of,
-)
-from ptft.vision.training import FINE_TUNING, PRETRAINING, new_model
+from ptft.vision.compaction import check_device
+from ptft.vision.protocol import check_sample_size, knob_values, start_of
 
 FORMAT = 1
 PRECISIONS = ("auto", "bfloat16", "float32")
 
-ACCURACIES: dict[str, type] = {
-    "accuracy": float,
-    "accuracy_recalibrated": float,
-    "loss": float,
-    "stopped_by": str,
-    "pretraining_images": int,
-    "epochs": int,
-    "seconds": float,
-}
+ACCURACIES = {"accuracy": float, "accuracy_recalibrated": float, "loss": float, "stopped_by": str}
+ACCURACIES |= {"pretraining_images": int, "epochs": int, "seconds": float}
 REPRESENTATIONS = {"stage": str, "pr_before": float, "pr_after": float, "ensd": float}
 
 
@@ -99,7 +78,7 @@ def pretraining_of(point: VisionPoint) -> VisionPoint | None:
     VisionPoint(dataset='digits', seed=0, knob='baseline', value=1.0, n=0)
     """
     start = start_of(Point(point.knob, point.value, point.n))
-    return None if start == UNTRAINED else point._replace(knob=start[0], value=start[1], n=0)
+    return None if start == vision.UNTRAINED else point._replace(knob=start[0], value=start[1], n=0)
 
 
 def prepare(point: VisionPoint, protocol: Protocol, root: str | Path | None = None, device: str = "cpu") -> bytes:
@@ -112,7 +91,7 @@ def prepare(point: VisionPoint, protocol: Protocol, root: str | Path | None = No
     44
     """
     split = _split(protocol, point.seed, root)
-    done = pretrain_point(protocol, split, point.seed, (point.knob, point.value), device)
+    done = vision.pretrain_point(protocol, split, point.seed, (point.knob, point.value), device)
     record = {
         "seed": point.seed,
         "knob": point.knob,
@@ -144,10 +123,10 @@ def solve(
     """
     (point,) = points
     split = _split(protocol, point.seed, root)
-    model = new_model(split.n_classes, point.seed).eval()
+    model = vision.new_model(split.n_classes, point.seed).eval()
     images = 0 if prepared is None else load_checkpoint(prepared, model)["pretraining_images"]
     knob = Point(point.knob, point.value, point.n)
-    found = {"pretraining_images": images, **fine_tune_point(protocol, split, point.seed, model, knob, device)}
+    found = {"pretraining_images": images, **vision.fine_tune_point(protocol, split, point.seed, model, knob, device)}
     return [{"vision": [{name: found[name] for name in ACCURACIES}], "representations": found["stages"]}]
 
 
@@ -236,15 +215,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ['kappa', 'c', 'gamma', 'weights']
     """
     parser.epilog = "For the digits, size, thresholds and caps are weaker by default: ptft.vision.DIGITS."
-    parser.add_argument("--dataset", default="digits", help=f"{', '.join(DATASETS)} (default digits)")
+    parser.add_argument("--dataset", default="digits", help=f"{', '.join(vision.DATASETS)} (default digits)")
     parser.add_argument("--root", help="folder of the images (default: PTFT_DATA, else the user's cache)")
     parser.add_argument("--pretraining-images", type=int, help="number of them (default: all)")
     parser.add_argument("--test-images", type=int, dest="n_test", help="number of them (default: all)")
     add_range(parser, "seed", number=10)
-    some = f"some of {', '.join(KNOBS | CONTROLS)}"
-    parser.add_argument("--knobs", nargs="*", default=list(KNOBS), metavar="KNOB[=VALUE,...]", help=some)
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(SAMPLE_SIZES), help="fine-tuning sample sizes n")
-    for name, stage in (("pretraining", PRETRAINING), ("fine-tuning", FINE_TUNING)):
+    some = f"some of {', '.join(vision.KNOBS | vision.CONTROLS)}"
+    parser.add_argument("--knobs", nargs="*", default=list(vision.KNOBS), metavar="KNOB[=VALUE,...]", help=some)
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(vision.SAMPLE_SIZES), help="fine-tuning sizes n")
+    for name, stage in (("pretraining", vision.PRETRAINING), ("fine-tuning", vision.FINE_TUNING)):
         ends = f"{name} ends below it (published: {stage.loss_below:g})"
         parser.add_argument(f"--{name}-loss", type=float, help=ends)
         parser.add_argument(f"--{name}-cap", type=int, help=f"or after so many epochs (default {stage.max_epochs})")
@@ -262,30 +241,15 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[VisionPoint]]:
     >>> [(point.knob, point.value) for point in points]
     [('baseline', 1.0), ('untrained', 0.0), ('gamma', 0.1)]
     """
-    one_of(args.dataset, "--dataset", DATASETS)
+    one_of(args.dataset, "--dataset", vision.DATASETS)
     one_of(args.precision, "--precision", PRECISIONS)
     base = DIGITS if args.dataset == "digits" else Protocol(args.dataset)
     given = {name: value for name, value in vars(args).items() if name in base.record and value is not None}
     for name in ("pretraining", "fine-tuning"):
         positive_array(given.get(f"{name.replace('-', '_')}_loss", 1), f"--{name}-loss")
         whole_number(given.get(f"{name.replace('-', '_')}_cap", 0), f"--{name}-cap")
-    seeds, points = given_range(args, "seed"), grid(args.sizes, dict(map(_knob, args.knobs)))
+    seeds, points = given_range(args, "seed"), vision.grid(args.sizes, dict(map(knob_values, args.knobs)))
     check_device(args.device)
-    bf16 = has_bf16(args.device) if args.precision == "auto" else args.precision == "bfloat16"
+    bf16 = vision.has_bf16(args.device) if args.precision == "auto" else args.precision == "bfloat16"
     protocol = Protocol.of_record({**base.record, **given, "bf16": bf16})
     return sweep(protocol, args.root, args.device), plan(protocol, seeds, points, args.root)
-
-
-def _knob(text: str) -> tuple[str, tuple[float, ...]]:
-    """A knob and its values other than 1 from KNOB or KNOB=VALUE,VALUE."""
-    name, _, values = text.partition("=")
-    one_of(name, "--knobs", tuple(KNOBS | CONTROLS))
-    if not values:
-        return name, part(name)[name]
-    try:
-        numbers = tuple(float(value) for value in values.split(","))
-    except ValueError:
-        numbers = (0.0,)
-    if not all(0 < number < float("inf") and number != 1 for number in numbers):
-        raise ValueError(f"--knobs {text} is not allowed: its values must be positive numbers other than 1")
-    return name, numbers

@@ -176,6 +176,32 @@ def part(name: str) -> dict[str, tuple[float, ...]]:
     return knobs if name == "all" else {name: knobs[name]}
 
 
+def knob_values(text: str) -> tuple[str, tuple[float, ...]]:
+    """A knob and its values other than 1 from text, KNOB or KNOB=VALUE,VALUE.
+
+    Raises
+    ------
+    ValueError
+        If there is no such knob, or a value is not allowed.
+
+    Examples
+    --------
+    >>> knob_values("gamma=0.1,3")
+    ('gamma', (0.1, 3.0))
+    """
+    name, _, values = text.partition("=")
+    one_of(name, "--knobs", tuple(KNOBS | CONTROLS))
+    if not values:
+        return name, part(name)[name]
+    try:
+        numbers = tuple(float(value) for value in values.split(","))
+    except ValueError:
+        numbers = (0.0,)
+    if not all(0 < number < float("inf") and number != 1 for number in numbers):
+        raise ValueError(f"--knobs {text} is not allowed: its values must be positive numbers other than 1")
+    return name, numbers
+
+
 def start_of(point: Point) -> Start:
     """The setting of the pretraining from which a point starts: knobs after pretraining share the baseline's.
 

@@ -150,7 +150,7 @@ def slopes(table: pd.DataFrame, knob: str, n: int, column: str = "accuracy") -> 
     seeds = sorted(set.intersection(*(set(row) for row in rows)))
     x = np.log2(values) - np.mean(np.log2(values))
     y = np.array([[row[s] for row in rows] for s in seeds])
-    return y @ x / (x @ x)
+    return np.asarray(y @ x / (x @ x))
 
 
 def paired_effect(samples: ArrayLike, expected_sign: int) -> Effect:

@@ -26,8 +26,8 @@ def table(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(GAUSSIAN, "3a", TINY)
         patch.setitem(GAUSSIAN, "3b", replace(plain, figure="3b"))
-        patch.setitem(DIGITS, "4", replace(plain, figure="4"))
-        patch.setitem(DIGITS, "5", replace(plain, figure="5", P2=(2, 4)))
+        patch.setitem(DIGITS, "4", replace(plain, figure="4", dataset="digits"))
+        patch.setitem(DIGITS, "5", replace(plain, figure="5", dataset="digits", P2=(2, 4)))
         plan = rich_sweep.plan(FIGURES, range(2), 10)
         found, _ = engine.run(rich_sweep.SWEEP, plan, tmp_path_factory.mktemp("work"))
     return found["rich_transfer"]

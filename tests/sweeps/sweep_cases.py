@@ -30,9 +30,9 @@ class Case:
 CASES = (
     Case(
         "diagonal",
-        ("experiment-4", "--d", "60", "--seeds", "2", "--alphas", "2", "--batch", "6"),
-        ("--seeds", "3"),
-        ("experiment-4", "--d", "60", "60", "--seeds", "2", "--alphas", "2", "--batch", "6"),
+        ("experiment-4", "--d", "60", "--seeds", "1", "--alphas", "2", "--batch", "4"),
+        ("--seeds", "2"),
+        ("experiment-4", "--d", "60", "60", "--seeds", "1", "--alphas", "2", "--batch", "4"),
         ("simulations.parquet",),
         (
             (

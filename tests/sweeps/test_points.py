@@ -191,18 +191,18 @@ def test_a_sample_size_outside_the_pool_is_refused_before_anything_is_computed(v
 
 
 def test_a_point_is_that_of_its_functions_and_protocols_share_pretrainings(vision, vision_sweep, tmp_path, monkeypatch):
-    made = []
+    made, pretrain_point = [], vision.pretrain_point
 
     def counted(*args):
         made.append(args)
-        return vision.pretrain_point(*args)
+        return pretrain_point(*args)
 
-    monkeypatch.setattr(vision_sweep, "pretrain_point", counted)
+    monkeypatch.setattr(vision, "pretrain_point", counted)
     tiny, point = changed(vision), vision.Point("gamma", 0.1, 10)
     found, provenance = engine.run(vision_sweep.sweep(tiny), vision_sweep.plan(tiny, [3], [point]), tmp_path)
     with threadpool_limits(1):
         split = tiny.split(3)
-        alone = vision.fine_tune_point(tiny, split, 3, vision.pretrain_point(tiny, split, 3).model, point)
+        alone = vision.fine_tune_point(tiny, split, 3, pretrain_point(tiny, split, 3).model, point)
     (row,) = found["vision"].to_dict("records")
     assert all(row[c] == alone[c] for c in ("accuracy", "accuracy_recalibrated", "loss", "stopped_by", "epochs"))
     assert (row["seed"], row["knob"], row["value"], row["n"], row["pretraining_images"]) == (3, *point, 40)
