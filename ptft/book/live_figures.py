@@ -211,7 +211,7 @@ def write_error_table(path: Path, table: InterpolationTable) -> None:
 
     nodes = _nodes()
     frame = nodes.assign(log10_alpha=table.values.ravel().round(4))
-    stored.write_table(path, frame, nodes, tables.provenance(MADE_BY, FORMAT, _key()))
+    stored.write_table(path, frame, nodes, stored.provenance(MADE_BY, FORMAT, _key()))
 
 
 def read_error_table(path: Path) -> InterpolationTable:
