@@ -88,7 +88,7 @@ def read_parameters(stem: str) -> dict[str, Parameter]:
 # ------------------------------------------------------------------------------------------------- parameters
 
 
-class _Yaml(yaml.SafeLoader):
+class _Yaml(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     """YAML in which 1e-3 is a number, as it is in Python (YAML 1.1 would have it 1.0e-3), and a name stands once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -98,7 +98,8 @@ class _Yaml(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(
                 None, None, f"{', '.join(repeated)} is given twice", node.start_mark
             )
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 _Yaml.add_implicit_resolver(
@@ -255,9 +256,10 @@ def _sealed(text: str, *files: Path) -> str:
 
 def _stamp(task: str, stem: str) -> dict[str, Any]:
     try:
-        return json.loads((STAMPS / task / f"{stem}.json").read_text(encoding="utf-8"))
+        stamp: dict[str, Any] = json.loads((STAMPS / task / f"{stem}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return stamp
 
 
 def _put_stamp(task: str, stem: str, mark: str, seconds: float = 0.0) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
+from ptft.regimes import REGIMES
 from ptft.replica import ReplicaCurve
 from ptft.teachers import SingleTask, SpikeSlab
 from ptft.two_stages import TwoStageCurve, two_stage_curve
@@ -161,16 +162,8 @@ def figure_3() -> dict[str, Panel]:
     }
 
 
-REGIMES: dict[str, dict[str, Any]] = {
-    "I": {"lambda_pt": -0.999999e-3, "gamma_ft": 1e-6},
-    "II": {},
-    "III": {"gamma_ft": 10.0},
-    "IV": {"lambda_pt": -0.99e-3},
-}
-
-
 def figure_5() -> dict[tuple[float, float], dict[str, Setting]]:
-    """Settings of Figure 5: (omega, rho_ft) to regime to setting; c_pt = 1e-3.
+    """Settings of Figure 5: (omega, rho_ft) to regime to setting, from the initializations `ptft.regimes.REGIMES`.
 
     Examples
     --------
@@ -180,7 +173,8 @@ def figure_5() -> dict[tuple[float, float], dict[str, Setting]]:
     """
     tasks = ((0.0, 0.1), (1.0, 0.1), (1.0, 0.01))
     return {
-        (omega, rho): {name: Setting(rho, omega, **moved) for name, moved in REGIMES.items()} for omega, rho in tasks
+        (omega, rho): {name: Setting(rho, omega, **vars(init)) for name, init in REGIMES.items()}
+        for omega, rho in tasks
     }
 
 

@@ -24,18 +24,12 @@ from scipy.optimize import brentq
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
 from ptft.penalties import penalty
-from ptft.regimes import Measures, measures
+from ptft.regimes import REGIMES, Measures, measures
 from ptft.replica import MixtureRows, errors_by_rows
 from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab
 from ptft.validation import fraction, nonnegative_array, positive_array, real_array, require
 
-USUAL: Mapping[str, Initialization] = {
-    "I": Initialization(1e-3, -0.999999e-3, 1e-6),  # the regimes of Figure 5
-    "II": Initialization(1e-3),  # also the base point of the published sweeps
-    "III": Initialization(1e-3, 0.0, 10.0),
-    "IV": Initialization(1e-3, -0.99e-3),
-    "small": Initialization(1e-6),
-}
+USUAL: Mapping[str, Initialization] = {**REGIMES, "small": Initialization(1e-6)}
 RESOLUTION = 1e-4  # errors below it count as none: a ten-thousandth of E beta_ft^2
 _SCAN = np.concatenate([np.geomspace(1e-3, 0.1, 20), np.linspace(0.1, 0.99, 46)[1:]])  # where crossings are sought
 _GRID = (12, 14)  # of (log D, log B), from which the search starts

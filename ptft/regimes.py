@@ -5,6 +5,7 @@ Its corners are the rich regime (I), the lazy one that depends on pretraining (I
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,12 @@ from ptft.penalties import ell_order, pretraining_dependence
 from ptft.validation import broadcast, nonnegative_array, positive_array, real_array, require
 
 CORNERS = {"I": (1.0, 0.0), "II": (2.0, -1.0), "III": (2.0, 0.0)}  # (ell_order, pretraining_dependence)
+REGIMES: Mapping[str, Initialization] = {  # the initializations that Figure 5 names by the regimes that they lead to
+    "I": Initialization(1e-3, -0.999999e-3, 1e-6),
+    "II": Initialization(1e-3),  # also the base point of the published sweeps
+    "III": Initialization(1e-3, 0.0, 10.0),
+    "IV": Initialization(1e-3, -0.99e-3),
+}
 DOMINANT = 2 / 3  # the share from which a regime gives its name to a point
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from ptft.penalties import prox_angle
+from ptft.penalties import prox_angle, prox_slopes
 from ptft.teachers import GaussianMixture
 from ptft.validation import positive_array, require
 
@@ -98,7 +98,7 @@ def angle_nodes(
     x = (s / 2) * np.sinh(t)
     rise = x if centred else s * np.cosh(t_m + delta / 2) * np.sinh(delta / 2)  # x_hat(z) - x_hat(mean)
     dz = rise + (theta / 2) * delta
-    c = np.hypot(s, 2 * x)
+    c = s * np.cosh(t)
     total = c + theta
     probability = (h / (np.sqrt(8 * np.pi) * sd)) * np.exp(-0.5 * (dz / sd) ** 2) * total
     if centred:
@@ -175,8 +175,7 @@ def scalar_moments(
     probability *= weight
     pull = nodes.deviation / V
     error = tau2 * pull - (theta / 2) * t  # x_hat(z) - E(beta*|z)
-    r = nodes.inverse_curvature / total  # x_hat'(z)
-    bend = (theta / total) * (2 * x / total) / total  # x_hat''(z) / 2
+    r, bend, r_theta = prox_slopes(x, t, nodes.inverse_curvature, total, theta)
 
     def mean(f: np.ndarray) -> np.ndarray:
         return np.einsum("rcn,rcn->r", probability, f)
@@ -188,12 +187,15 @@ def scalar_moments(
         mse_tau2=mean(r * (error * pull + v / V)),
         mse_theta=-mean(error * t * r),
         response_tau2=mean(bend * pull),
-        response_theta=-mean(r / total + t * bend),
+        response_theta=mean(r_theta),
     )
 
 
 def _increasing_root(
-    function: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]], start: np.ndarray, limit: float
+    function: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    start: np.ndarray,
+    limit: float,
+    last_step: float = 1e-7,
 ) -> np.ndarray:
     """Where increasing functions change sign, one a row, by Newton's method kept inside the bracket found so far.
 
@@ -213,8 +215,8 @@ def _increasing_root(
             inside = (slope > 0) & (here + newton >= low[todo]) & (here + newton <= high[todo])
         step = np.clip(np.where(inside, newton, (low[todo] + high[todo]) / 2 - here), -4, 4)
         at[todo] += step
-        # quadratic convergence: the step after one of 1e-7 would be below rounding
-        todo = todo[np.abs(step) > np.where(inside, 1e-7, 1e-15 * np.maximum(np.abs(here), 1))]
+        # quadratic convergence: what is missing after a step of 1e-7 is below rounding
+        todo = todo[np.abs(step) > np.where(inside, last_step, 1e-15 * np.maximum(np.abs(here), 1))]
     return at
 
 
@@ -533,22 +535,19 @@ def data_scale(tau2: np.ndarray, mixture: GaussianMixture) -> np.ndarray:
     tau2 = positive_array(tau2, "tau2", ndim=1)
     s, deviation = np.sqrt(mixture.k), 6 * np.sqrt(tau2)
     lazy, rich = np.sum(mixture.weight * s) * tau2 / mixture.power, deviation / (1 + np.arcsinh(deviation / s.min()))
-    w = np.log(lazy + rich)
-    low, high = np.full(tau2.size, -80.0), np.full(tau2.size, 80.0)
-    alpha, todo = np.empty(tau2.size), np.arange(tau2.size)
-    for _ in range(100):
-        at, theta = w[todo], np.exp(w[todo])
-        moments = scalar_moments(tau2[todo], theta, mixture)
-        gap = np.log(moments.mse / (tau2[todo] * moments.response))
+    alpha, missing = np.empty(tau2.size), np.empty(tau2.size)
+
+    def excess(w: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        theta = np.exp(w)
+        moments = scalar_moments(tau2[rows], theta, mixture)
+        gap = np.log(moments.mse / (tau2[rows] * moments.response))
         slope = theta * (moments.mse_theta / moments.mse - moments.response_theta / moments.response)
-        left = (gap < 0) | ((gap < 1e-9) & (slope <= 0))  # next to theta = 0 rounding decides the sign
-        low[todo], high[todo] = np.where(left, at, low[todo]), np.where(left, high[todo], at)
-        step = -gap / slope
-        inside = (slope > 0) & (at + step >= low[todo]) & (at + step <= high[todo])
-        step = np.where(inside, step, np.clip((low[todo] + high[todo]) / 2 - at, -4, 4))
-        alpha[todo] = moments.response + moments.response_theta * theta * step
-        w[todo] += step
-        todo = todo[np.abs(step) > 1e-5]  # quadratic convergence: the next step would be below rounding
-        if not todo.size:
-            return alpha
-    raise ArithmeticError(f"no data scale was found for tau2 = {tau2[todo]}")
+        rounding = (np.abs(gap) < 1e-9) & (slope <= 0)  # decides the sign next to theta = 0
+        step = np.where(slope > 0, -gap / np.where(slope > 0, slope, 1), 0)
+        alpha[rows], missing[rows] = moments.response + moments.response_theta * theta * step, np.abs(gap)
+        return np.where(rounding, -1e-9, gap), slope
+
+    _increasing_root(excess, np.log(lazy + rich), 80.0, 1e-5)
+    if np.any(missing > 1e-3):
+        raise ArithmeticError(f"no data scale was found for tau2 = {tau2[missing > 1e-3]}")
+    return alpha

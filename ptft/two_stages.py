@@ -23,8 +23,7 @@ from numpy.typing import ArrayLike
 
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization, scalar_initialization
-from ptft.penalties import prox_angle
-from ptft.replica import MixtureRows, ReplicaCurve, joined_curves, scalar_moments, solve_by_quadrature
+from ptft.replica import MixtureRows, ReplicaCurve, angle_nodes, joined_curves, scalar_moments, solve_by_quadrature
 from ptft.teachers import GaussianMixture, SpikeSlab, TeacherGroups
 from ptft.validation import nonnegative_array, positive_array, require
 
@@ -160,27 +159,13 @@ def _penalty_scales(
 
     `refine` is a factor on the number of nodes.
     """
-    tau, theta, c = float(np.sqrt(pretraining.tau2)), float(pretraining.theta), float(np.asarray(init.c_pt))
+    tau, theta, s = (
+        np.array([float(value)]) for value in (np.sqrt(pretraining.tau2), pretraining.theta, 2 * init.c_pt)
+    )
     if tau == 0 or np.isinf(tau):  # beta_pt is beta*_pt, or 0
         return np.ones(1), np.atleast_1d(init.k(size if tau == 0 else 0.0))
-
-    def angle(z: float) -> float:
-        t = prox_angle(np.abs([z]), np.array([2 * c]), theta)[0] if theta > 0 else np.arcsinh(abs(z) / c)
-        return float(np.sign(z) * t)
-
-    t_m = angle(size)
-    lower = 0.0 if size == 0 else angle(size - _REACH * tau)  # k is even in t
-    width = angle(size + _REACH * tau) - lower
-    spread = 2 * tau / (2 * c * np.cosh(t_m) + theta)
-    nodes = int(np.ceil(refine * width / min(_SPACING, _SPACING_IN_DEVIATIONS * spread)))
-    delta = (lower - t_m) + (width / nodes) * np.arange(nodes + 1)
-    t = t_m + delta
-    dz = 2 * c * np.cosh(t_m + delta / 2) * np.sinh(delta / 2) + (theta / 2) * delta  # z - size, without cancellation
-    density = np.exp(-0.5 * (dz / tau) ** 2) / (np.sqrt(2 * np.pi) * tau)
-    probability = (width / nodes) * density * (c * np.cosh(t) + theta / 2)
-    if size == 0:
-        probability[1:] *= 2
-    return probability, init.k(c * np.sinh(t))
+    nodes = angle_nodes(np.array([size]), tau, s, theta, _REACH, _SPACING, _SPACING_IN_DEVIATIONS, refine)
+    return nodes.probability, init.k(nodes.estimate)  # k is even in the estimate
 
 
 def _group_rows(mean: float, variance: float, scales: tuple[np.ndarray, np.ndarray]) -> MixtureRows:

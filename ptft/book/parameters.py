@@ -3,7 +3,7 @@
 A line of the cell tagged `parameters` is ``name = default  # RANGE  description``, with two spaces before the
 description; a default on several lines has its comment on the last, where papermill looks for it. A bound is a number,
 ``inf``, or an expression of the parameters above (arithmetic, ``len``, ``sum``, ``min``, ``max``, ``abs``, and
-``x if y == z else w``). A closed end ``[ ]`` belongs to the range, an open one ``( )`` does not.
+``x if y is z else w``). A closed end ``[ ]`` belongs to the range, an open one ``( )`` does not.
 
 =============================================  ==============================================================
 ``(0, 1]``, ``[0, 1 - rho_pt]``                a number between two bounds; a whole one where the default is
@@ -59,9 +59,9 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Pow: operator.pow,
     ast.USub: operator.neg,
-    ast.Eq: operator.eq,
+    ast.Is: operator.eq,  # papermill takes a comment with an equals sign for an assignment
     ast.Lt: operator.lt,
-    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
 }
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "abs": abs, "len": len, "sum": sum}
 
@@ -326,7 +326,8 @@ Range = Interval | Choice | Text | Several
 
 _LIST = re.compile(
     r"(?P<fewest>.+?)(?: to (?P<most>.+?))?(?: (?P<order>distinct|increasing))?"
-    r"(?: texts|(?P<even> even)? in (?P<element>[\[({].+?)(?: adding up to (?P<total>.+?))?(?P<nonzero> not all 0)?| rows of (?P<columns>.+))"
+    r"(?: texts|(?P<even> even)? in (?P<element>[\[({].+?)(?: adding up to (?P<total>.+?))?(?P<nonzero> not all 0)?"
+    r"| rows of (?P<columns>.+))"
 )
 
 

@@ -184,20 +184,21 @@ def triangle(paths: Mapping[str, Measures]) -> Figure:
     fig, axes = figure(1, 1, height=4.2)
     ax = axes[0, 0]
     corners = np.array(list(CORNERS.values()))
-    ax.fill(*corners.T, color="#f0f0f0", ec="#999999", lw=0.8, zorder=0)
+    ax.fill(*corners.T, color="#f0f0f0", ec="#999999", lw=0.8, zorder=0, label="possible pairs")
     for (name, corner), shift in zip(CORNERS.items(), ((-14, 6), (8, -10), (8, 6)), strict=True):
         ax.annotate(name, corner, xytext=shift, textcoords="offset points", fontsize=13, weight="bold")
     ax.annotate("IV", (1.38, -0.38), xytext=(-22, -12), textcoords="offset points", fontsize=13, weight="bold")
     styles = (":", "-", (0, (6, 2)), "--", "-.")
+    keys = []
     for i, (label, path) in enumerate(paths.items()):
         ell, pd = path.ell_order, path.pretraining_dependence
         # the paths meet on the edges: wider lines lie below narrower ones, so that each remains visible
         color = COLORS[i % len(COLORS)]
-        ax.plot(ell, pd, color=color, ls=styles[i % len(styles)], lw=4.5 - 0.7 * i, label=label, zorder=2 + i)
+        keys += ax.plot(ell, pd, color=color, ls=styles[i % len(styles)], lw=4.5 - 0.7 * i, label=label, zorder=2 + i)
         ax.plot(ell[:1], pd[:1], "o", color=color, ms=7, zorder=10)
         ax.plot(ell[-1:], pd[-1:], "s", color=color, ms=6, zorder=10)
     ax.set(xlabel=r"$\ell$-order", ylabel="pretraining dependence PD", xlim=(0.93, 2.07), ylim=(-1.07, 0.09))
-    ax.legend(loc="lower left")
+    ax.legend(handles=keys, loc="lower left")
     return fig
 
 

@@ -91,7 +91,9 @@ def errors(panels: Mapping[str, ErrorPanel], columns: int = 2, lowest: float = 1
     """
     rows = -(-len(panels) // columns)
     fig, axes = figure(rows, columns, height=2.9, sharey="row")
-    for ax, (title, panel) in zip(axes.ravel(), panels.items(), strict=True):
+    for empty in axes.flat[len(panels) :]:
+        empty.remove()
+    for ax, (title, panel) in zip(axes.flat, panels.items(), strict=False):
         for i, (color, (label, (x, y))) in enumerate(
             zip(ordered_colors(len(panel.lines)), panel.lines.items(), strict=True)
         ):

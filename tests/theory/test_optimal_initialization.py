@@ -171,8 +171,9 @@ def test_errors_below_the_resolution_count_as_equal():
 
 
 def test_the_usual_choices_are_the_regimes_of_figure_5():
-    for name, moved in experiments.REGIMES.items():
-        assert vars(USUAL[name]) == vars(experiments.Setting(**moved).init)
+    for task in experiments.figure_5().values():
+        for name, setting in task.items():
+            assert vars(USUAL[name]) == vars(setting.init)
 
 
 # --- the data scale that is needed ----------------------------------------------------------------------------------
