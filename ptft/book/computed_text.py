@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 
 def state(**texts: object) -> None:
     """Make texts known by their names to the page: ``{glue:text}`name``` in Markdown or in a caption shows one.
@@ -48,6 +51,25 @@ def listed(words: Sequence[str], none: str = "none") -> str:
     if len(words) < 2:
         return words[0] if words else none
     return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def stretches(holds: ArrayLike, at: ArrayLike) -> str:
+    """Where a statement holds on a grid, as ranges with three digits.
+
+    Parameters
+    ----------
+    holds : array_like of bool, shape (m,)
+    at : array_like, shape (m,)
+        The grid.
+
+    Examples
+    --------
+    >>> stretches([True, True, False, True], [0.1, 0.2, 0.3, 0.4]), stretches([False], [0.1])
+    ('0.1 to 0.2, 0.4 to 0.4', 'nowhere')
+    """
+    at = np.asarray(at)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(holds, dtype=bool), [False]]).astype(int)))
+    return ", ".join(f"{at[a]:.3g} to {at[b - 1]:.3g}" for a, b in edges.reshape(-1, 2)) or "nowhere"
 
 
 def either(holds: bool, yes: str, no: str) -> str:
