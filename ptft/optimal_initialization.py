@@ -371,6 +371,18 @@ class Landscape:
     ratio: np.ndarray  # (r,) sqrt(k) of those that it used, in units of the former
     mse: np.ndarray  # (r, m); nan where no initialization has these scales
 
+    def width(self, best: float, factor: float = 1.1) -> float:
+        """How much of `inactive` has an error within `factor` of the `best`, at some ratio: the largest over the
+        smallest value; 1 where none has.
+
+        Examples
+        --------
+        >>> Landscape(np.array([0.1, 1.0, 10.0]), np.array([1.0]), np.array([[0.3, 0.31, 0.9]])).width(0.3)
+        10.0
+        """
+        near = self.inactive[np.any(self.mse <= factor * best, axis=0)]
+        return float(near.max() / near.min()) if near.size else 1.0
+
 
 def landscape(
     teacher: SpikeSlab, alpha: float, inactive: ArrayLike, ratio: ArrayLike, noise_var: float = 0.0
