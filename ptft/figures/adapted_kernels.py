@@ -233,7 +233,7 @@ def widths(differences: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    differences : as from `ptft.infinite_width.kernel_sweep.differences`
+    differences : as from `ptft.infinite_width.kernel_transfer.differences`
 
     Examples
     --------

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,6 +27,9 @@ from ptft.infinite_width.particles import (
     kernel_regression,
 )
 from ptft.validation import nonnegative_array, positive_array, real_array, require, whole_number
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TIMES = np.concatenate([[0.0], np.geomspace(1.0, 1e6, 91)])  # when training is looked at, and ends if it has converged
 
@@ -303,3 +306,23 @@ def solve_point(
 
     tasks = class_pair_tasks(source, target, P_1, pool, name=dataset, seed=seed, root=root)
     return [{"dataset": dataset, **row} for row in kernel_transfer(*tasks, gamma_1, P_2, seed=seed, **options)]
+
+
+def differences(table: pd.DataFrame) -> pd.DataFrame:
+    """How far the loss with the features of a finite network is from that of mean-field theory, in a stored table.
+
+    Root mean square, over the seeds and P_2, of the relative difference of the mean losses over the draws: a row for
+    each width, a column for each (P_1, gamma_1).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = {"P_1": 20, "gamma_1": 0.0, "width": 100, "seed": 0, "P_2": 4, "draw": 0}
+    >>> rows = [{**row, "features": "mean field", "loss": 0.5}, {**row, "features": "network", "loss": 0.6}]
+    >>> float(differences(pd.DataFrame(rows)).loc[100, (20, 0.0)].round(3))
+    0.2
+    """
+    of = ["width", "P_1", "gamma_1"]
+    mean = table.groupby([*of, "seed", "P_2", "features"])["loss"].mean().unstack()
+    square = (mean["network"] / mean["mean field"] - 1) ** 2
+    return np.sqrt(square.groupby(of).mean()).unstack(["P_1", "gamma_1"])
