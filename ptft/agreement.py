@@ -14,14 +14,14 @@ from ptft.generalization import replica_curve
 from ptft.simulation import sampled_teacher, simulate_many, simulate_two_stages
 from ptft.teachers import GROUPS, GaussianMixture, TeacherGroups
 from ptft.two_stages import two_stage_curve
-from ptft.validation import positive_array, whole_number
+from ptft.validation import instance_of, positive_array, whole_number
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Simulation and theory of one setting at the same data scales."""
 
-    setting: Setting
+    setting: Setting | FiniteSetting
     d: int
     alpha: np.ndarray  # (points,) n/d as simulated
     mse: np.ndarray  # (points, seeds) of the exact end points
@@ -84,7 +84,8 @@ def compare(settings: Iterable[Setting], alpha: ArrayLike, d: int, seeds: Iterab
     Raises
     ------
     ValueError
-        If there are fewer than two seeds, or `ptft.simulate` refuses the arguments.
+        If there are fewer than two seeds, a setting is not a `Setting` (`compare_two_stages` takes a `FiniteSetting`),
+        or `ptft.simulate` refuses the arguments.
 
     Examples
     --------
@@ -92,7 +93,11 @@ def compare(settings: Iterable[Setting], alpha: ArrayLike, d: int, seeds: Iterab
     >>> points.mse.shape, bool(points.certified.all())
     ((1, 2), True)
     """
-    settings, seeds = list(dict.fromkeys(settings)), list(seeds)
+    settings = [
+        instance_of(one, Setting, "setting", "compare_two_stages takes a FiniteSetting")
+        for one in dict.fromkeys(settings)
+    ]
+    seeds = list(seeds)
     whole_number(len(seeds), "the number of seeds", at_least=2)
     alpha = positive_array(alpha, "alpha", ndim=1)
     pairs = [(setting.teacher, setting.init) for setting in settings]
@@ -159,16 +164,19 @@ def compare_two_stages(setting: FiniteSetting, alpha: ArrayLike, d: int, seeds: 
     Raises
     ------
     ValueError
-        If there are fewer than two seeds, or `ptft.simulate_two_stages` refuses the arguments.
+        If there are fewer than two seeds, `setting` is not a `FiniteSetting` (`compare` takes a `Setting`), or
+        `ptft.simulate_two_stages` refuses the arguments.
 
     Examples
     --------
-    >>> both = compare_two_stages(FiniteSetting(omega=1.0, alpha_pt=0.5), [0.3], d=100, seeds=[0, 1])
+    >>> few = FiniteSetting(Setting(omega=1.0), alpha_pt=0.5)
+    >>> both = compare_two_stages(few, [0.3], d=100, seeds=[0, 1])
     >>> both.fine_tuning.mse.shape, list(both.forgetting)  # the groups that exist
     ((1, 2), ['shared', 'none'])
     """
     seeds = list(seeds)
     whole_number(len(seeds), "the number of seeds", at_least=2)
+    setting = instance_of(setting, FiniteSetting, "setting", "compare takes a Setting")
     teacher = setting.teacher
     data = (setting.alpha_pt, setting.noise_pt, setting.noise_ft)
     runs = [simulate_two_stages(teacher, setting.init, alpha, data[0], d, seed, *data[1:]) for seed in seeds]

@@ -17,7 +17,7 @@ from ptft.initialization import Initialization
 from ptft.replica import ReplicaCurve
 from ptft.teachers import SingleTask, SpikeSlab
 from ptft.two_stages import TwoStageCurve, two_stage_curve
-from ptft.validation import require
+from ptft.validation import instance_of, require
 
 ALPHA = np.linspace(0.01, 0.5, 11)  # the published data scales
 C_PT = (1e-6, 1e-3, 1.0)
@@ -49,19 +49,39 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class FiniteSetting(Setting):
-    """A setting whose pretraining has alpha_pt d examples, and whose labels have noise in either stage."""
+class FiniteSetting:
+    """A setting whose pretraining has alpha_pt d examples, and whose labels have noise in either stage.
 
+    Raises
+    ------
+    ValueError
+        If `base` is not a `Setting` with pretraining.
+
+    Examples
+    --------
+    >>> few = FiniteSetting(Setting(omega=1.0), alpha_pt=0.2)
+    >>> few.teacher.omega, few.noise_ft
+    (1.0, 0.0)
+    """
+
+    base: Setting = Setting()
     alpha_pt: float = 1.0
     noise_pt: float = 0.0
     noise_ft: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self.pretrained, "pretrained", self.pretrained, "true: alpha_pt = 0 is pretraining without data")
+        pretrained = instance_of(self.base, Setting, "base").pretrained
+        require(pretrained, "base.pretrained", pretrained, "true: alpha_pt = 0 is pretraining without data")
 
     @property
     def teacher(self) -> SpikeSlab:
-        return SpikeSlab(self.rho_pt, self.rho_ft, self.omega)
+        """The law of both tasks."""
+        return SpikeSlab(self.base.rho_pt, self.base.rho_ft, self.base.omega)
+
+    @property
+    def init(self) -> Initialization:
+        """The initialization."""
+        return self.base.init
 
 
 def sweep(base: Setting) -> list[Setting]:
@@ -164,6 +184,28 @@ def figure_5() -> dict[tuple[float, float], dict[str, Setting]]:
     }
 
 
+def predict(setting: Setting, alpha: ArrayLike) -> ReplicaCurve:
+    """The replica curve of `setting`, whose pretraining has recovered its teacher.
+
+    Parameters
+    ----------
+    setting : Setting
+    alpha : array_like, any shape
+
+    Raises
+    ------
+    ValueError
+        If `setting` is not a `Setting`: `predict_two_stages` takes a `FiniteSetting`.
+
+    Examples
+    --------
+    >>> predict(Setting(rho_ft=0.1, omega=1.0), [0.05, 0.2]).mse.round(4)
+    array([0.5202, 0.0009])
+    """
+    setting = instance_of(setting, Setting, "setting", "predict_two_stages takes a FiniteSetting")
+    return replica_curve(alpha, setting.teacher, setting.init)
+
+
 def predict_two_stages(setting: FiniteSetting, alpha: ArrayLike) -> TwoStageCurve:
     """The prediction for both stages of `setting`.
 
@@ -172,26 +214,16 @@ def predict_two_stages(setting: FiniteSetting, alpha: ArrayLike) -> TwoStageCurv
     setting : FiniteSetting
     alpha : array_like, any shape
 
+    Raises
+    ------
+    ValueError
+        If `setting` is not a `FiniteSetting`: `predict` takes a `Setting`.
+
     Examples
     --------
-    >>> finite = FiniteSetting(omega=1.0, alpha_pt=0.2)
-    >>> predict_two_stages(finite, [0.1]).mse.round(3), predict(Setting(omega=1.0), [0.1]).mse.round(3)
+    >>> reuse = Setting(omega=1.0)
+    >>> predict_two_stages(FiniteSetting(reuse, alpha_pt=0.2), [0.1]).mse.round(3), predict(reuse, [0.1]).mse.round(3)
     (array([0.739]), array([0.135]))
     """
+    setting = instance_of(setting, FiniteSetting, "setting", "predict takes a Setting")
     return two_stage_curve(alpha, setting.teacher, setting.init, setting.alpha_pt, setting.noise_pt, setting.noise_ft)
-
-
-def predict(setting: Setting, alpha: ArrayLike) -> ReplicaCurve:
-    """The replica curve of `setting`.
-
-    Parameters
-    ----------
-    setting : Setting
-    alpha : array_like, any shape
-
-    Examples
-    --------
-    >>> predict(Setting(rho_ft=0.1, omega=1.0), [0.05, 0.2]).mse.round(4)
-    array([0.5202, 0.0009])
-    """
-    return replica_curve(alpha, setting.teacher, setting.init)

@@ -36,7 +36,7 @@ def along_alpha(
 
     Examples
     --------
-    >>> from ptft.experiments import FiniteSetting, predict_two_stages
+    >>> from ptft.experiments import FiniteSetting, Setting, predict_two_stages
     >>> panel = along_alpha({"a little pretraining": predict_two_stages(FiniteSetting(alpha_pt=0.2), [0.1, 0.3])})
     >>> [values.shape for values in panel.lines["a little pretraining"]]
     [(2,), (2,)]
@@ -63,8 +63,8 @@ def along_alpha_pt(
 
     Examples
     --------
-    >>> from ptft.experiments import FiniteSetting, predict_two_stages
-    >>> curves = [predict_two_stages(FiniteSetting(omega=1.0, alpha_pt=a), 0.1) for a in (0.2, 1.0)]
+    >>> from ptft.experiments import FiniteSetting, Setting, predict_two_stages
+    >>> curves = [predict_two_stages(FiniteSetting(Setting(omega=1.0), a), 0.1) for a in (0.2, 1.0)]
     >>> at, mse = along_alpha_pt(np.array([0.2, 1.0]), {"base point": curves}, reference=0.83).lines["base point"]
     >>> bool(mse[1] < mse[0])
     True
@@ -123,8 +123,8 @@ def forgetting(
 
     Examples
     --------
-    >>> from ptft.experiments import FiniteSetting, predict_two_stages
-    >>> curve = predict_two_stages(FiniteSetting(omega=0.5, alpha_pt=0.5), [0.1, 0.3])
+    >>> from ptft.experiments import FiniteSetting, Setting, predict_two_stages
+    >>> curve = predict_two_stages(FiniteSetting(Setting(omega=0.5), alpha_pt=0.5), [0.1, 0.3])
     >>> [ax.get_title() for ax in forgetting({"base point": curve}, np.array([1.0, 0.0, 1.0, 0.0])).axes]
     ['shared', 'new', 'pretraining only', 'none']
     """

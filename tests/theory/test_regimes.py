@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 import ptft
 from ptft import Initialization
-from ptft.regimes import CORNERS, derivatives_of_definition, measures, phase_portrait, random_settings
+from ptft.checks.penalty_shape import derivatives_of_definition, random_settings
+from ptft.regimes import CORNERS, measures, phase_portrait
 
 
 def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:

@@ -10,7 +10,7 @@ import pytest
 
 import ptft
 from ptft import agreement, experiments, two_stages
-from ptft.experiments import FiniteSetting
+from ptft.experiments import FiniteSetting, Setting
 from ptft.figures import two_stages as pictures
 from ptft.limits import minimum_norm_error, noisy_pretraining_peak
 from ptft.replica import TOLERANCE, scalar_moments
@@ -256,7 +256,7 @@ def test_a_seed_repeats_and_groups_without_coordinates_are_not_numbers():
 
 # --- experiments and figures ----------------------------------------------------------------------------------------
 
-SETTING = FiniteSetting(omega=1.0, alpha_pt=0.3, noise_pt=0.01)
+SETTING = FiniteSetting(Setting(omega=1.0), alpha_pt=0.3, noise_pt=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -342,7 +342,17 @@ def test_bad_input_of_a_simulation_is_named(changed, message):
 
 def test_bad_input_of_a_comparison_is_named():
     with pytest.raises(ValueError, match="pretrained = False is not allowed: it must be true"):
-        FiniteSetting(pretrained=False)
+        FiniteSetting(Setting(pretrained=False))
+    with pytest.raises(ValueError, match=r"base = 1\.0 is not allowed: it must be a Setting"):
+        FiniteSetting(1.0)
+    with pytest.raises(ValueError, match=r"setting = FiniteSetting.* \(predict_two_stages takes a FiniteSetting\)"):
+        experiments.predict(SETTING, [0.2])
+    with pytest.raises(ValueError, match=r"setting = Setting.* \(predict takes a Setting\)"):
+        experiments.predict_two_stages(SETTING.base, [0.2])
+    with pytest.raises(ValueError, match=r"setting = FiniteSetting.* \(compare_two_stages takes a FiniteSetting\)"):
+        agreement.compare([SETTING], [0.2], d=50, seeds=[0, 1])
+    with pytest.raises(ValueError, match=r"setting = Setting.* \(compare takes a Setting\)"):
+        agreement.compare_two_stages(SETTING.base, [0.2], d=50, seeds=[0, 1])
     with pytest.raises(ValueError, match="the number of seeds = 1 is not allowed"):
         agreement.compare_two_stages(SETTING, [0.2], d=50, seeds=[0])
     with pytest.raises(ValueError, match=r"the sum of weight = 0\.5"):
