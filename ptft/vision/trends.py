@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from ptft.validation import one_of, real_array, require
+from ptft.vision.protocol import BASELINE, KNOBS
 from ptft.vision.representation import STAGES
-from ptft.vision.sweep import BASELINE, KNOBS
 
 # Mean accuracies on CIFAR-100, 98 + 2 classes, 50 class splits, by the factor of all parameters after pretraining, at
 # the `SAMPLE_SIZES`: Lippl and Lindsey (2024). Their standard errors are 0.006 to 0.021.
