@@ -7,7 +7,8 @@ synthetic tasks and ReLU ones on any data, and the loss on the target is that of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -312,6 +313,34 @@ def solve_point(
 
     tasks = class_pair_tasks(source, target, P_1, pool, name=dataset, seed=seed, root=root)
     return [{"dataset": dataset, **row} for row in kernel_transfer(*tasks, gamma_1, P_2, seed=seed, **options)]
+
+
+def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
+    """Mean over the draws of the loss with one kind of features, for every P_1, gamma_1 and P_2 in increasing order.
+
+    Parameters
+    ----------
+    rows : as from `kernel_transfer`, of one or several calls
+    features : "mean field" or "network"
+
+    Returns
+    -------
+    ndarray, one axis each for P_1, gamma_1 and P_2
+
+    Examples
+    --------
+    >>> names = ("features", "P_1", "gamma_1", "P_2", "loss")
+    >>> values = [("network", 20, g, P_2, g + loss) for g in (0.0, 1.0) for P_2 in (4, 8) for loss in (0.2, 0.4)]
+    >>> mean_losses([dict(zip(names, one)) for one in values], "network").round(3)
+    array([[[0.3, 0.3],
+            [1.3, 1.3]]])
+    """
+    axes = [sorted({row[name] for row in rows}) for name in ("P_1", "gamma_1", "P_2")]
+    losses: dict[tuple[Any, ...], list[float]] = {point: [] for point in itertools.product(*axes)}
+    for row in rows:
+        if row["features"] == features:
+            losses[row["P_1"], row["gamma_1"], row["P_2"]].append(row["loss"])
+    return np.array([np.mean(one) for one in losses.values()]).reshape([len(axis) for axis in axes])
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
