@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
-from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.infinite_width import MeasuredLoss
 from ptft.validation import require
 

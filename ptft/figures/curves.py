@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from ptft.agreement import Comparison
 from ptft.amp import StateEvolution
 from ptft.experiments import Panel, Setting
-from ptft.figures.style import COLORS, beside, figure, ordered_colors
+from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.initialization import Initialization
 from ptft.monte_carlo import MonteCarloCurve
 from ptft.penalties import prox
