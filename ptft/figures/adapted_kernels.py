@@ -211,7 +211,7 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
     Parameters
     ----------
-    rows : as from `ptft.infinite_width.kernel_transfer.kernel_transfer`
+    rows : as from `ptft.infinite_width.kernel_transfer.transfer_losses`
 
     Examples
     --------
