@@ -204,14 +204,17 @@ class BestInitialization:
         used, unused = penalty(1 / np.sqrt(self.teacher.rho_ft), np.array(self.scales) ** 2)
         return float(unused / used)
 
+    def saving(self, choice: Choice) -> float:
+        """Share of the examples saved against `choice`: 1 - alpha/alpha_needed, or 0 where that is negative.
+
+        It is 0 where both errors are below the resolution.
+        """
+        return max(0.0, 1 - self.alpha / choice.alpha_needed)
+
     @property
     def savings(self) -> dict[str, float]:
-        """Share of the examples saved against each choice: 1 - alpha/alpha_needed, or 0 where that is negative.
-
-        The keys are those of `usual`, and "single task". It is 0 where both errors are below the resolution.
-        """
-        choices = {**self.usual, "single task": self.single_task}
-        return {name: max(0.0, 1 - self.alpha / choice.alpha_needed) for name, choice in choices.items()}
+        """`saving` against each choice; the keys are those of `usual`, and "single task"."""
+        return {name: self.saving(one) for name, one in {**self.usual, "single task": self.single_task}.items()}
 
 
 def best_initialization(
@@ -367,6 +370,18 @@ class Landscape:
     inactive: np.ndarray  # (m,) sqrt(k) of the coordinates that pretraining did not use
     ratio: np.ndarray  # (r,) sqrt(k) of those that it used, in units of the former
     mse: np.ndarray  # (r, m); nan where no initialization has these scales
+
+    def width(self, best: float, factor: float = 1.1) -> float:
+        """How much of `inactive` has an error within `factor` of the `best`, at some ratio: the largest over the
+        smallest value; 1 where none has.
+
+        Examples
+        --------
+        >>> Landscape(np.array([0.1, 1.0, 10.0]), np.array([1.0]), np.array([[0.3, 0.31, 0.9]])).width(0.3)
+        10.0
+        """
+        near = self.inactive[np.any(self.mse <= factor * best, axis=0)]
+        return float(near.max() / near.min()) if near.size else 1.0
 
 
 def landscape(

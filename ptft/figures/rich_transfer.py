@@ -1,4 +1,4 @@
-"""Figures of the chapter on transfer in the rich regime; each takes a table of `ptft.infinite_width.rich_tables`."""
+"""Figures of the chapter on transfer in the rich regime; each takes a table of `ptft.infinite_width.outcomes`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from ptft.figures.style import COLORS, beside, figure, ordered_colors
+from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.infinite_width.dmft import Run
-from ptft.infinite_width.rich_tables import by_gamma, curves, ends, gammas, ratios
+from ptft.infinite_width.outcomes import by_gamma, curves, ends, gammas, ratios
 from ptft.infinite_width.rich_transfer import EDGES, Law
 
 TITLES = {"scratch": "from scratch", "centred": "after pretraining", "reset": "new readout", "raw": "raw"}
@@ -40,8 +40,7 @@ def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> from ptft.infinite_width.rich_tables import read_table
-    >>> len(loss_curves(read_table(results_file("rich_transfer.parquet"))[0]).axes)
+    >>> len(loss_curves(pd.read_parquet(results_file("rich_transfer.parquet"))).axes)
     4
     """
     fig, axes = figure(len(names), 2, height=2.5, sharex="row", sharey="row")
@@ -62,9 +61,8 @@ def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> from ptft.infinite_width.rich_tables import read_table
     >>> from ptft.infinite_width.rich_transfer import untrained_preactivations
-    >>> table, _ = read_table(results_file("rich_transfer.parquet"))
+    >>> table = pd.read_parquet(results_file("rich_transfer.parquet"))
     >>> fig = images(table, untrained_preactivations(np.ones((1, 4))))
     >>> [ax.get_title() for ax in fig.axes]
     ['after pretraining', 'from scratch', 'preactivations']
@@ -97,8 +95,7 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> from ptft.infinite_width.rich_tables import read_table
-    >>> fig = gains(read_table(results_file("rich_transfer.parquet"))[0])
+    >>> fig = gains(pd.read_parquet(results_file("rich_transfer.parquet")))
     >>> [ax.get_title() for ax in fig.axes]
     ['3a: linear, then square', '3b: degree 5, then degree 2', '4: classes 1/2, then 8/9']
     """
@@ -132,8 +129,7 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> from ptft.infinite_width.rich_tables import read_table
-    >>> fig = sample_sizes(read_table(results_file("rich_transfer.parquet"))[0])
+    >>> fig = sample_sizes(pd.read_parquet(results_file("rich_transfer.parquet")))
     >>> [ax.get_ylabel() for ax in fig.axes]
     ['last target test loss', 'target loss, over scratch']
     """
@@ -179,8 +175,7 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> from ptft.infinite_width.rich_tables import read_table
-    >>> fig = forgetting(read_table(results_file("rich_transfer.parquet"))[0], {"3a": 100})
+    >>> fig = forgetting(pd.read_parquet(results_file("rich_transfer.parquet")), {"3a": 100})
     >>> fig.axes[0].get_title()
     'Figure 3a'
     """

@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ptft.figures.style import COLORS, beside, figure, ordered_colors
-from ptft.vision.sweep import SAMPLE_SIZES, UNTRAINED
+from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
+from ptft.vision.protocol import SAMPLE_SIZES, UNTRAINED
 from ptft.vision.trends import (
     PUBLISHED_SCALING,
     PUBLISHED_UNTRAINED,
@@ -67,15 +67,14 @@ def accuracy_curves(table: pd.DataFrame, knobs: Sequence[str], column: str = "ac
 
     Parameters
     ----------
-    table : DataFrame, as `ptft.vision.read_table` returns it
+    table : DataFrame, as `ptft.sweeps.vision` stores it
     knobs : those to show, of which the table may lack some
     column : "accuracy" or "accuracy_recalibrated"
 
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> from ptft.vision import read_table
-    >>> table, _ = read_table(results_file("vision.parquet"))
+    >>> table = pd.read_parquet(results_file("vision.parquet"))
     >>> len(accuracy_curves(table, ("kappa", "c")).axes)
     2
     """
@@ -96,8 +95,7 @@ def beside_published(table: pd.DataFrame) -> Figure:
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> from ptft.vision import read_table
-    >>> fig = beside_published(read_table(results_file("vision.parquet"))[0])
+    >>> fig = beside_published(pd.read_parquet(results_file("vision.parquet")))
     >>> [ax.get_title() for ax in fig.axes]
     ['here, as trained', 'here, recalibrated', 'CIFAR-100, published']
     """
@@ -125,8 +123,7 @@ def trends(table: pd.DataFrame) -> Figure:
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> from ptft.vision import read_table
-    >>> table, _ = read_table(results_file("vision.parquet"))
+    >>> table = pd.read_parquet(results_file("vision.parquet"))
     >>> len(trends(table).axes) == len(knobs_of(table))
     True
     """
@@ -153,15 +150,14 @@ def dimensions(representations: pd.DataFrame, n: int) -> Figure:
 
     Parameters
     ----------
-    representations : DataFrame, as `ptft.vision.read_table` returns it
+    representations : DataFrame, as `ptft.sweeps.vision` stores it
     n : int
         Number of fine-tuning images.
 
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> from ptft.vision import read_table
-    >>> table, _ = read_table(results_file("representations.parquet"))
+    >>> table = pd.read_parquet(results_file("representations.parquet"))
     >>> len(dimensions(table, n=100).axes) == 3 * len(knobs_of(table))
     True
     """
@@ -199,8 +195,8 @@ def signature_curves(runs: pd.DataFrame) -> Figure:
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> from ptft.vision import read_table, signature
-    >>> runs = signature(read_table(results_file("representations.parquet"))[0])
+    >>> from ptft.vision import signature
+    >>> runs = signature(pd.read_parquet(results_file("representations.parquet")))
     >>> len(signature_curves(runs).axes) == 2 * len(knobs_of(runs))
     True
     """

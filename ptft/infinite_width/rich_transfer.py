@@ -1,8 +1,8 @@
 """Two tasks in a row with all weights trained: what Figures 3 to 5 of arXiv:2507.04448 measure.
 
-A `Setting` holds the numbers of one figure. One draw of its data gives a source and a target task; both are trained by
-particles of the mean-field theory and by a finite network, each with random neurons of its own. Time is that of the
-flow on half the mean squared error, see `ptft.infinite_width.train`.
+A `TransferSetting` holds the numbers of one figure. One draw of its data gives a source and a target task; both are
+trained by particles of the mean-field theory and by a finite network, each with random neurons of its own. Time is that
+of the flow on half the mean squared error, see `ptft.infinite_width.train`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RECORDS = 40  # recorded times
 
 
 @dataclass(frozen=True)
-class Setting:
+class TransferSetting:
     """The numbers of one figure."""
 
     figure: str
@@ -55,20 +55,24 @@ class Setting:
 _FOUR = (0.1, 0.5, 1.0, 2.0)
 _PLAIN = ("scratch", "centred")
 GAUSSIAN = {
-    "3a": Setting("3a", "gaussian", 1000, (100,), _FOUR, STARTS, None, 2000, 2000.0),
-    "3b": Setting("3b", "gaussian", 1000, (600,), (0.1, 1.0, 3.0), STARTS[:3], None, 2000, 2000.0),
+    "3a": TransferSetting("3a", "gaussian", 1000, (100,), _FOUR, STARTS, None, 2000, 2000.0),
+    "3b": TransferSetting("3b", "gaussian", 1000, (600,), (0.1, 1.0, 3.0), STARTS[:3], None, 2000, 2000.0),
 }
 DIGITS = {
-    "4": Setting("4", "digits", 200, (100,), _FOUR, _PLAIN, ((1, 2), (8, 9)), 100, 1000.0, exponential=True),
-    "5": Setting("5", "digits", 100, (8, 16, 32, 64), _FOUR, _PLAIN, ((3, 9), (3, 8)), 100, 1000.0, exponential=True),
+    "4": TransferSetting("4", "digits", 200, (100,), _FOUR, _PLAIN, ((1, 2), (8, 9)), 100, 1000.0, exponential=True),
+    "5": TransferSetting(
+        "5", "digits", 100, (8, 16, 32, 64), _FOUR, _PLAIN, ((3, 9), (3, 8)), 100, 1000.0, exponential=True
+    ),
 }
 PHOTOGRAPHS = {
-    "4": Setting("4", "cifar-10", 10_000, (200,), _FOUR, _PLAIN, ((1, 2), (8, 9)), 1000, 1000.0),
-    "5": Setting("5", "cifar-10", 1000, (10, 20, 50, 100, 200, 500), _FOUR, _PLAIN, ((0, 1), (0, 9)), 1000, 1000.0),
+    "4": TransferSetting("4", "cifar-10", 10_000, (200,), _FOUR, _PLAIN, ((1, 2), (8, 9)), 1000, 1000.0),
+    "5": TransferSetting(
+        "5", "cifar-10", 1000, (10, 20, 50, 100, 200, 500), _FOUR, _PLAIN, ((0, 1), (0, 9)), 1000, 1000.0
+    ),
 }
 
 
-def setting(figure: str, dataset: str = "digits", P1: int | None = None) -> Setting:
+def setting(figure: str, dataset: str = "digits", P1: int | None = None) -> TransferSetting:
     """The setting of a figure: its published numbers, and where none is published, or for the digits, our choice.
 
     Parameters
@@ -100,7 +104,7 @@ def setting(figure: str, dataset: str = "digits", P1: int | None = None) -> Sett
 # --- tasks ----------------------------------------------------------------------------------------------------------
 
 
-def tasks(setting: Setting, draw: int = 0, root: str | Path | None = None) -> tuple[Task, Task]:
+def tasks(setting: TransferSetting, draw: int = 0, root: str | Path | None = None) -> tuple[Task, Task]:
     """Source and target task of one draw; the target has the largest P2 of the setting, see `first_examples`.
 
     Raises
@@ -180,7 +184,7 @@ def hermite(degree: int, u: np.ndarray) -> np.ndarray:
     >>> hermite(2, np.array([0.0, 1.0, 3.0])) * np.sqrt(2)
     array([-1.,  0.,  8.])
     """
-    return hermeval(u, np.eye(degree + 1)[degree]) / math.sqrt(math.factorial(degree))
+    return np.asarray(hermeval(u, np.eye(degree + 1)[degree])) / math.sqrt(math.factorial(degree))
 
 
 # --- training -------------------------------------------------------------------------------------------------------
@@ -204,7 +208,7 @@ def neurons(D: int, width: int, kind: str, draw: int) -> Particles:
     return weight_particles(D, width, rng) if kind == "theory" else finite_network(D, width, rng)
 
 
-def source_run(setting: Setting, task: Task, start: Particles, device: str | None = None) -> Run:
+def source_run(setting: TransferSetting, task: Task, start: Particles, device: str | None = None) -> Run:
     """Train on the source task.
 
     Examples
@@ -218,7 +222,7 @@ def source_run(setting: Setting, task: Task, start: Particles, device: str | Non
 
 
 def target_run(
-    setting: Setting,
+    setting: TransferSetting,
     task: Task,
     gamma_2: float,
     start: Particles | Run,
@@ -243,7 +247,7 @@ def target_run(
     return transfer(start, task, gamma_2, setting.times, carry, seed=seed, **_options(setting, device))
 
 
-def _options(setting: Setting, device: str | None) -> dict[str, Any]:
+def _options(setting: TransferSetting, device: str | None) -> dict[str, Any]:
     exponential = setting.exponential and device is None  # PyTorch takes the steps of Euler
     return {"tolerance": setting.tolerance, "exponential": exponential, "device": device}
 
@@ -264,7 +268,7 @@ def balance_drift(start: Particles, run: Run) -> float:
 
 
 def compare(
-    setting: Setting, gamma_2: Sequence[float], width: int, draw: int = 0
+    setting: TransferSetting, gamma_2: Sequence[float], width: int, draw: int = 0
 ) -> tuple[dict[float, tuple[Run, Run]], tuple[Run, Run]]:
     """Theory, with particles that hold h at every input as Result 1 states it, beside a finite network.
 

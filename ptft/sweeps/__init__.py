@@ -1,1 +1,7 @@
-"""Sweeps over many points, in parallel and resumable, and the tables that store their results."""
+"""Sweeps over many points, in parallel and resumable, and the tables that store their results.
+
+``python -m ptft.sweeps NAME`` runs one of `NAMES`, each a module of this package that holds its `Sweep`. These modules
+need the extra ``ptft[sweep]``, those on images ``ptft[vision]``, and a scheduler ``ptft[cluster]``.
+"""
+
+NAMES = ("diagonal", "vision", "rich-transfer", "adapted-kernels")

@@ -67,8 +67,8 @@ def read_table(
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> table, made = read_table(results_file("simulations.parquet"), "python -m ptft.sweep", 1)
-    >>> "mse" in table, sorted(made)[:3]
+    >>> table, made = read_table(results_file("explorer.parquet"), "python -m ptft.explorer", 1)
+    >>> "log10_alpha" in table, sorted(made)[:3]
     (True, ['date', 'format', 'key'])
     """
     try:
@@ -84,17 +84,18 @@ def read_table(
     return stored.to_pandas(), provenance
 
 
-def check_out(path: Path, identity: pd.DataFrame, provenance: dict[str, Any], option: str = "--out") -> None:
+def check_out(path: Path, identity: pd.DataFrame, provenance: dict[str, Any], formerly: tuple[str, ...] = ()) -> None:
     """Raise unless a table may be written to `path`: nothing is there, or this key's table of some of its rows.
 
     Parameters
     ----------
     path : Path
+        What the messages call --out.
     identity : DataFrame
-        The columns of the table that tell its rows apart.
+        The columns of the table that tell its rows apart; rows that are there twice count once.
     provenance : dict
-    option : str
-        What the messages call the path's parameter.
+    formerly : tuple of str
+        Other commands that made such tables, as of `read_table`.
 
     Raises
     ------
@@ -112,26 +113,33 @@ def check_out(path: Path, identity: pd.DataFrame, provenance: dict[str, Any], op
     ValueError: --out = 'table.csv' is not allowed: its name must end in .parquet
     """
     if path.suffix != ".parquet":
-        raise ValueError(f"{option} = {str(path)!r} is not allowed: its name must end in .parquet")
-    require_writable(path.parent, f"the folder of {option},")
+        raise ValueError(f"--out = {str(path)!r} is not allowed: its name must end in .parquet")
+    require_writable(path.parent, "the folder of --out,")
     if not path.exists():
         return
     if not path.is_file():
         raise FileExistsError(f"{path} is not a file")
     try:
-        old, made = read_table(path, provenance["made by"], provenance["format"])
+        old, made = read_table(path, provenance["made by"], provenance["format"], formerly)
     except ValueError as error:
         raise FileExistsError(f"{error}: move it away") from error
     if made["key"] != provenance["key"]:
         this = f"this is {provenance['ptft']} (key {provenance['key']})"
         raise FileExistsError(f"{path} was made by ptft {made['ptft']} (key {made['key']}), {this}: move it away")
-    common = old[list(identity)].merge(identity, on=list(identity))  # missing values match each other
+    columns = list(identity)
+    if not set(columns) <= set(old):
+        raise FileExistsError(f"{path} lacks the columns {', '.join(sorted(set(columns) - set(old)))}: move it away")
+    common = old[columns].merge(identity.drop_duplicates(), on=columns)  # missing values match each other
     if len(common) < len(old):
         raise FileExistsError(f"{path} has {len(old) - len(common)} rows that this sweep lacks: move it away")
 
 
 def write_table(
-    path: Path, frame: pd.DataFrame, identity: pd.DataFrame, provenance: dict[str, Any], option: str = "--out"
+    path: Path,
+    frame: pd.DataFrame,
+    identity: pd.DataFrame,
+    provenance: dict[str, Any],
+    formerly: tuple[str, ...] = (),
 ) -> None:
     """Write a table whole, with its provenance as JSON in the schema's metadata, where `check_out` allows.
 
@@ -152,7 +160,7 @@ def write_table(
     0     0  0.1
     1     1  0.2
     """
-    check_out(path, identity, provenance, option)
+    check_out(path, identity, provenance, formerly)
     stored = pa.Table.from_pandas(frame, preserve_index=False)
     stored = stored.replace_schema_metadata({**(stored.schema.metadata or {}), b"ptft": json.dumps(provenance)})
     buffer = pa.BufferOutputStream()

@@ -16,8 +16,7 @@ except ImportError as error:
 
 from ptft.vision.compaction import compact, has_bf16, restore
 from ptft.vision.data import DATASETS, Dataset, Split, load, normalize, split_classes, split_dataset
-from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
-from ptft.vision.sweep import (
+from ptft.vision.protocol import (
     BASELINE,
     CONTROLS,
     DIGITS,
@@ -30,19 +29,20 @@ from ptft.vision.sweep import (
     grid,
     part,
     pretrain_point,
-    run,
 )
-from ptft.vision.tables import read_table
+from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
 from ptft.vision.training import (
+    FINE_TUNING,
+    PRETRAINING,
+    Stage,
     Training,
     accuracy,
-    fine_tune,
     new_model,
-    pretrain,
     recalibrate,
     scale_early_layers,
     scale_parameters,
     scale_readout,
+    train,
 )
 from ptft.vision.trends import (
     Effect,
@@ -65,7 +65,9 @@ __all__ = [
     "CONTROLS",
     "DATASETS",
     "DIGITS",
+    "FINE_TUNING",
     "KNOBS",
+    "PRETRAINING",
     "SAMPLE_SIZES",
     "STAGES",
     "UNTRAINED",
@@ -74,6 +76,7 @@ __all__ = [
     "Point",
     "Protocol",
     "Split",
+    "Stage",
     "Training",
     "accuracy",
     "activations",
@@ -82,7 +85,6 @@ __all__ = [
     "curve",
     "differences",
     "ensd",
-    "fine_tune",
     "fine_tune_point",
     "gains",
     "grid",
@@ -94,12 +96,9 @@ __all__ = [
     "paired_effect",
     "part",
     "participation_ratio",
-    "pretrain",
     "pretrain_point",
-    "read_table",
     "recalibrate",
     "restore",
-    "run",
     "scale_early_layers",
     "scale_parameters",
     "scale_readout",
@@ -109,6 +108,7 @@ __all__ = [
     "split_classes",
     "split_dataset",
     "tally",
+    "train",
     "trend",
     "values_of",
 ]

@@ -10,23 +10,21 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torchvision.models import ResNet
 
-from ptft.files import write_whole
 
-
-def save_checkpoint(path: Path, model: ResNet, record: dict[str, Any]) -> None:
-    """Write parameters, buffers and the record (JSON types) to one file, whole or not at all.
+def checkpoint_bytes(model: ResNet, record: dict[str, Any]) -> bytes:
+    """The content of a file with parameters, buffers and the record (JSON types).
 
     Examples
     --------
     >>> import tempfile
     >>> from ptft.vision import new_model
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_checkpoint(Path(folder, "net.safetensors"), new_model(2, seed=0), {"seed": 0})
+    ...     _ = Path(folder, "net.safetensors").write_bytes(checkpoint_bytes(new_model(2, seed=0), {"seed": 0}))
     ...     print(read_record(Path(folder, "net.safetensors")))
     {'seed': 0}
     """
     tensors = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-    write_whole(path, safetensors.torch.save(tensors, {"ptft": json.dumps(record)}))
+    return safetensors.torch.save(tensors, {"ptft": json.dumps(record)})
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -44,15 +42,16 @@ def read_record(path: Path) -> dict[str, Any]:
     >>> import tempfile
     >>> from ptft.vision import new_model
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_checkpoint(Path(folder, "net.safetensors"), new_model(2, seed=0), {"epochs": 12})
+    ...     _ = Path(folder, "net.safetensors").write_bytes(checkpoint_bytes(new_model(2, seed=0), {"epochs": 12}))
     ...     print(read_record(Path(folder, "net.safetensors"))["epochs"])
     12
     """
     try:
         with safe_open(path, framework="pt") as file:
-            return json.loads(file.metadata()["ptft"])
+            record: dict[str, Any] = json.loads(file.metadata()["ptft"])
     except (SafetensorError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is not a checkpoint of python -m ptft.vision ({error})") from None
+        raise ValueError(f"{path} is not a checkpoint of ptft.vision ({error})") from None
+    return record
 
 
 def load_checkpoint(path: Path, model: ResNet) -> dict[str, Any]:
@@ -69,7 +68,7 @@ def load_checkpoint(path: Path, model: ResNet) -> dict[str, Any]:
     >>> from ptft.vision import new_model
     >>> saved, other = new_model(2, seed=0), new_model(2, seed=1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_checkpoint(Path(folder, "net.safetensors"), saved, {"seed": 0})
+    ...     _ = Path(folder, "net.safetensors").write_bytes(checkpoint_bytes(saved, {"seed": 0}))
     ...     record = load_checkpoint(Path(folder, "net.safetensors"), other)
     >>> record, bool((saved.fc.weight == other.fc.weight).all())
     ({'seed': 0}, True)

@@ -15,7 +15,7 @@ import copy
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,6 +25,52 @@ from torchvision.models import ResNet, resnet18
 
 from ptft.validation import positive_array, require, whole_number
 from ptft.vision.compaction import compact, restore
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How a network is trained in one of the two stages, pretraining and fine-tuning.
+
+    Parameters
+    ----------
+    lr, momentum, batch
+        Stochastic gradient descent without weight decay; `batch` images a step, at least 2.
+    loss_below, max_epochs
+        Training stops after the first epoch whose mean loss is below the one, or after the other.
+    bf16 : bool, default False
+        Multiply in 16-bit floats (autocast to bfloat16); parameters, sums and losses keep 32 bits. It pays where
+        `has_bf16` finds the hardware.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> Stage(lr=0.1, momentum=0.9, batch=1, loss_below=0.01, max_epochs=10)
+    Traceback (most recent call last):
+        ...
+    ValueError: batch = 1 is not allowed: it must be at least 2
+    """
+
+    lr: float
+    momentum: float
+    batch: int
+    loss_below: float
+    max_epochs: int
+    bf16: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "momentum", "loss_below"):
+            positive_array(getattr(self, name), name, ndim=0)
+        whole_number(self.batch, "batch", 2)
+        whole_number(self.max_epochs, "max_epochs")
+
+
+# the published ones, but for the caps: the paper states none
+PRETRAINING = Stage(lr=1e-3, momentum=0.9, batch=128, loss_below=1e-2, max_epochs=200)
+FINE_TUNING = replace(PRETRAINING, loss_below=1e-4, max_epochs=2000)
 
 
 @dataclass(frozen=True)
@@ -110,21 +156,8 @@ def scale_readout(model: ResNet, gamma: float) -> ResNet:
     return _scaled(model, ("fc.",), gamma, "gamma")
 
 
-def pretrain(
-    model: ResNet,
-    images: Tensor,
-    labels: Tensor,
-    classes: ArrayLike,
-    seed: int,
-    *,
-    lr: float = 1e-3,
-    momentum: float = 0.9,
-    batch: int = 128,
-    loss_below: float = 1e-2,
-    max_epochs: int = 200,
-    bf16: bool = False,
-) -> Training:
-    """Train a copy of `model` on the pretraining classes until the epoch's mean loss is below `loss_below`.
+def train(model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, seed: int, stage: Stage) -> Training:
+    """Train a copy of `model` on some classes until the epoch's mean loss is small enough.
 
     Parameters
     ----------
@@ -135,61 +168,50 @@ def pretrain(
         The outputs that the cross-entropy sees.
     seed : int
         Fixes the order of the images in each epoch.
-    lr, momentum, batch
-        Stochastic gradient descent without weight decay; the defaults are the published ones.
-    loss_below, max_epochs
-        Training stops after the first epoch whose mean loss is below the one, or after the other.
-    bf16 : bool
-        Multiply in 16-bit floats (autocast to bfloat16); parameters, sums and losses keep 32 bits. It pays where
-        `has_bf16` finds the hardware.
+    stage : Stage
+        How, such as `PRETRAINING` or `FINE_TUNING`; a step takes min(N, batch) images.
 
     Raises
     ------
     ValueError
-        If the images are fewer than two, a label is not in `classes`, or a number is out of range.
-
-    Examples
-    --------
-    >>> generator = torch.Generator().manual_seed(0)
-    >>> images, labels = torch.rand(8, 3, 8, 8, generator=generator), torch.tensor([0, 1] * 4)
-    >>> done = pretrain(new_model(3, seed=0), images, labels, [0, 1], seed=0, max_epochs=2)
-    >>> done.losses.shape, done.stopped_by
-    ((2,), 'cap')
-    """
-    return _train(model, images, labels, classes, seed, lr, momentum, batch, loss_below, max_epochs, bf16)
-
-
-def fine_tune(
-    model: ResNet,
-    images: Tensor,
-    labels: Tensor,
-    classes: ArrayLike,
-    seed: int,
-    *,
-    lr: float = 1e-3,
-    momentum: float = 0.9,
-    batch: int = 128,
-    loss_below: float = 1e-4,
-    max_epochs: int = 2000,
-    bf16: bool = False,
-) -> Training:
-    """Train a copy of `model` on the fine-tuning classes: `pretrain` with min(N, `batch`) images a step, loss 1e-4.
-
-    Raises
-    ------
-    ValueError
-        As `pretrain`.
+        If the images are fewer than two, or a label is not in `classes`.
 
     Examples
     --------
     >>> generator = torch.Generator().manual_seed(0)
     >>> images, labels = torch.rand(8, 3, 8, 8, generator=generator), torch.tensor([0, 2] * 4)
     >>> model = new_model(3, seed=0)
-    >>> done = fine_tune(model, images, labels, [0, 2], seed=0, max_epochs=2)
-    >>> done.epochs, done.model is model  # a copy is trained
-    (2, False)
+    >>> done = train(model, images, labels, [0, 2], seed=0, stage=replace(FINE_TUNING, max_epochs=2))
+    >>> done.losses.shape, done.stopped_by, done.model is model  # a copy is trained
+    ((2,), 'cap', False)
     """
-    return _train(model, images, labels, classes, seed, lr, momentum, batch, loss_below, max_epochs, bf16)
+    whole_number(len(images), "number of images", 2)
+    outputs, targets = _targets(labels, classes)
+    device = images.device
+    start = time.perf_counter()
+    model = copy.deepcopy(model).to(device)
+    small, windows = compact(model.train(), _size(images))
+    optimizer = torch.optim.SGD(small.parameters(), lr=stage.lr, momentum=stage.momentum, fused=True)
+    order = torch.Generator().manual_seed(seed)
+    losses: list[float] = []
+    stopped_by = "cap"
+    while len(losses) < stage.max_epochs and stopped_by == "cap":
+        total = torch.zeros((), dtype=torch.float64, device=device)
+        for part in _batches(torch.randperm(len(images), generator=order).to(device), stage.batch):
+            optimizer.zero_grad()
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=stage.bf16):
+                logits = small(images[part])[:, outputs]
+            loss = nn.functional.cross_entropy(logits.float() if stage.bf16 else logits, targets[part])
+            torch.autograd.backward(loss)
+            optimizer.step()
+            total += loss.detach() * len(part)
+        losses.append(total.item() / len(images))
+        if not math.isfinite(losses[-1]):
+            stopped_by = "divergence"
+        elif losses[-1] < stage.loss_below:
+            stopped_by = "loss"
+    model = restore(small, windows, model).eval()
+    return Training(model, np.array(losses), stopped_by, time.perf_counter() - start)
 
 
 def accuracy(
@@ -199,10 +221,12 @@ def accuracy(
 
     Parameters
     ----------
-    model, images, labels, classes, bf16
-        As in `pretrain`.
+    model, images, labels, classes
+        As in `train`.
     batch : int, default 500
         Images in one forward pass; it does not change the result.
+    bf16 : bool, default False
+        As in `Stage`.
 
     Raises
     ------
@@ -218,7 +242,7 @@ def accuracy(
     outputs, targets = _targets(labels, classes)
     small = compact(model, _size(images))[0].to(images.device).eval()
     with torch.no_grad(), torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
-        guesses = torch.cat([small(x)[:, outputs].argmax(1) for x in images.split(batch)])
+        guesses = torch.cat([small(x)[:, outputs].argmax(1) for x in torch.split(images, batch)])
     return float((guesses == targets).double().mean())
 
 
@@ -262,51 +286,6 @@ def _scaled(model: ResNet, prefixes: tuple[str, ...], factor: float, name: str) 
     return model
 
 
-def _train(
-    model: ResNet,
-    images: Tensor,
-    labels: Tensor,
-    classes: ArrayLike,
-    seed: int,
-    lr: float,
-    momentum: float,
-    batch: int,
-    loss_below: float,
-    max_epochs: int,
-    bf16: bool,
-) -> Training:
-    whole_number(len(images), "number of images", 2)
-    whole_number(batch, "batch", 2)
-    whole_number(max_epochs, "max_epochs")
-    positive_array([lr, loss_below], "lr, loss_below")
-    outputs, targets = _targets(labels, classes)
-    device = images.device
-    start = time.perf_counter()
-    model = copy.deepcopy(model).to(device)
-    small, windows = compact(model.train(), _size(images))
-    optimizer = torch.optim.SGD(small.parameters(), lr=lr, momentum=momentum, fused=True)
-    order = torch.Generator().manual_seed(seed)
-    losses: list[float] = []
-    stopped_by = "cap"
-    while len(losses) < max_epochs and stopped_by == "cap":
-        total = torch.zeros((), dtype=torch.float64, device=device)
-        for part in _batches(torch.randperm(len(images), generator=order).to(device), batch):
-            optimizer.zero_grad()
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-                logits = small(images[part])[:, outputs]
-            loss = nn.functional.cross_entropy(logits.float() if bf16 else logits, targets[part])
-            loss.backward()
-            optimizer.step()
-            total += loss.detach() * len(part)
-        losses.append(total.item() / len(images))
-        if not math.isfinite(losses[-1]):
-            stopped_by = "divergence"
-        elif losses[-1] < loss_below:
-            stopped_by = "loss"
-    model = restore(small, windows, model).eval()
-    return Training(model, np.array(losses), stopped_by, time.perf_counter() - start)
-
-
 def _size(images: Tensor) -> tuple[int, int]:
     """Height and width."""
     return images.shape[2], images.shape[3]
@@ -322,7 +301,7 @@ def _targets(labels: Tensor, classes: ArrayLike) -> tuple[Tensor, Tensor]:
 
 def _batches(order: Tensor, batch: int) -> Iterable[Tensor]:
     """Consecutive parts of at most `batch` indices; a last one alone joins the part before (batch norm needs two)."""
-    parts = list(order.split(batch))
+    parts = list(torch.split(order, batch))
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
     return parts

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from ptft.validation import one_of, real_array, require
+from ptft.vision.protocol import BASELINE, KNOBS
 from ptft.vision.representation import STAGES
-from ptft.vision.sweep import BASELINE, KNOBS
 
 # Mean accuracies on CIFAR-100, 98 + 2 classes, 50 class splits, by the factor of all parameters after pretraining, at
 # the `SAMPLE_SIZES`: Lippl and Lindsey (2024). Their standard errors are 0.006 to 0.021.
@@ -150,7 +150,7 @@ def slopes(table: pd.DataFrame, knob: str, n: int, column: str = "accuracy") -> 
     seeds = sorted(set.intersection(*(set(row) for row in rows)))
     x = np.log2(values) - np.mean(np.log2(values))
     y = np.array([[row[s] for row in rows] for s in seeds])
-    return y @ x / (x @ x)
+    return np.asarray(y @ x / (x @ x))
 
 
 def paired_effect(samples: ArrayLike, expected_sign: int) -> Effect:

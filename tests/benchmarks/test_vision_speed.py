@@ -1,6 +1,7 @@
 """Pretraining on two processor cores beside a plain PyTorch loop over the same images (`make bench` prints both)."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,8 +60,8 @@ def plain(model, images, labels, seed, epochs):
 
 
 def ours(model, images, labels, seed, epochs):
-    bf16 = vision.has_bf16()
-    return vision.pretrain(model, images, labels, CLASSES, seed, loss_below=1e-9, max_epochs=epochs, bf16=bf16).model
+    stage = replace(vision.PRETRAINING, loss_below=1e-9, max_epochs=epochs, bf16=vision.has_bf16())
+    return vision.train(model, images, labels, CLASSES, seed, stage).model
 
 
 def operations(model):

@@ -13,7 +13,7 @@ from matplotlib.collections import QuadMesh
 
 import ptft
 from ptft import Initialization, figures
-from ptft.figures import curves
+from ptft.figures import curves, tour
 from ptft.regimes import measures, phase_portrait
 from ptft.stopping_rule import StoppedPoint
 
@@ -130,6 +130,14 @@ def test_each_family_of_scales_has_its_panel_and_each_curve_its_name():
     fig = draw_scales()
     assert [ax.get_title() for ax in fig.axes] == ["one", "two"]
     assert all(len(ax.lines) == 3 == len(ax.get_legend().get_texts()) for ax in fig.axes)
+
+
+def test_titles_of_many_initializations_are_broken_to_fit_their_panels():
+    names = [f"number {i}, which has a long name" for i in range(5)]
+    fig = tour.penalties({name: Initialization(1.0) for name in names}, 1.0, 2.0)
+    titles = [ax.get_title() for ax in fig.axes]
+    assert [" ".join(title.split("\n")) for title in titles] == names
+    assert max(len(line) for title in titles for line in title.split("\n")) <= 16
 
 
 def test_triangle_shows_its_corners_and_the_ends_of_every_path():

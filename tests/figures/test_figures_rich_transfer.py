@@ -10,20 +10,27 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from ptft.figures import rich_transfer as figures
-from ptft.infinite_width import rich_transfer, sweep
-from ptft.infinite_width.rich_tables import curves
-from ptft.infinite_width.rich_transfer import FIGURES, KINDS, STARTS
+from ptft.infinite_width import rich_transfer
+from ptft.infinite_width.outcomes import curves
+from ptft.infinite_width.rich_transfer import DIGITS, FIGURES, GAUSSIAN, KINDS, STARTS
+from ptft.sweeps import engine
+from ptft.sweeps import rich_transfer as rich_sweep
 
-TINY = replace(rich_transfer.GAUSSIAN["3a"], D=4, P1=8, P2=(4,), gamma_2=(0.5, 1.0), n_test=6, t_end=1.0)
+TINY = replace(GAUSSIAN["3a"], D=4, P1=8, P2=(4,), gamma_2=(0.5, 1.0), n_test=6, t_end=1.0)
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """Two draws of every figure, on Gaussian inputs, with two sizes of target in Figure 5."""
     plain = replace(TINY, starts=STARTS[:2])
-    settings = [TINY, *(replace(plain, figure=figure) for figure in ("3b", "4")), replace(plain, figure="5", P2=(2, 4))]
-    found, _ = sweep.run(sweep.plan(settings, range(2), 10), tmp_path_factory.mktemp("work"))
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(GAUSSIAN, "3a", TINY)
+        patch.setitem(GAUSSIAN, "3b", replace(plain, figure="3b"))
+        patch.setitem(DIGITS, "4", replace(plain, figure="4", dataset="digits"))
+        patch.setitem(DIGITS, "5", replace(plain, figure="5", dataset="digits", P2=(2, 4)))
+        plan = rich_sweep.plan(FIGURES, range(2), 10)
+        found, _ = engine.run(rich_sweep.SWEEP, plan, tmp_path_factory.mktemp("work"))
+    return found["rich_transfer"]
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 from numpy.polynomial.hermite_e import hermegauss
 
 from ptft.infinite_width import Particles, Task, rich_transfer, train, transfer, weight_particles
-from ptft.infinite_width.rich_transfer import EDGES, GAUSSIAN, KINDS, STARTS, Setting
+from ptft.infinite_width.rich_transfer import EDGES, GAUSSIAN, KINDS, STARTS, TransferSetting
 
 TINY = replace(GAUSSIAN["3a"], D=12, P1=30, P2=(6, 10), n_test=20, t_end=30.0)
 
@@ -168,7 +168,7 @@ def test_untrained_neurons_have_the_law_of_a_gaussian_mixture():
 
 @pytest.mark.slow
 def test_theory_predicts_a_network_of_8000_neurons_in_the_setting_of_figure_3a():
-    setting: Setting = rich_transfer.setting("3a")
+    setting: TransferSetting = rich_transfer.setting("3a")
     source, target = rich_transfer.tasks(setting)
     assert isinstance(source, Task)
     starts = [rich_transfer.neurons(100, 8000, kind, 0) for kind in KINDS]

@@ -18,9 +18,11 @@ from torch.nn.functional import cross_entropy  # noqa: E402
 
 from ptft import vision  # noqa: E402
 from ptft.book.results import results_file  # noqa: E402
+from ptft.sweeps.vision import SWEEP  # noqa: E402
 from ptft.vision import compaction, training, trends  # noqa: E402
 
 torch.set_num_threads(1)
+TWO_EPOCHS = dataclasses.replace(vision.FINE_TUNING, max_epochs=2)  # to a loss that two epochs do not reach
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +120,7 @@ def test_training_with_kappa_is_training_with_the_learning_rate_of_the_early_lay
 ):
     labels = torch.tensor([0, 1, 2, 0, 1, 2])
     scaled = vision.scale_early_layers(sharp_network, kappa)
-    trained = vision.pretrain(scaled, noise, labels, [0, 1, 2], seed=0, lr=1e-3, max_epochs=2).model
+    trained = vision.train(scaled, noise, labels, [0, 1, 2], 0, TWO_EPOCHS).model
     reference = copy.deepcopy(sharp_network).train()
     early = [p for m in EARLY for p in getattr(reference, m).parameters()]
     late = [p for m in ("layer4", "fc") for p in getattr(reference, m).parameters()]
@@ -141,7 +143,7 @@ def test_training_with_scale_c_is_training_with_outputs_times_c_squared_at_the_l
     labels = torch.tensor([0, 1, 2, 0, 1, 2])
     start = copy.deepcopy(sharp_network)
     start.fc.bias.requires_grad_(False)
-    trained = vision.pretrain(vision.scale_parameters(start, c), noise, labels, [0, 1, 2], seed=0, max_epochs=2).model
+    trained = vision.train(vision.scale_parameters(start, c), noise, labels, [0, 1, 2], 0, TWO_EPOCHS).model
     optimizer = torch.optim.SGD([p for p in start.parameters() if p.requires_grad], lr=1e-3 / c**2, momentum=0.9)
     for _ in range(2):
         optimizer.zero_grad()
@@ -247,7 +249,8 @@ def test_initialization_is_fixed_by_its_seed_and_leaves_the_global_generator_alo
 def test_a_step_is_gradient_descent_with_momentum_on_the_cross_entropy_of_the_chosen_outputs(network, split):
     network = copy.deepcopy(network).double()
     images, labels, classes = split.pool_images[:6].double(), split.pool_labels[:6], split.fine_tuning_classes
-    trained = vision.fine_tune(network, images, labels, classes, seed=0, lr=0.01, momentum=0.9, max_epochs=2).model
+    stage = dataclasses.replace(TWO_EPOCHS, lr=0.01, momentum=0.9)
+    trained = vision.train(network, images, labels, classes, 0, stage).model
     reference = copy.deepcopy(network).train()
     velocities = [torch.zeros_like(p) for p in reference.parameters()]
     for _ in range(2):
@@ -268,9 +271,7 @@ def test_a_stage_sees_only_its_own_outputs(network, split):
     with torch.no_grad():
         other.fc.weight[split.pretraining_classes] += 5.0
     runs = [
-        vision.fine_tune(
-            m, split.pool_images[:8], split.pool_labels[:8], split.fine_tuning_classes, seed=0, max_epochs=2
-        )
+        vision.train(m, split.pool_images[:8], split.pool_labels[:8], split.fine_tuning_classes, 0, TWO_EPOCHS)
         for m in (network, other)
     ]
     np.testing.assert_array_equal(runs[0].losses, runs[1].losses)
@@ -284,7 +285,8 @@ def test_a_stage_sees_only_its_own_outputs(network, split):
 def test_training_is_deterministic_by_seed_and_leaves_its_start_untouched(network, split):
     before = parameters(network)
     args = (network, split.pretraining_images[:40], split.pretraining_labels[:40], split.pretraining_classes)
-    first, again, other = (vision.pretrain(*args, seed=s, batch=16, max_epochs=2) for s in (1, 1, 2))
+    stage = dataclasses.replace(TWO_EPOCHS, batch=16)
+    first, again, other = (vision.train(*args, seed, stage) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.losses, again.losses)
     assert torch.equal(first.model.fc.weight, again.model.fc.weight)
     assert not np.array_equal(first.losses, other.losses)
@@ -293,21 +295,21 @@ def test_training_is_deterministic_by_seed_and_leaves_its_start_untouched(networ
 
 def test_bfloat16_training_follows_that_in_float32(network, split):
     images, labels, classes = split.pretraining_images[:256], split.pretraining_labels[:256], split.pretraining_classes
-    low, full = (
-        vision.pretrain(network, images, labels, classes, seed=0, batch=64, max_epochs=4, bf16=bf16)
-        for bf16 in (True, False)
+    stage = dataclasses.replace(vision.PRETRAINING, batch=64, max_epochs=4)
+    low, full, again = (
+        vision.train(network, images, labels, classes, 0, dataclasses.replace(stage, bf16=bf16))
+        for bf16 in (True, False, True)
     )
     np.testing.assert_allclose(low.losses, full.losses, rtol=0.05)
     assert not np.array_equal(low.losses, full.losses) and low.model.fc.weight.dtype == torch.float32
-    again = vision.pretrain(network, images, labels, classes, seed=0, batch=64, max_epochs=4, bf16=True)
     np.testing.assert_array_equal(low.losses, again.losses)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_training_runs_where_the_images_are(network, split):
     images, labels = split.pool_images[:20].cuda(), split.pool_labels[:20].cuda()
-    done = vision.fine_tune(network, images, labels, split.fine_tuning_classes, seed=0, max_epochs=2)
-    alone = vision.fine_tune(network, images.cpu(), labels.cpu(), split.fine_tuning_classes, seed=0, max_epochs=2)
+    done = vision.train(network, images, labels, split.fine_tuning_classes, 0, TWO_EPOCHS)
+    alone = vision.train(network, images.cpu(), labels.cpu(), split.fine_tuning_classes, 0, TWO_EPOCHS)
     np.testing.assert_allclose(done.losses, alone.losses, rtol=1e-3)
     assert vision.accuracy(done.model, images, labels, split.fine_tuning_classes) >= 0.5
     assert vision.activations(vision.recalibrate(done.model, images), images)["stem"].shape == (20, 256)
@@ -323,9 +325,8 @@ def test_training_runs_where_the_images_are(network, split):
     ],
 )
 def test_training_says_what_ended_it(network, split, options, stopped_by, epochs):
-    result = vision.fine_tune(
-        network, split.pool_images[:4], split.pool_labels[:4], split.fine_tuning_classes, seed=0, **options
-    )
+    stage = dataclasses.replace(vision.FINE_TUNING, **options)
+    result = vision.train(network, split.pool_images[:4], split.pool_labels[:4], split.fine_tuning_classes, 0, stage)
     assert result.stopped_by == stopped_by
     assert result.epochs == epochs or (epochs is None and result.epochs < 5)
     assert np.isnan(result.loss) == (stopped_by == "divergence" or epochs == 0)
@@ -338,7 +339,8 @@ def test_two_digits_are_learnt_from_fifty_images(network):
         split.pool_labels[:50],
         split.fine_tuning_classes,
     )
-    result = vision.fine_tune(network, images, labels, classes, seed=0, loss_below=0.05, max_epochs=60)
+    stage = dataclasses.replace(vision.FINE_TUNING, loss_below=0.05, max_epochs=60)
+    result = vision.train(network, images, labels, classes, 0, stage)
     assert result.stopped_by == "loss" and result.loss < 0.05 < result.losses[0]
     fitted = vision.recalibrate(result.model, images)
     assert vision.accuracy(fitted, images, labels, classes) == 1.0
@@ -350,20 +352,30 @@ def test_a_lone_last_image_joins_the_batch_before():
     assert sizes == [[3], [4], [5], [4, 2], [4, 5]]
 
 
+def test_published_thresholds_are_the_defaults():
+    protocol = vision.Protocol("cifar-100")
+    assert (protocol.pretraining, protocol.fine_tuning) == (vision.PRETRAINING, vision.FINE_TUNING)
+    assert (vision.PRETRAINING.loss_below, vision.FINE_TUNING.loss_below) == (1e-2, 1e-4)
+    for stage in (vision.PRETRAINING, vision.FINE_TUNING):
+        assert (stage.lr, stage.momentum, stage.batch, stage.bf16) == (1e-3, 0.9, 128, False)
+    assert protocol.n_measured == 500
+
+
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"batch": 1}, "batch = 1"),
-        ({"max_epochs": -1}, "max_epochs = -1"),
-        ({"lr": 0.0}, "lr"),
-        ({"loss_below": -1.0}, "loss_below"),
-        ({"classes": [0, 1]}, "labels = "),
-    ],
+    ("field", "value"),
+    [("batch", 1), ("batch", 2.5), ("max_epochs", -1), ("lr", 0.0), ("momentum", -0.9), ("loss_below", -1.0)],
 )
-def test_training_refuses_what_it_cannot_do(network, split, options, message):
-    options = {"classes": split.fine_tuning_classes, **options}  # of seed 0, not 0 and 1
-    with pytest.raises(ValueError, match=message):
-        vision.fine_tune(network, split.pool_images[:4], split.pool_labels[:4], seed=0, **options)
+def test_a_stage_refuses_what_it_cannot_do(field, value):
+    with pytest.raises(ValueError, match=f"{field} = {value:g}.* is not allowed"):
+        dataclasses.replace(vision.FINE_TUNING, **{field: value})
+
+
+def test_training_refuses_labels_of_other_classes_and_a_single_image(network, split):
+    images, labels = split.pool_images[:4], split.pool_labels[:4]  # of seed 0, not 0 and 1
+    with pytest.raises(ValueError, match="labels = "):
+        vision.train(network, images, labels, [0, 1], 0, TWO_EPOCHS)
+    with pytest.raises(ValueError, match="number of images = 1"):
+        vision.train(network, images[:1], labels[:1], split.fine_tuning_classes, 0, TWO_EPOCHS)
 
 
 def test_accuracy_counts_the_largest_of_the_chosen_outputs(network, split):
@@ -388,6 +400,29 @@ def test_recalibration_sets_running_statistics_to_those_of_the_images_and_nothin
     assert torch.equal(before, network.bn1.running_mean)
     assert model.bn1.momentum == network.bn1.momentum and model.training == network.training
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), network.parameters(), strict=True))
+
+
+# --------------------------------------------------------------------------------------------------------- protocol
+
+
+@pytest.mark.parametrize("stage", ["pretraining", "fine_tuning"])
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(vision.Stage)])
+def test_a_record_holds_what_the_stages_share_once_and_is_read_again(stage, field):
+    value = {"momentum": 0.5, "bf16": True}.get(field, 7)
+    changed = dataclasses.replace(getattr(vision.DIGITS, stage), **{field: value})
+    protocol = dataclasses.replace(vision.DIGITS, **{stage: changed})
+    assert vision.Protocol.of_record(protocol.record) == protocol != vision.DIGITS
+    added = set() if field in ("loss_below", "max_epochs") else {f"fine_tuning_{field}"}
+    assert protocol.record.keys() - vision.DIGITS.record.keys() == added
+
+
+def test_what_is_no_record_is_refused():
+    record = vision.DIGITS.record
+    with pytest.raises(ValueError, match=r"record = .*'fine_tuning_speed'.* is not allowed"):
+        vision.Protocol.of_record({**record, "fine_tuning_speed": 1.0})
+    for field in record:
+        with pytest.raises(ValueError, match="is not allowed"):
+            vision.Protocol.of_record({name: value for name, value in record.items() if name != field})
 
 
 # --------------------------------------------------------------------------------------------------- representations
@@ -572,14 +607,15 @@ def test_trends_refuse_what_the_table_does_not_hold():
 @pytest.fixture(scope="module")
 def stored():
     names = ("vision.parquet", "representations.parquet")
-    return {name: vision.read_table(results_file(name)) for name in names}
+    return {name: SWEEP.read_table(results_file(name)) for name in names}
 
 
 def test_stored_results_say_how_they_were_made(stored):
     (_, provenance), (_, other) = stored.values()
     assert provenance == other and provenance["made by"] == "python -m ptft.vision" and provenance["date"]
-    protocol = vision.Protocol(**provenance["protocol"])
-    assert (protocol.dataset, protocol.lr, protocol.batch) == ("fashion-mnist", 1e-3, 128)
+    protocol = vision.Protocol.of_record(provenance["protocol"])
+    assert protocol.record == provenance["protocol"] and protocol.dataset == "fashion-mnist"
+    assert (protocol.pretraining.lr, protocol.pretraining.batch) == (1e-3, 128)
     assert all(record["pretraining_stopped_by"] in ("loss", "cap") for record in provenance["pretrainings"])
 
 
@@ -607,7 +643,7 @@ def test_stored_dimensions_obey_their_bounds(stored):
 )
 def test_tables_beside_the_main_one_differ_from_it_in_what_they_are_about(stored, folder, fields):
     main, made = stored["vision.parquet"]
-    beside, other = vision.read_table(results_file(f"{folder}/vision.parquet"))
+    beside, other = SWEEP.read_table(results_file(f"{folder}/vision.parquet"))
     assert {name for name, value in made["protocol"].items() if other["protocol"][name] != value} == fields
     assert set(beside["seed"]) <= set(main["seed"]) and set(beside["n"]) <= set(main["n"])
 

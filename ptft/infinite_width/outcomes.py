@@ -1,57 +1,100 @@
-"""The table of the experiments of Figures 3 to 5: three numbers to a row, and how to read curves and ends from it.
+"""What runs on two tasks in a row come to: three numbers to a row, and how to read curves and ends from its table.
 
-A row holds one number of one training run: the run (`POINT`), the quantity, where it was measured (x) and the value.
+A row holds one number of one training run: the run (`RichTransferPoint`), the quantity, where it was measured (x) and
+the value.
 
 - ``train_loss``, ``test_loss``, ``source_loss``: x is the time; ``source_loss`` after pretraining only.
 - ``density``: x is the middle of a bin of the preactivations; of Figure 4 only.
 - ``mean``, ``deviation``, ``skewness``, ``kurtosis`` of the preactivations; ``steps``, ``seconds``, ``complete`` (1 if
-  training came to its end): no x.
+  training came to its end): x is missing.
 
-The runs on the source task have the start ``source``, with P2 = 0 and gamma_2 = 0. This module needs the extra
-``ptft[sweep]``.
+The runs on the source task have the start ``source``, with P2 = 0 and gamma_2 = 0. This module needs pandas, which the
+extra ``ptft[sweep]`` brings.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
-from ptft.sweeps import table as stored_table
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ptft.infinite_width.dmft import Run
+from ptft.infinite_width.particles import Task
+from ptft.infinite_width.rich_transfer import EDGES, TransferSetting, preactivations
 from ptft.validation import require
 
 try:
     import pandas as pd
 except ImportError as error:
-    raise ImportError(f"ptft.infinite_width.rich_tables needs {error.name}: pip install ptft[sweep]") from error
+    raise ImportError(f"ptft.infinite_width.outcomes needs {error.name}: pip install ptft[sweep]") from error
 
-FORMAT = 1  # of the points and the table, and of the way in which a point is computed: raise it when either changes
-MADE_BY = "python -m ptft.infinite_width"
-POINT = ("figure", "dataset", "P1", "P2", "draw", "kind", "width", "gamma_2", "start")
-COLUMNS = (*POINT, "quantity", "x", "value")
+SOURCE = "source"
 
 
-def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """A stored table and its provenance.
+class RichTransferPoint(NamedTuple):
+    """One training run; P2 = 0, gamma_2 = 0 and start "source" on the source task."""
 
-    Raises
-    ------
-    OSError
-        If there is no such file.
-    ValueError
-        If it is not a table of ``python -m ptft.infinite_width``, or one of another format.
+    figure: str
+    dataset: str
+    P1: int
+    P2: int
+    draw: int
+    kind: str
+    width: int
+    gamma_2: float
+    start: str
+
+
+COLUMNS = (*RichTransferPoint._fields, "quantity", "x", "value")
+
+
+def outcome(setting: TransferSetting, run: Run, target: Task, start: str, seconds: float) -> list[dict[str, Any]]:
+    """What a table holds of a run besides its point: dictionaries of quantity, x (nan where it is missing) and value.
+
+    Parameters
+    ----------
+    setting : TransferSetting
+    run : Run
+    target : Task
+        At whose test inputs preactivations are measured.
+    start : str
+        "source" for a run on the source task, else where the run on the target began.
+    seconds : float
+        That training took.
 
     Examples
     --------
-    >>> from ptft.book.results import results_file
-    >>> table, made = read_table(results_file("rich_transfer.parquet"))
-    >>> list(table) == list(COLUMNS)
-    True
+    >>> import dataclasses
+    >>> from ptft.infinite_width import rich_transfer
+    >>> small = dataclasses.replace(rich_transfer.setting("3a"), D=4, P1=8, P2=(4,), n_test=6, t_end=10.0)
+    >>> source, target = rich_transfer.tasks(small)
+    >>> run = rich_transfer.source_run(small, source, rich_transfer.neurons(4, 100, "theory", draw=0))
+    >>> rows = outcome(small, run, target, "source", seconds=0.1)
+    >>> rows[0]["quantity"], rows[-1]
+    ('train_loss', {'quantity': 'complete', 'x': nan, 'value': 1.0})
     """
-    return stored_table.read_table(path, MADE_BY, FORMAT)
+    losses = ["train_loss", "test_loss"] + ["source_loss"] * (start not in (SOURCE, "scratch"))
+    rows: list[tuple[str, float, float]] = []
+    for name in losses:
+        rows += [(name, x, value) for x, value in zip(run.time.tolist(), map(float, getattr(run, name)), strict=True)]
+    law = preactivations(run.end, target.X_test)
+    if setting.figure == "4":
+        middles = ((EDGES[1:] + EDGES[:-1]) / 2).tolist()
+        rows += [("density", x, float(value)) for x, value in zip(middles, law.density, strict=True)]
+    rows += [(name, math.nan, getattr(law, name)) for name in ("mean", "deviation", "skewness", "kurtosis")]
+    complete = float(run.converged or run.time[-1] == setting.times[-1])
+    rows += [
+        ("steps", math.nan, float(run.steps[-1])),
+        ("seconds", math.nan, seconds),
+        ("complete", math.nan, complete),
+    ]
+    return [{"quantity": name, "x": x, "value": value} for name, x, value in rows]
 
 
 def curves(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd.DataFrame:
-    """One quantity of the runs with the given columns of `POINT`: a row for each x, a column for each draw.
+    """One quantity of the runs with the given columns of `RichTransferPoint`: a row for each x, a column for each draw.
 
     Training that converged ends early; its last value then stands for all later times.
 
@@ -113,7 +156,7 @@ def gammas(table: pd.DataFrame, figure: str) -> list[float]:
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> gammas(read_table(results_file("rich_transfer.parquet"))[0], "3a")
+    >>> gammas(pd.read_parquet(results_file("rich_transfer.parquet")), "3a")
     [0.1, 0.5, 1.0, 2.0]
     """
     values = table.loc[(table["figure"] == figure) & (table["gamma_2"] > 0), "gamma_2"]
@@ -126,7 +169,7 @@ def by_gamma(table: pd.DataFrame, quantity: str = "test_loss", *, figure: str, *
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> table, _ = read_table(results_file("rich_transfer.parquet"))
+    >>> table = pd.read_parquet(results_file("rich_transfer.parquet"))
     >>> last = by_gamma(table, figure="3a", kind="network", start="scratch")
     >>> list(last.index) == gammas(table, "3a"), bool((last > 0).all(axis=None))
     (True, True)
@@ -148,15 +191,33 @@ def ratios(table: pd.DataFrame, *, start: str = "centred", **point: Any) -> pd.D
     return by_gamma(table, start=start, **point) / by_gamma(table, start="scratch", **point)
 
 
-def spread(values: pd.Series, digits: int = 2) -> str:
-    """Mean over draws and their standard deviation, in Markdown.
+def geometric_mean(ratios: ArrayLike, axis: int | None = None) -> np.ndarray:
+    """Of ratios, positive numbers.
+
+    Parameters
+    ----------
+    ratios : array_like, any shape
+    axis : int, optional
+        Over all by default.
 
     Examples
     --------
-    >>> print(spread(pd.Series([1.0, 1.5])))
-    $1.25 \\pm 0.35$
+    >>> geometric_mean([[0.5, 2.0], [1.0, 4.0]], axis=1), geometric_mean([0.25, 1.0]).round(6)
+    (array([1., 2.]), np.float64(0.5))
     """
-    return f"${values.mean():.{digits}f} \\pm {values.std():.{digits}f}$"
+    return np.exp(np.log(np.asarray(ratios, dtype=np.float64)).mean(axis=axis))
+
+
+def spread(values: pd.Series, digits: int = 2) -> str:
+    """Mean over draws and their standard deviation, if there is more than one, in Markdown.
+
+    Examples
+    --------
+    >>> print(spread(pd.Series([1.0, 1.5])), spread(pd.Series([1.0])))
+    $1.25 \\pm 0.35$ $1.00$
+    """
+    error = f" \\pm {values.std():.{digits}f}" if len(values) > 1 else ""
+    return f"${values.mean():.{digits}f}{error}$"
 
 
 def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
@@ -172,11 +233,11 @@ def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> table, _ = read_table(results_file("rich_transfer.parquet"))
+    >>> table = pd.read_parquet(results_file("rich_transfer.parquet"))
     >>> bool(disagreements(table, figure="3a", start="scratch", gamma_2=0.1).max() < 0.5)
     True
     """
-    columns = [*(c for c in POINT if c != "kind"), "x"]
+    columns = [*(c for c in RichTransferPoint._fields if c != "kind"), "x"]
     rows = table[table["quantity"] == "test_loss"]
     for column, value in point.items():
         rows = rows[rows[column] == value]

@@ -1,0 +1,239 @@
+"""Figures 3 to 5 of arXiv:2507.04448: networks trained on two tasks in a row, by theory and with finite width.
+
+A point is a training run of one draw, for one figure, of theory or network. Runs on the source tasks come first: each
+is a preparation that leaves its curves and neurons in a file (8 MB for 20,000 neurons of 100 dimensions). The points
+on the source task measure such a file, and those on the target task begin with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import time
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import ptft
+from ptft.infinite_width import rich_transfer
+from ptft.infinite_width.dmft import Run
+from ptft.infinite_width.outcomes import SOURCE, RichTransferPoint, outcome
+from ptft.infinite_width.particles import Particles, Task
+from ptft.infinite_width.rich_transfer import EDGES, FIGURES, KINDS, RECORDS, TransferSetting
+from ptft.infinite_width.stored_runs import read_arrays, read_run, run_bytes
+from ptft.sweeps.options import add_range, given_range
+from ptft.sweeps.sweep import Preparation, Rows, Sweep, machine
+from ptft.validation import one_of, whole_number
+
+FORMAT = 1
+COLUMNS = {"quantity": str, "x": float, "value": np.float32}
+
+
+def plan(
+    figures: Iterable[str],
+    draws: Iterable[int],
+    width: int,
+    kinds: Sequence[str] = KINDS,
+    dataset: str = "digits",
+    P1: int | None = None,
+) -> list[RichTransferPoint]:
+    """The points of some figures, in the order of figures, draws and kinds: the source first, then the targets.
+
+    Parameters
+    ----------
+    figures : iterable of str
+        Some of `ptft.infinite_width.rich_transfer.FIGURES`.
+    draws : iterable of int
+        Draws of data and neurons.
+    width : int, even
+        Neurons, and particles.
+    kinds : sequence of str, default both
+    dataset, P1
+        Of Figures 4 and 5, as in `ptft.infinite_width.rich_transfer.setting`.
+
+    Raises
+    ------
+    ValueError
+        If there is no draw, or a number or a name is not allowed.
+
+    Examples
+    --------
+    >>> points = plan(["3a"], draws=[0], width=100)
+    >>> len(points), points[0].start  # theory and network, 16 targets each
+    (34, 'source')
+    """
+    draws = [whole_number(draw, "draw") for draw in draws]
+    whole_number(len(draws), "the number of draws", 1)
+    if whole_number(width, "width", 2) % 2:
+        raise ValueError(f"width = {width} is not allowed: it must be even, as particles come in mirrored pairs")
+    settings, kinds = (
+        [rich_transfer.setting(f, dataset, P1) for f in figures],
+        [one_of(k, "kind", KINDS) for k in kinds],
+    )
+    points = []
+    for s, draw, kind in itertools.product(settings, draws, kinds):
+        for P2, gamma_2, start in [(0, 0.0, SOURCE), *itertools.product(s.P2, s.gamma_2, s.starts)]:
+            points.append(RichTransferPoint(s.figure, s.dataset, s.P1, P2, draw, kind, width, gamma_2, start))
+    return points
+
+
+def source_of(point: RichTransferPoint) -> RichTransferPoint | None:
+    """The run on the source task that a point measures or begins with.
+
+    Examples
+    --------
+    >>> points = plan(["3a"], draws=[0], width=100)
+    >>> source_of(points[0]) == points[0], source_of(points[1])  # the second begins with random neurons
+    (True, None)
+    """
+    return None if point.start == "scratch" else point._replace(P2=0, gamma_2=0.0, start=SOURCE)
+
+
+def prepare(point: RichTransferPoint, root: str | Path | None = None, device: str | None = None) -> bytes:
+    """Train on a source task: the content of the file of the run.
+
+    Parameters
+    ----------
+    point : RichTransferPoint
+    root : path, optional
+        Folder of the images, see `ptft.vision.load`.
+    device : str, optional
+        Train by PyTorch there, such as ``"cuda"``; by default numpy.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> point = plan(["4"], [0], 10, ["theory"], P1=20)[0]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "run.npz")
+    ...     _ = file.write_bytes(prepare(point))
+    ...     (rows,) = solve([point], file)
+    >>> rows["rich_transfer"][-1]["quantity"]
+    'complete'
+    """
+    setting, source, _, random = _drawn(point, root)
+    begun = time.perf_counter()
+    run = rich_transfer.source_run(setting, source, random, device)
+    return run_bytes(run, time.perf_counter() - begun)
+
+
+def solve(
+    points: Sequence[RichTransferPoint],
+    prepared: Path | None,
+    root: str | Path | None = None,
+    device: str | None = None,
+) -> list[Rows]:
+    """Solve a point; `prepared` is the file that the run on its source task left, root and device are as in `prepare`.
+
+    Examples
+    --------
+    >>> point = plan(["4"], [0], 10, ["theory"], P1=20)[1]
+    >>> (rows,) = solve([point], None)  # it begins with random neurons
+    >>> rows["rich_transfer"][0]["quantity"]
+    'train_loss'
+    """
+    (point,) = points
+    setting, source, target, random = _drawn(point, root)
+    start = random if prepared is None else read_run(prepared, source, setting.gamma_1)
+    if isinstance(start, Run) and prepared is not None and point.start == SOURCE:
+        return [{"rich_transfer": outcome(setting, start, target, SOURCE, **_record(prepared))}]
+    examples, begun = rich_transfer.first_examples(target, point.P2), time.perf_counter()
+    run = rich_transfer.target_run(setting, examples, point.gamma_2, start, point.start, point.draw, device)
+    return [{"rich_transfer": outcome(setting, run, target, point.start, time.perf_counter() - begun)}]
+
+
+def _drawn(point: RichTransferPoint, root: str | Path | None) -> tuple[TransferSetting, Task, Task, Particles]:
+    """Setting, source and target task, and neurons before training."""
+    setting = rich_transfer.setting(point.figure, point.dataset, point.P1)
+    source, target = rich_transfer.tasks(setting, point.draw, root)
+    return setting, source, target, rich_transfer.neurons(source.X.shape[1], point.width, point.kind, point.draw)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    return {"seconds": float(read_arrays(path)["seconds"])}
+
+
+def _machine(device: str | None) -> str:
+    return machine() + ("" if device is None else f", torch on {device}")
+
+
+def depends_on() -> list[Any]:
+    """What a result depends on besides its point: the numbers of all figures among it.
+
+    Examples
+    --------
+    >>> depends_on()[-1] == ptft.__version__
+    True
+    """
+    figures = [rich_transfer.GAUSSIAN, rich_transfer.DIGITS, rich_transfer.PHOTOGRAPHS]
+    numbers = [dataclasses.asdict(setting) for group in figures for setting in group.values()]
+    return [numbers, RECORDS, EDGES.tolist(), FORMAT, ptft.__version__]
+
+
+def _summary(table: pd.DataFrame) -> str:
+    return f"not to the end: {(table.loc[table['quantity'] == 'complete', 'value'] == 0).sum()}"
+
+
+def sweep(root: str | Path | None = None, device: str | None = None) -> Sweep:
+    """The sweep on images in a folder (see `ptft.vision.load`), by PyTorch on a device such as "cuda", or by numpy.
+
+    Examples
+    --------
+    >>> sweep(device="cuda").machine().endswith("torch on cuda")
+    True
+    """
+    where: dict[str, Any] = {"root": root, "device": device}
+    return Sweep(
+        name="rich-transfer",
+        format=FORMAT,
+        depends_on=depends_on,
+        point=RichTransferPoint,
+        solve=partial(solve, **where),
+        tables={"rich_transfer": COLUMNS},
+        preparation=Preparation("source", source_of, partial(prepare, **where), _record, ".npz", depends_on),
+        formerly=("python -m ptft.infinite_width",),
+        machine=partial(_machine, device),
+        summary=_summary,
+    )
+
+
+SWEEP = sweep()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command besides those of every sweep.
+
+    Examples
+    --------
+    >>> add_arguments(parser := argparse.ArgumentParser())
+    >>> parser.parse_args(["3a", "3b"]).width
+    20000
+    """
+    parser.add_argument("figures", nargs="+", metavar="FIGURE", help=f"some of {', '.join(FIGURES)}")
+    add_range(parser, "draw", number=5)
+    parser.add_argument("--width", type=int, default=20_000, help="neurons, and particles (default 20000, published)")
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), help=f"some of {', '.join(KINDS)} (default both)")
+    parser.add_argument("--dataset", default="digits", help="images of Figures 4 and 5 (default digits)")
+    parser.add_argument("--source-examples", type=int, help="P1 of Figures 4 and 5 (default: that of the data set)")
+    parser.add_argument("--root", help="folder of the images (default: PTFT_DATA, else the user's cache)")
+    parser.add_argument("--device", help="train by PyTorch there, such as cuda (default: by numpy)")
+
+
+def planned(args: argparse.Namespace) -> tuple[Sweep, list[RichTransferPoint]]:
+    """The sweep and the plan that the options ask for; errors are those of `plan`, and those of too few images.
+
+    Examples
+    --------
+    >>> add_arguments(parser := argparse.ArgumentParser())
+    >>> len(planned(parser.parse_args(["3a", "--draws", "1"]))[1])
+    34
+    """
+    points = plan(args.figures, given_range(args, "draw"), args.width, args.kinds, args.dataset, args.source_examples)
+    for figure, dataset, P1 in dict.fromkeys((point.figure, point.dataset, point.P1) for point in points):
+        rich_transfer.tasks(rich_transfer.setting(figure, dataset, P1), 0, args.root)  # are there enough images?
+    return sweep(args.root, args.device), points

@@ -1,0 +1,113 @@
+"""What a sweep is: its points, how they are solved, what a result depends on besides its point, and its tables."""
+
+from __future__ import annotations
+
+import os
+import platform
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy
+
+from ptft.sweeps import table
+
+Rows = dict[str, list[dict[str, Any]]]  # what a point adds to each table
+
+
+def machine() -> str:
+    """What this process runs on.
+
+    Examples
+    --------
+    >>> machine().startswith(platform.system())
+    True
+    """
+    software = f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}"
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {software}"
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Work that several points share and that is done before them: each piece leaves a file, which workers write.
+
+    A piece is a named tuple of JSON values. The functions are those of a module, or partials of them.
+    """
+
+    kind: str  # names the folder, the files and the bar
+    needed_by: Callable[[Any], Any]  # the piece that a point begins with, or None
+    make: Callable[[Any], bytes]  # the content of the file of a piece
+    record: Callable[[Path], dict[str, Any]]  # JSON values that a whole file tells of itself; ValueError if damaged
+    suffix: str  # of the files
+    depends_on: Callable[[], Any]  # as of `Sweep`, of the files alone: sweeps in which it is the same share them
+    listed: str | None = None  # the entry of the tables' provenance that lists the records
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of the files."""
+        return f"{self.kind}-{table.digest(self.depends_on())}"
+
+    def file(self, piece: tuple[Any, ...]) -> str:
+        """Name of the file of a piece."""
+        return f"{self.kind}_{'_'.join(map(str, piece))}{self.suffix}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What the engine and the command need to know of a sweep.
+
+    A plan is a sequence of rows: tuples of the `labels`, if there are any, and the fields of a point. Rows that differ
+    in their labels alone share a point, which is solved once. The functions are those of a module, or partials of them,
+    so that workers on other machines find them.
+    """
+
+    name: str  # of the command
+    format: int  # of files and tables, and of the way in which a point is solved: raised when one of them changes
+    depends_on: Callable[[], Any]  # JSON value of what a result depends on besides its point, where it is called
+    point: Any  # class of the points, a named tuple of JSON values
+    solve: Callable[[Sequence[Any], Path | None], Sequence[Rows]]  # of points and the file of their preparation
+    tables: Mapping[str, Mapping[str, type]]  # by name: the columns after those of a row, and their types
+    labels: tuple[str, ...] = ()
+    together: Callable[[Any], Any] | None = None  # points for which it is the same are solved together, in its order
+    batch: int = 1  # and at most so many at once
+    preparation: Preparation | None = None
+    formerly: tuple[str, ...] = ()  # the commands that made its tables in earlier versions
+    machine: Callable[[], str] = machine
+    notes: Mapping[str, Any] = field(default_factory=dict)  # further entries of the provenance
+    summary: Callable[[pd.DataFrame], str] | None = None  # of the first table, in a few words
+
+    @property
+    def made_by(self) -> str:
+        """The command that makes its tables."""
+        return f"python -m ptft.sweeps {self.name}"
+
+    @property
+    def key(self) -> str:
+        """Hash of `depends_on`: results of two keys never mix."""
+        return table.digest(self.depends_on())
+
+    def provenance(self) -> dict[str, Any]:
+        """What the provenance of a table holds before there are results."""
+        return {**table.provenance(self.made_by, self.format, self.key), **self.notes}
+
+    def point_of(self, row: tuple[Any, ...]) -> Any:
+        """The point of a row of a plan."""
+        return self.point(*row[len(self.labels) :])
+
+    def identity(self, plan: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
+        """The columns of the tables that tell the rows of a plan apart; None is a missing number."""
+        frame = pd.DataFrame(list(map(tuple, plan)), columns=[*self.labels, *self.point._fields])
+        types = typing.get_type_hints(self.point)
+        return frame.astype({name: float for name, kind in types.items() if kind in (float, float | None)})
+
+    def files(self, out: Path) -> dict[str, Path]:
+        """Where the tables go: one to the file `out`, several into the folder `out`."""
+        return {name: out if len(self.tables) == 1 else out / f"{name}.parquet" for name in self.tables}
+
+    def read_table(self, path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """A stored table of the sweep and its provenance; the errors are those of `ptft.sweeps.table.read_table`."""
+        return table.read_table(path, self.made_by, self.format, self.formerly)

@@ -1,0 +1,318 @@
+"""One point of Figures 4 and 6-9: what a network is pretrained and fine-tuned on, how, and what is measured of it.
+
+A point is a (knob, value, n), run for each seed. The knobs `kappa` and `c` act at initialization, so each of their
+values has its own pretraining; `gamma` and `weights` act after pretraining and share the baseline's. At scale 1 all
+four are the same baseline, which is run once. `CONTROLS` are knobs that the paper does not have, which help to explain
+its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+from torchvision.models import ResNet
+
+from ptft.validation import one_of, whole_number
+from ptft.vision.data import Split, load, normalize, split_dataset
+from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
+from ptft.vision.training import (
+    FINE_TUNING,
+    PRETRAINING,
+    Stage,
+    Training,
+    accuracy,
+    new_model,
+    recalibrate,
+    scale_early_layers,
+    scale_parameters,
+    scale_readout,
+    train,
+)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a stored result depends on besides its point; the defaults are the published ones.
+
+    `pretraining_images`, `size` and `n_test` are None for all images, for images as they are, and for all test images
+    of the fine-tuning classes. The representations are measured on the first `n_measured` test images.
+
+    Examples
+    --------
+    >>> protocol = Protocol("cifar-100")
+    >>> protocol.pretraining.loss_below, protocol.fine_tuning.loss_below
+    (0.01, 0.0001)
+    """
+
+    dataset: str
+    pretraining_images: int | None = None
+    size: int | None = None
+    n_ft: int = 2
+    n_test: int | None = None
+    n_measured: int = 500
+    pretraining: Stage = PRETRAINING
+    fine_tuning: Stage = FINE_TUNING
+
+    def __post_init__(self) -> None:
+        whole_number(self.n_measured, "n_measured", 2)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The protocol in JSON types, as stored tables hold it and keys are made of it.
+
+        It is flat: ``pretraining_loss``, ``pretraining_cap`` and the like of fine-tuning; ``lr``, ``momentum``,
+        ``batch`` and ``bf16`` of pretraining, and ``fine_tuning_lr`` and so on only where fine-tuning differs in them.
+        """
+        record = {name: value for name, value in vars(self).items() if not isinstance(value, Stage)}
+        for stage, name in ((self.pretraining, "pretraining"), (self.fine_tuning, "fine_tuning")):
+            for field, value in vars(stage).items():
+                if field in OWN:
+                    record[f"{name}_{OWN[field]}"] = value
+                elif record.setdefault(field, value) != value:
+                    record[f"{name}_{field}"] = value
+        return record
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Protocol:
+        """The protocol whose `record` is given, such as that in the provenance of a stored table.
+
+        Raises
+        ------
+        ValueError
+            If it is no record of a protocol.
+        """
+        fields: dict[str, Any] = {field.name: record.get(field.name) for field in dataclasses.fields(cls)}
+        for name in ("pretraining", "fine_tuning"):
+            stage: dict[str, Any] = {}
+            for field in dataclasses.fields(Stage):
+                own = f"{name}_{OWN.get(field.name, field.name)}"
+                stage[field.name] = record.get(own, record.get(field.name))
+            fields[name] = Stage(**stage)
+        protocol = cls(**fields)
+        if protocol.record != record:
+            raise ValueError(f"record = {record} is not allowed: it must be that of a protocol")
+        return protocol
+
+    def split(self, seed: int, root: str | Path | None = None) -> Split:
+        """The images, split into pretraining, fine-tuning pool and test set by `seed`."""
+        return split_dataset(load(self.dataset, root), self.n_ft, seed, self.pretraining_images, self.n_test)
+
+    def prepare(self, images: Tensor, device: str = "cpu") -> Tensor:
+        """What the network sees of images of a split."""
+        return normalize(images.to(device), self.size)
+
+
+OWN = {"loss_below": "loss", "max_epochs": "cap"}  # fields of a stage that each stage has of its own in a record
+
+# the digits in minutes: small images, weaker thresholds than the published ones, and caps
+DIGITS = Protocol(
+    "digits",
+    size=16,
+    n_test=150,
+    pretraining=dataclasses.replace(PRETRAINING, loss_below=2e-2, max_epochs=12),
+    fine_tuning=dataclasses.replace(FINE_TUNING, loss_below=1e-3, max_epochs=100),
+)
+
+
+class Point(NamedTuple):
+    """A knob, its value and the number of fine-tuning images."""
+
+    knob: str
+    value: float
+    n: int
+
+
+Start = tuple[str, float]  # the knob and value of a pretraining
+BASELINE: Start = ("baseline", 1.0)
+UNTRAINED: Start = ("untrained", 0.0)  # fine-tuning from the initialization, a control
+KNOBS: dict[str, tuple[float, ...]] = {
+    "kappa": (0.25, 0.5, 2.0),
+    "c": (0.5, 2.0, 4.0),
+    "gamma": (0.1, 0.3, 3.0),
+    "weights": (0.25, 0.5, 2.0),
+}
+# the early layers, as by kappa, but after pretraining
+CONTROLS: dict[str, tuple[float, ...]] = {"kappa_ft": (0.25, 0.5, 2.0)}
+SAMPLE_SIZES = (10, 20, 50, 100, 200, 500, 1000)
+AT_INITIALIZATION = ("kappa", "c")
+
+
+def grid(sample_sizes: Sequence[int] = SAMPLE_SIZES, knobs: Mapping[str, Sequence[float]] = KNOBS) -> list[Point]:
+    """All points of one seed: the baseline, the untrained control, and each knob's values, at each sample size.
+
+    Examples
+    --------
+    >>> points = grid([10, 20], {"kappa": (0.5, 2.0)})
+    >>> len(points), points[0]
+    (8, Point(knob='baseline', value=1.0, n=10))
+    """
+    settings = [BASELINE, UNTRAINED, *((knob, value) for knob, values in knobs.items() for value in values)]
+    return [Point(knob, value, n) for (knob, value), n in itertools.product(settings, sample_sizes)]
+
+
+def part(name: str) -> dict[str, tuple[float, ...]]:
+    """The knobs of a part of the experiment, for `grid`: one of them with its values, or "all", controls included.
+
+    Raises
+    ------
+    ValueError
+        If there is no such knob.
+
+    Examples
+    --------
+    >>> part("kappa")
+    {'kappa': (0.25, 0.5, 2.0)}
+    """
+    knobs = KNOBS | CONTROLS
+    one_of(name, "part", ("all", *knobs))
+    return knobs if name == "all" else {name: knobs[name]}
+
+
+def knob_values(text: str) -> tuple[str, tuple[float, ...]]:
+    """A knob and its values other than 1 from text, KNOB or KNOB=VALUE,VALUE.
+
+    Raises
+    ------
+    ValueError
+        If there is no such knob, or a value is not allowed.
+
+    Examples
+    --------
+    >>> knob_values("gamma=0.1,3")
+    ('gamma', (0.1, 3.0))
+    """
+    name, _, values = text.partition("=")
+    one_of(name, "--knobs", tuple(KNOBS | CONTROLS))
+    if not values:
+        return name, part(name)[name]
+    try:
+        numbers = tuple(float(value) for value in values.split(","))
+    except ValueError:
+        numbers = (0.0,)
+    if not all(0 < number < float("inf") and number != 1 for number in numbers):
+        raise ValueError(f"--knobs {text} is not allowed: its values must be positive numbers other than 1")
+    return name, numbers
+
+
+def start_of(point: Point) -> Start:
+    """The setting of the pretraining from which a point starts: knobs after pretraining share the baseline's.
+
+    Examples
+    --------
+    >>> start_of(Point("kappa", 0.5, 10)), start_of(Point("gamma", 0.1, 10))
+    (('kappa', 0.5), ('baseline', 1.0))
+    """
+    return (point.knob, point.value) if point.knob in (*AT_INITIALIZATION, UNTRAINED[0]) else BASELINE
+
+
+def pretrain_point(
+    protocol: Protocol, split: Split, seed: int, start: Start = BASELINE, device: str = "cpu"
+) -> Training:
+    """Pretrain from the initialization that `start` = (knob, value) scales; the untrained control takes no step.
+
+    Examples
+    --------
+    >>> epoch = dataclasses.replace(DIGITS.pretraining, max_epochs=1)
+    >>> quick = dataclasses.replace(DIGITS, size=8, pretraining_images=32, pretraining=epoch)
+    >>> trained = pretrain_point(quick, quick.split(0), 0, start=("kappa", 0.5))
+    >>> trained.epochs, trained.stopped_by
+    (1, 'cap')
+    """
+    model = new_model(split.n_classes, seed)
+    knob, value = start
+    if knob == "kappa":
+        model = scale_early_layers(model, value)
+    elif knob == "c":
+        model = scale_parameters(model, value)
+    stage = protocol.pretraining
+    if knob == UNTRAINED[0]:
+        stage = dataclasses.replace(stage, max_epochs=0)
+    images, labels = protocol.prepare(split.pretraining_images, device), split.pretraining_labels.to(device)
+    return train(model, images, labels, split.pretraining_classes, seed, stage)
+
+
+def fine_tune_point(
+    protocol: Protocol, split: Split, seed: int, pretrained: ResNet, point: Point, device: str = "cpu"
+) -> dict[str, Any]:
+    """Fine-tune on the first n images of the pool and measure the result on the test set.
+
+    Returns
+    -------
+    dict
+        ``accuracy``; ``accuracy_recalibrated``, with the batch-norm statistics of the n images (`recalibrate`);
+        ``loss``, ``stopped_by``, ``epochs``, ``seconds``; and ``stages``, a list with one dict per stage of ``stage``,
+        ``pr_before`` (the network as pretraining left it), ``pr_after`` and ``ensd``.
+
+    Raises
+    ------
+    ValueError
+        If n exceeds the pool.
+
+    Examples
+    --------
+    >>> epoch = dataclasses.replace(DIGITS.fine_tuning, max_epochs=1)
+    >>> quick = dataclasses.replace(DIGITS, size=8, n_measured=10, fine_tuning=epoch)
+    >>> found = fine_tune_point(quick, quick.split(0), 0, new_model(10, seed=0), Point("gamma", 0.1, 4))
+    >>> found["epochs"], [one["stage"] for one in found["stages"]][:2]
+    (1, ['stem', 'stage 1'])
+    """
+    check_sample_size(point.n, split)
+    model = pretrained.to(device)
+    if point.knob == "kappa_ft":
+        model = scale_early_layers(model, point.value)
+    elif point.knob == "gamma":
+        model = scale_readout(model, point.value)
+    elif point.knob == "weights":
+        model = scale_parameters(model, point.value)
+    images, labels = protocol.prepare(split.pool_images[: point.n], device), split.pool_labels[: point.n].to(device)
+    result = train(model, images, labels, split.fine_tuning_classes, seed, protocol.fine_tuning)
+    test_images, test_labels = protocol.prepare(split.test_images, device), split.test_labels.to(device)
+    measured = test_images[: protocol.n_measured]
+    before, after = activations(pretrained, measured), activations(result.model, measured)
+
+    def right(model: ResNet) -> float:
+        return accuracy(model, test_images, test_labels, split.fine_tuning_classes, bf16=protocol.fine_tuning.bf16)
+
+    return {
+        "accuracy": right(result.model),
+        "accuracy_recalibrated": right(recalibrate(result.model, images, protocol.fine_tuning.batch)),
+        "loss": result.loss,
+        "stopped_by": result.stopped_by,
+        "epochs": result.epochs,
+        "seconds": round(result.seconds, 2),
+        "stages": [{"stage": stage, **_dimensions(before[stage], after[stage])} for stage in STAGES],
+    }
+
+
+def check_sample_size(n: int, split: Split) -> None:
+    """Raise a ValueError unless n images, at least 2, can be taken from the fine-tuning pool.
+
+    Examples
+    --------
+    >>> check_sample_size(1, DIGITS.split(0))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: n = 1 is not allowed: it must be between 2 and ..., the fine-tuning pool
+    """
+    pool = len(split.pool_images)
+    if not 2 <= whole_number(n, "n") <= pool:
+        raise ValueError(f"n = {n} is not allowed: it must be between 2 and {pool}, the fine-tuning pool")
+
+
+def _dimensions(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
+    try:
+        return {
+            "pr_before": participation_ratio(before),
+            "pr_after": participation_ratio(after),
+            "ensd": ensd(before, after),
+        }
+    except ValueError:  # activations that diverged or died out have no dimension
+        return {"pr_before": math.nan, "pr_after": math.nan, "ensd": math.nan}

@@ -1,0 +1,38 @@
+"""How curves, ends and comparisons are read from a table of runs on two tasks in a row."""
+
+import pandas as pd
+import pytest
+
+from ptft.infinite_width import outcomes
+from ptft.infinite_width.outcomes import at_time, curves, disagreements, ends, ratios, spread
+
+
+def made_up(values, quantity="test_loss", **point):
+    """A table of runs with the given losses at times 0, 1, ..., one run for each draw."""
+    base = {"figure": "3a", "dataset": "gaussian", "P1": 1, "P2": 1, "kind": "theory", "width": 2, "gamma_2": 1.0}
+    rows = [
+        {**base, "start": "centred", **point, "draw": draw, "quantity": quantity, "x": float(x), "value": value}
+        for draw, losses in enumerate(values)
+        for x, value in enumerate(losses)
+    ]
+    return pd.DataFrame(rows, columns=list(outcomes.COLUMNS))
+
+
+def test_the_last_loss_of_a_run_that_converged_stands_for_later_times():
+    table = made_up([[3.0, 2.0, 1.0], [4.0, 0.5]])
+    assert curves(table).to_numpy().tolist() == [[3, 4], [2, 0.5], [1, 0.5]]
+    assert ends(table).tolist() == [1.0, 0.5]
+    assert ends(at_time(table, 1.9)).tolist() == [2.0, 0.5]
+    assert spread(ends(table)) == r"$0.75 \pm 0.35$"
+    scratch = made_up([[4.0, 4.0, 4.0], [1.0]], start="scratch")
+    assert ratios(pd.concat([table, scratch]), figure="3a").to_numpy().tolist() == [[0.25, 0.5]]
+
+
+def test_network_and_theory_are_compared_at_each_time_that_both_have():
+    network = made_up([[2.2, 0.9, 7.0], [1.0, 1.0]], kind="network")
+    found = disagreements(pd.concat([made_up([[2.0, 1.0], [1.0, 1.0, 3.0]]), network]), figure="3a")
+    assert found.to_numpy() == pytest.approx([0.1, 0.0])
+    with pytest.raises(ValueError, match="runs of network and theory"):
+        disagreements(network)
+    with pytest.raises(ValueError, match="the columns of one run of each draw"):
+        curves(pd.concat([made_up([[2.0]]), network]))

@@ -1,0 +1,173 @@
+"""Every sweep with a tiny plan, for the tests that run over all of them; to add a sweep, add a `Case`.
+
+The functions below are what processes of their own are given to do; a process that calls `tiny` has the tiny numbers.
+"""
+
+import argparse
+import importlib
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ptft.sweeps import engine
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sweep: options of a plan of a second or less, of a larger one, and bad ones with what is said of them."""
+
+    name: str
+    options: tuple[str, ...]
+    more: tuple[str, ...]  # appended, they make the plan larger
+    twice: tuple[str, ...]  # the options, with something given twice
+    stored: tuple[str, ...]  # its tables in book/results
+    bad: tuple[tuple[tuple[str, ...], str], ...]  # options, appended or instead of the first, and the message
+    torch: bool = False
+
+
+CASES = (
+    Case(
+        "diagonal",
+        ("experiment-4", "--d", "60", "--seeds", "1", "--alphas", "2", "--batch", "4"),
+        ("--seeds", "2"),
+        ("experiment-4", "--d", "60", "60", "--seeds", "1", "--alphas", "2", "--batch", "4"),
+        ("simulations.parquet",),
+        (
+            (
+                ("experiment-5",),
+                "the sweep = 'experiment-5' is not allowed: it must be one of experiment-1, experiment-2",
+            ),
+            (("--d", "0"), "d = 0 is not allowed: it must be at least 1"),
+            (
+                ("--d", "40"),
+                "alpha = 0.01 is not allowed: it must be such that n = round(alpha d) is between 1 and d = 40",
+            ),
+            (("--seeds", "0"), "--seeds = 0 is not allowed: it must be at least 1"),
+            (("--first-seed", "-1"), "seed = -1 is not allowed: it must be at least 0"),
+            (("--alphas", "0"), "--alphas = 0 is not allowed: it must be at least 1"),
+            (("--batch", "0"), "--batch = 0 is not allowed: it must be at least 1"),
+        ),
+    ),
+    Case(
+        "rich-transfer",
+        ("3a", "--draws", "1", "--width", "10"),
+        ("--draws", "2"),
+        ("3a", "3a", "--draws", "1", "--width", "10"),
+        ("rich_transfer.parquet",),
+        (
+            (("7",), "figure = '7' is not allowed: it must be one of 3a, 3b, 4, 5"),
+            (("4", "--dataset", "cifar-7"), "name = 'cifar-7' is not allowed: it must be one of digits, fashion-mnist"),
+            (("4", "--source-examples", "1001"), "P1 = 1001 is not allowed: it must be even"),
+            (("5", "--source-examples", "400"), "P1 = 400, P2 = 64 and n_test = 100 are not allowed: digits has"),
+            (("--draws", "0"), "--draws = 0 is not allowed: it must be at least 1"),
+            (("--first-draw", "-1"), "draw = -1 is not allowed"),
+            (("--width", "7"), "width = 7 is not allowed: it must be even"),
+            (("--kinds", "guess"), "kind = 'guess' is not allowed: it must be one of theory, network"),
+        ),
+    ),
+    Case(
+        "adapted-kernels",
+        ("--widths", "20", "--draws", "2"),
+        ("--widths", "20", "30"),
+        ("--widths", "20", "20", "--draws", "2"),
+        ("adapted_kernels.parquet",),
+        (
+            (("--widths", "21"), "width = 21 is not allowed: it must be even"),
+            (("--draws", "0"), "--draws = 0 is not allowed: it must be at least 1"),
+            (("--first-draw", "-1"), "seed = -1 is not allowed"),
+            (("--dataset", "mnist-1d"), "name = 'mnist-1d' is not allowed"),
+        ),
+        torch=True,
+    ),
+    Case(
+        "vision",
+        tuple(
+            "--seeds 1 --sizes 4 10 --knobs gamma=0.1 --test-images 10 --precision float32 "
+            "--pretraining-images 40 --pretraining-cap 1 --fine-tuning-cap 1".split()
+        ),
+        ("--knobs", "gamma=0.1,3"),
+        tuple(
+            "--seeds 1 --sizes 4 10 4 --knobs gamma=0.1,0.1 --test-images 10 --precision float32 "
+            "--pretraining-images 40 --pretraining-cap 1 --fine-tuning-cap 1".split()
+        ),
+        ("vision.parquet", "representations.parquet"),
+        (
+            (("--dataset", "cifar-7"), "--dataset = 'cifar-7' is not allowed: it must be one of digits, fashion-mnist"),
+            (("--dataset", "cifar-10", "--root", "{folder}/none"), "cifar-10 is not in {folder}/none"),
+            (("--pretraining-images", "5000"), "pretraining_images = 5000 is not allowed: there are"),
+            (("--seeds", "0"), "--seeds = 0 is not allowed: it must be at least 1"),
+            (("--first-seed", "-1"), "seed = -1 is not allowed: it must be at least 0"),
+            (("--knobs", "delta"), "--knobs = 'delta' is not allowed: it must be one of kappa, c, gamma, weights"),
+            (("--knobs", "c=2,1"), "--knobs c=2,1 is not allowed: its values must be positive numbers other than 1"),
+            (("--knobs", "c=two"), "--knobs c=two is not allowed"),
+            (("--sizes", "10", "100000"), "n = 100000 is not allowed: it must be between 2 and"),
+            (("--pretraining-loss", "-1"), "--pretraining-loss = -1. is not allowed: it must be positive"),
+            (("--fine-tuning-cap", "-1"), "--fine-tuning-cap = -1 is not allowed: it must be at least 0"),
+            (("--precision", "float8"), "--precision = 'float8' is not allowed"),
+            (("--device", "abacus"), "device = 'abacus' is not allowed"),
+        ),
+        torch=True,
+    ),
+)
+
+
+def tiny():
+    """Figure 3a and the points of the adapted kernels in milliseconds: a name, a key and a value for each change."""
+    from ptft.infinite_width.rich_transfer import GAUSSIAN, STARTS
+    from ptft.sweeps import adapted_kernels
+
+    small = {"D": 6, "P1": 12, "P2": (4,), "gamma_2": (0.5, 1.0), "n_test": 5, "t_end": 4.0, "tolerance": 1e-9}
+    GAUSSIAN["3a"] = replace(GAUSSIAN["3a"], starts=STARTS[:3], **small)
+    adapted_kernels.SETTING.update(P_2=(4,), pool=8, draws=2)
+    adapted_kernels.P_1, adapted_kernels.GAMMA_1 = (4,), (0.0, 1.0)
+
+
+def module_of(case):
+    return importlib.import_module(f"ptft.sweeps.{case.name.replace('-', '_')}")
+
+
+def planned(case, options=None):
+    """The sweep and the plan that options ask for."""
+    parser = argparse.ArgumentParser()
+    module_of(case).add_arguments(parser)
+    return module_of(case).planned(parser.parse_args(list(case.options if options is None else options)))
+
+
+def tiny_first(depends_on):
+    """What a result depends on, in a process that has the tiny numbers from now on."""
+    tiny()
+    return depends_on()
+
+
+def dying(solve, parent, points, prepared):
+    """A worker that is killed: it runs out of memory, say."""
+    assert os.getpid() != parent
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def elsewhere(sweep, solve=None):
+    """The sweep for processes that do not share this one's memory."""
+    return replace(
+        sweep, depends_on=partial(tiny_first, sweep.depends_on), solve=sweep.solve if solve is None else solve
+    )
+
+
+def slow_command(arguments):
+    """The command, which takes its time for each unit, else it might be done before it is killed."""
+    from ptft.sweeps.__main__ import main
+
+    tiny()
+    store = engine.store
+
+    def storing(sweep, *args, **kwargs):
+        def slowly(points, prepared):
+            done = sweep.solve(points, prepared)
+            time.sleep(0.2)
+            return done
+
+        return store(replace(sweep, solve=slowly), *args, **kwargs)
+
+    engine.store = storing
+    raise SystemExit(main(arguments))

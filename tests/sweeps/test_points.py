@@ -1,0 +1,242 @@
+"""What is a sweep's own: its plan, what a point depends on, and that a point is what its functions return."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from threadpoolctl import threadpool_limits
+
+from ptft.infinite_width import rich_transfer
+from ptft.infinite_width.kernel_transfer import solve_point
+from ptft.infinite_width.outcomes import curves, ends
+from ptft.infinite_width.rich_transfer import DIGITS, GAUSSIAN, STARTS
+from ptft.sweeps import adapted_kernels, engine
+from ptft.sweeps import rich_transfer as rich_sweep
+
+TINY = dataclasses.replace(
+    GAUSSIAN["3a"], D=6, P1=12, P2=(4,), gamma_2=(0.5, 1.0), starts=STARTS[:3], n_test=5, t_end=4.0, tolerance=1e-9
+)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Figure 3a in milliseconds."""
+    monkeypatch.setitem(GAUSSIAN, "3a", TINY)
+
+
+# ------------------------------------------------------------------------------------------------------- rich transfer
+
+
+def test_a_plan_of_rich_transfer_has_each_source_once_and_every_target(tiny):
+    points = rich_sweep.plan(["3a"], range(2), 10)
+    assert len(points) == len(set(points)) == 2 * 2 * (1 + 2 * 3)
+    assert sum(point.start == "source" for point in points) == 4
+    digits = rich_sweep.plan(["5"], [0], 10, ["network"])
+    assert len(digits) == 1 + 4 * 4 * 2 and {point.P2 for point in digits} == {0, 8, 16, 32, 64}
+
+
+def test_a_plan_without_a_draw_is_refused():
+    with pytest.raises(ValueError, match="the number of draws = 0 is not allowed"):
+        rich_sweep.plan(["3a"], [], 10)
+
+
+def test_the_key_of_rich_transfer_changes_with_its_settings(monkeypatch):
+    before = rich_sweep.SWEEP.key
+    monkeypatch.setitem(GAUSSIAN, "3b", dataclasses.replace(GAUSSIAN["3b"], t_end=1.0))
+    assert rich_sweep.SWEEP.key != before
+
+
+def test_points_of_rich_transfer_are_those_of_the_functions(tiny, tmp_path, monkeypatch):
+    trained, source_run = [], rich_transfer.source_run
+
+    def counted(*args):
+        trained.append(args)
+        return source_run(*args)
+
+    monkeypatch.setattr(rich_transfer, "source_run", counted)
+    found, provenance = engine.run(rich_sweep.SWEEP, rich_sweep.plan(["3a"], [0], 10, ["theory"]), tmp_path)
+    assert len(trained) == 1  # the point on the source task measures what its preparation left
+    table = found["rich_transfer"]
+    assert table["value"].dtype == np.float32
+    source, target = rich_transfer.tasks(TINY)
+    start = rich_transfer.neurons(6, 10, "theory", 0)
+    first = source_run(TINY, source, start)
+    runs = {carry: rich_transfer.target_run(TINY, target, 0.5, first, carry) for carry in STARTS[1:3]}
+    runs["scratch"] = rich_transfer.target_run(TINY, target, 0.5, start)
+    runs["source"] = first
+    for name, run in runs.items():
+        gamma_2 = 0.0 if name == "source" else 0.5
+        for quantity in ("test_loss", "train_loss"):
+            losses = curves(table, quantity, start=name, gamma_2=gamma_2)[0]
+            assert np.array_equal(losses.index, run.time)
+            assert losses.to_numpy() == pytest.approx(getattr(run, quantity), rel=1e-6)
+        law = rich_transfer.preactivations(run.end, target.X_test)
+        of = {"start": name, "gamma_2": gamma_2}
+        assert ends(table, "skewness", **of)[0] == pytest.approx(law.skewness, rel=1e-6)
+        assert ends(table, "steps", **of)[0] == run.steps[-1]
+        assert ends(table, "complete", **of)[0] == float(run.converged or run.time[-1] == TINY.times[-1])
+        assert ends(table, "seconds", **of)[0] > 0
+    forgotten = ends(table, "source_loss", start="reset", gamma_2=0.5)[0]
+    assert forgotten == pytest.approx(runs["reset"].source_loss[-1], rel=1e-6)
+    for name in ("scratch", "source"):
+        with pytest.raises(ValueError, match="in the table"):
+            curves(table, "source_loss", start=name)
+    assert set(provenance) == {"made by", "format", "ptft", "key", "date", "machine"}
+
+
+def test_figure_4_has_densities(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    small = dataclasses.replace(DIGITS["4"], P1=4, P2=(4,), n_test=4, gamma_2=(1.0,), t_end=1.0)
+    monkeypatch.setitem(DIGITS, "4", small)
+    found, _ = engine.run(rich_sweep.SWEEP, rich_sweep.plan(["4"], [0], 10, ["theory"]), tmp_path)
+    density = curves(found["rich_transfer"], "density", start="centred")[0]
+    assert density.sum() * (density.index[1] - density.index[0]) == pytest.approx(1, abs=0.05)
+
+
+# ----------------------------------------------------------------------------------------------------- adapted kernels
+
+
+@pytest.fixture
+def tiny_kernels(monkeypatch):
+    monkeypatch.setattr(adapted_kernels, "SETTING", {**adapted_kernels.SETTING, "P_2": (4,), "pool": 8, "draws": 2})
+    monkeypatch.setattr(adapted_kernels, "P_1", (4,))
+    monkeypatch.setattr(adapted_kernels, "GAMMA_1", (0.0, 1.0))
+
+
+def test_a_point_of_adapted_kernels_holds_what_the_function_returns(tiny_kernels, tmp_path):
+    pytest.importorskip("torch")
+    found, provenance = engine.run(adapted_kernels.SWEEP, adapted_kernels.plan([20], [3]), tmp_path)
+    table = found["adapted_kernels"]
+    given = {**adapted_kernels.SETTING, "S": 20, "N": 20, "seed": 3}
+    with threadpool_limits(1):  # as in `run`: rounding chooses the signs of eigenvectors, and these the particles
+        expected = [row for g in (0.0, 1.0) for row in solve_point("digits", P_1=4, gamma_1=g, **given)]
+    pd.testing.assert_frame_equal(table[list(expected[0])], pd.DataFrame(expected), rtol=1e-6)
+    assert set(table["width"]) == {20}
+    assert set(provenance) == {"made by", "format", "ptft", "key", "date", "machine"}
+
+
+def test_the_narrow_come_first_and_widths_may_be_an_iterator():
+    points = adapted_kernels.plan(iter([30, 20]), iter([1, 0]))
+    assert [(point.width, point.seed) for point in points[::6]] == [(20, 1), (20, 0), (30, 1), (30, 0)]
+    with pytest.raises(ValueError, match="width = 31 is not allowed: it must be even"):
+        adapted_kernels.plan(iter([30, 31]), [0])
+
+
+def test_the_key_of_adapted_kernels_changes_with_the_setting(monkeypatch):
+    before = adapted_kernels.SWEEP.key
+    monkeypatch.setitem(adapted_kernels.SETTING, "pool", 10)
+    assert adapted_kernels.SWEEP.key != before
+
+
+# -------------------------------------------------------------------------------------------------------------- vision
+
+
+@pytest.fixture(scope="module")
+def vision():
+    pytest.importorskip("torch")
+    from ptft import vision
+
+    return vision
+
+
+@pytest.fixture(scope="module")
+def vision_sweep(vision):
+    from ptft.sweeps import vision as module
+
+    return module
+
+
+SMALL = {"size": 8, "n_test": 10, "pretraining_images": 40, "pretraining_cap": 1, "fine_tuning_cap": 1}
+AFTER_PRETRAINING = [
+    "n_test",
+    "n_measured",
+    *(f"fine_tuning_{name}" for name in ("loss", "cap", "lr", "batch", "bf16")),
+]
+
+
+def changed(vision, **fields):
+    """The tiny protocol with other fields, in the names of its record."""
+    return vision.Protocol.of_record({**vision.DIGITS.record, **SMALL, **fields})
+
+
+def test_every_field_of_the_protocol_changes_the_key_and_those_of_pretraining_its_folder(vision, vision_sweep):
+    tiny = changed(vision)
+    sweep = vision_sweep.sweep(tiny)
+    assert sweep.key == vision_sweep.sweep(changed(vision)).key
+    for field in {*tiny.record, *AFTER_PRETRAINING}:
+        value = tiny.record.get(field, tiny.record.get(field.removeprefix("fine_tuning_")))
+        new = not value if value is False else value + "2" if field == "dataset" else value * 2 + 1
+        other = vision_sweep.sweep(changed(vision, **{field: new}))
+        assert other.key != sweep.key, field
+        assert (other.preparation.folder == sweep.preparation.folder) == (field in AFTER_PRETRAINING), field
+
+
+def test_the_stored_tables_of_images_go_on_with_their_key(vision, vision_sweep, monkeypatch):
+    import torch
+
+    import ptft
+    from ptft.book.results import results_file
+
+    _, made = vision_sweep.SWEEP.read_table(results_file("vision.parquet"))
+    monkeypatch.setattr(ptft, "__version__", made["ptft"])
+    monkeypatch.setattr(torch, "__version__", made["machine"][0].split("torch ")[1].split(",")[0])
+    assert vision_sweep.sweep(vision.Protocol.of_record(made["protocol"])).key == made["key"]
+
+
+def test_a_sample_size_outside_the_pool_is_refused_before_anything_is_computed(vision, vision_sweep):
+    for n in (1, 10**6):
+        with pytest.raises(ValueError, match=f"n = {n}"):
+            vision_sweep.plan(changed(vision), [0], [vision.Point("baseline", 1.0, n)])
+
+
+def test_a_point_is_that_of_its_functions_and_protocols_share_pretrainings(vision, vision_sweep, tmp_path, monkeypatch):
+    made, pretrain_point = [], vision.pretrain_point
+
+    def counted(*args):
+        made.append(args)
+        return pretrain_point(*args)
+
+    monkeypatch.setattr(vision, "pretrain_point", counted)
+    tiny, point = changed(vision), vision.Point("gamma", 0.1, 10)
+    found, provenance = engine.run(vision_sweep.sweep(tiny), vision_sweep.plan(tiny, [3], [point]), tmp_path)
+    with threadpool_limits(1):
+        split = tiny.split(3)
+        alone = vision.fine_tune_point(tiny, split, 3, pretrain_point(tiny, split, 3).model, point)
+    (row,) = found["vision"].to_dict("records")
+    assert all(row[c] == alone[c] for c in ("accuracy", "accuracy_recalibrated", "loss", "stopped_by", "epochs"))
+    assert (row["seed"], row["knob"], row["value"], row["n"], row["pretraining_images"]) == (3, *point, 40)
+    stages = found["representations"][["stage", "pr_before", "pr_after", "ensd"]]
+    assert stages.to_dict("records") == alone["stages"]
+    (record,) = provenance["pretrainings"]
+    assert (record["pretraining_epochs"], record["pretraining_stopped_by"]) == (1, "cap")
+    assert provenance["protocol"] == tiny.record
+
+    stricter = changed(vision, fine_tuning_loss=1e-9, fine_tuning_cap=2, n_measured=20)
+    points = vision_sweep.plan(stricter, [3], [point, vision.Point("untrained", 0.0, 10)])
+    found, _ = engine.run(vision_sweep.sweep(stricter), points, tmp_path)
+    assert len(made) == 1 and found["vision"]["epochs"].tolist() == [2, 2]
+    assert found["vision"]["pretraining_images"].tolist() == [40, 0]
+    found, _ = engine.run(vision_sweep.sweep(stricter), [*points, points[0]._replace(knob="c", value=2.0)], tmp_path)
+    assert len(made) == 2 and len(list(tmp_path.iterdir())) == 3  # for two protocols points, and what they share
+
+
+def test_the_number_of_threads_of_torch_is_one_and_restored(vision, vision_sweep, tmp_path):
+    import torch
+
+    threads, before = [], torch.get_num_threads()
+
+    def looking(points, prepared):
+        threads.append(torch.get_num_threads())
+        return solve(points, prepared)
+
+    tiny = changed(vision)
+    sweep = vision_sweep.sweep(tiny)
+    solve = sweep.solve
+    torch.set_num_threads(2)
+    try:
+        plan = vision_sweep.plan(tiny, [0], [vision.Point("untrained", 0.0, 10)])
+        engine.run(dataclasses.replace(sweep, solve=looking), plan, tmp_path)
+        assert torch.get_num_threads() == 2 and threads == [1]
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,79 @@
+"""One point of the experiment on images: the grid, the knobs, what is pretrained, and checkpoints."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from ptft import vision  # noqa: E402
+from ptft.vision import Point, checkpoints, protocol  # noqa: E402
+
+TINY = vision.Protocol.of_record(
+    {
+        **vision.DIGITS.record,
+        "size": 8,
+        "n_test": 10,
+        "pretraining_images": 40,
+        "pretraining_cap": 1,
+        "fine_tuning_cap": 1,
+    }
+)
+
+
+def test_grid_runs_the_baseline_once_and_every_knob_at_scales_other_than_one():
+    points = vision.grid((10, 20))
+    assert len(points) == len(set(points)) == 2 * (2 + sum(map(len, vision.KNOBS.values())))
+    assert all(p.value != 1 for p in points if p.knob in vision.KNOBS)
+    assert [p.n for p in points if p.knob == "baseline"] == [10, 20]
+    assert vision.SAMPLE_SIZES == (10, 20, 50, 100, 200, 500, 1000)
+    assert all(len(values) >= 3 for values in vision.KNOBS.values())  # and the baseline makes four
+
+
+def test_knobs_after_pretraining_share_the_pretraining_of_the_baseline():
+    starts = {knob: protocol.start_of(Point(knob, 0.5, 10)) for knob in vision.KNOBS}
+    assert starts["gamma"] == starts["weights"] == vision.BASELINE
+    assert starts["kappa"] == ("kappa", 0.5) and starts["c"] == ("c", 0.5)
+
+
+def test_untrained_control_starts_from_the_initialization():
+    start = vision.pretrain_point(TINY, TINY.split(0), 0, vision.UNTRAINED)
+    assert start.epochs == 0 and torch.equal(start.model.fc.weight, vision.new_model(10, 0).fc.weight)
+
+
+@pytest.mark.parametrize("n", [1, 10**6])
+def test_sample_size_outside_the_pool_is_refused(n):
+    network = vision.new_model(10, 0)
+    with pytest.raises(ValueError, match=f"n = {n}"):
+        vision.fine_tune_point(TINY, TINY.split(0), 0, network, Point("baseline", 1.0, n))
+
+
+def test_control_scales_the_early_layers_of_the_pretrained_network(monkeypatch):
+    scaled = []
+
+    def spy(model, kappa):
+        scaled.append((model, kappa))
+        return vision.scale_early_layers(model, kappa)
+
+    monkeypatch.setattr(protocol, "scale_early_layers", spy)
+    network = vision.new_model(10, 0)
+    assert protocol.start_of(Point("kappa_ft", 0.5, 10)) == vision.BASELINE
+    vision.fine_tune_point(TINY, TINY.split(0), 0, network, Point("kappa_ft", 0.5, 10))
+    assert scaled == [(network, 0.5)]
+
+
+def test_dead_activations_have_no_dimension():
+    dead = np.zeros((4, 3))
+    assert all(np.isnan(x) for x in protocol._dimensions(dead, dead).values())
+
+
+def test_a_checkpoint_returns_what_was_saved_and_is_no_pickle(tmp_path):
+    path, model = tmp_path / "a.safetensors", vision.new_model(4, 1)
+    path.write_bytes(checkpoints.checkpoint_bytes(model, {"epochs": 3}))
+    other = vision.new_model(4, 2)
+    assert checkpoints.load_checkpoint(path, other) == {"epochs": 3}
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
+    with pytest.raises(ValueError, match="holds another network"):
+        checkpoints.load_checkpoint(path, vision.new_model(5, 0))
+    torch.save(model.state_dict(), path)
+    with pytest.raises(ValueError, match="is not a checkpoint"):
+        checkpoints.load_checkpoint(path, other)
