@@ -204,14 +204,17 @@ class BestInitialization:
         used, unused = penalty(1 / np.sqrt(self.teacher.rho_ft), np.array(self.scales) ** 2)
         return float(unused / used)
 
+    def saving(self, choice: Choice) -> float:
+        """Share of the examples saved against `choice`: 1 - alpha/alpha_needed, or 0 where that is negative.
+
+        It is 0 where both errors are below the resolution.
+        """
+        return max(0.0, 1 - self.alpha / choice.alpha_needed)
+
     @property
     def savings(self) -> dict[str, float]:
-        """Share of the examples saved against each choice: 1 - alpha/alpha_needed, or 0 where that is negative.
-
-        The keys are those of `usual`, and "single task". It is 0 where both errors are below the resolution.
-        """
-        choices = {**self.usual, "single task": self.single_task}
-        return {name: max(0.0, 1 - self.alpha / choice.alpha_needed) for name, choice in choices.items()}
+        """`saving` against each choice; the keys are those of `usual`, and "single task"."""
+        return {name: self.saving(one) for name, one in {**self.usual, "single task": self.single_task}.items()}
 
 
 def best_initialization(

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 
 def state(**texts: object) -> None:
@@ -50,6 +57,25 @@ def listed(words: Sequence[str], none: str = "none") -> str:
     return ", ".join(words[:-1]) + " and " + words[-1]
 
 
+def stretches(holds: ArrayLike, at: ArrayLike) -> str:
+    """Where a statement holds on a grid, as ranges with three digits.
+
+    Parameters
+    ----------
+    holds : array_like of bool, shape (m,)
+    at : array_like, shape (m,)
+        The grid.
+
+    Examples
+    --------
+    >>> stretches([True, True, False, True], [0.1, 0.2, 0.3, 0.4]), stretches([False], [0.1])
+    ('0.1 to 0.2, 0.4 to 0.4', 'nowhere')
+    """
+    at = np.asarray(at)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(holds, dtype=bool), [False]]).astype(int)))
+    return ", ".join(f"{at[a]:.3g} to {at[b - 1]:.3g}" for a, b in edges.reshape(-1, 2)) or "nowhere"
+
+
 def either(holds: bool, yes: str, no: str) -> str:
     """One of two phrases of a sentence, by a truth value.
 
@@ -59,3 +85,23 @@ def either(holds: bool, yes: str, no: str) -> str:
     'is below'
     """
     return yes if holds else no
+
+
+def paragraph(holds: bool, text: str) -> Markdown | None:
+    """A paragraph that reads results: what the last line of a cell shows where all that it says holds, else nothing.
+
+    Parameters
+    ----------
+    holds : bool
+    text : str
+        Markdown; the cell needs ``mystnb: {markdown_format: myst}``.
+
+    Examples
+    --------
+    >>> paragraph(0.1 < 0.2, "The first loss is *smaller*.").data
+    'The first loss is *smaller*.'
+    >>> paragraph(0.3 < 0.2, "The first loss is *smaller*.")
+    """
+    from IPython.display import Markdown
+
+    return Markdown(text) if holds else None

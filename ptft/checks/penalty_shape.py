@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from ptft.checks.identities import Check, relative
 from ptft.initialization import Initialization
 from ptft.penalties import penalty_grad, penalty_hess
-from ptft.regimes import measures
+from ptft.regimes import CORNERS, Measures, measures
 from ptft.validation import broadcast, positive_array, real_array, require, whole_number
 
 
@@ -218,3 +218,56 @@ def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1
     return Check(
         "decrease of the $\\ell$-order as $c$ grows at a fixed $\\lambda/c$", ell[1:], ell[:-1], 0.0, at_most=True
     )
+
+
+def corner(name: str, at: Measures) -> Check:
+    """The measures at a corner of the triangle, which counts as reached within 0.05: both of them, shape (2, ...).
+
+    Parameters
+    ----------
+    name : "I", "II" or "III"
+    at : Measures
+
+    Examples
+    --------
+    >>> lazy = measures(1.0, 1.0, Initialization(100.0))
+    >>> corner("III", lazy).holds, corner("II", lazy).holds
+    (True, False)
+    """
+    measured = np.stack([at.ell_order, at.pretraining_dependence])
+    theory = np.reshape(CORNERS[name], (2,) + (1,) * (measured.ndim - 1))
+    return Check(f"distance from the corner {name}", theory, measured, 0.05)
+
+
+def moves(path: Measures, ell_order: int, pretraining_dependence: int) -> np.ndarray:
+    """Whether each step of a path takes both measures the way that is stated, up to rounding.
+
+    Parameters
+    ----------
+    path : Measures of shape (m,)
+    ell_order, pretraining_dependence : 1, -1 or 0
+        Up, down, or at zero on both sides of the step.
+
+    Returns
+    -------
+    ndarray of bool, shape (m - 1,)
+
+    Raises
+    ------
+    ValueError
+        If a direction is none of these.
+
+    Examples
+    --------
+    >>> moves(measures(1.0, 1.0, Initialization([1e-3, 1.0, 100.0])), ell_order=1, pretraining_dependence=1)
+    array([ True,  True])
+    """
+    require(ell_order in (1, -1, 0), "ell_order", ell_order, "1, -1 or 0")
+    require(pretraining_dependence in (1, -1, 0), "pretraining_dependence", pretraining_dependence, "1, -1 or 0")
+
+    def goes(values: np.ndarray, way: int) -> np.ndarray:
+        if way == 0:
+            return (values[1:] == 0) & (values[:-1] == 0)
+        return np.asarray(way * np.diff(values) > -1e-15)
+
+    return goes(path.ell_order, ell_order) & goes(path.pretraining_dependence, pretraining_dependence)

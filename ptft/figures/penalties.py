@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ptft.end_point import EndPoint
-from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.network import TrainingRun
 from ptft.penalties import ell_order
 from ptft.regimes import CORNERS, Measures, PhasePortrait
@@ -101,6 +101,8 @@ def training(pretraining: TrainingRun, fine_tuning: TrainingRun, beta_pt: np.nda
 
 def _thinned(run: TrainingRun, points: int = 160) -> tuple[np.ndarray, np.ndarray]:
     """Times and coefficients at about `points` recorded times, evenly spaced in log time, once anything has moved."""
+    if run.time.size == 1:  # nothing to learn
+        return np.ones(1), run.beta
     size = np.max(np.abs(run.beta), axis=1)
     first = max(1, int(np.argmax(size > 1e-3 * size[-1])))
     index = np.searchsorted(run.time, np.geomspace(run.time[first], run.time[-1], points))

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ptft.figures.style import COLORS, beside, figure, ordered_colors
+from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.vision.protocol import BASELINE, SAMPLE_SIZES, UNTRAINED
 from ptft.vision.trends import (
     PUBLISHED_SCALING,
