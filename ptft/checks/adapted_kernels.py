@@ -173,7 +173,7 @@ def image_losses(rows: Sequence[Mapping[str, Any]]) -> Check:
 
     Parameters
     ----------
-    rows : as from `ptft.infinite_width.kernel_transfer.kernel_transfer`, of one or several calls
+    rows : as from `ptft.infinite_width.kernel_transfer.transfer_losses`, of one or several calls
 
     Returns
     -------

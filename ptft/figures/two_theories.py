@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.two_theories import BothLosses
 
 

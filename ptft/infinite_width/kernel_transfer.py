@@ -179,7 +179,7 @@ def fine_tune_linear(
 # --- ReLU networks --------------------------------------------------------------------------------------------------
 
 
-def kernel_transfer(
+def transfer_losses(
     source: Task,
     target: Task,
     gamma_1: float,
@@ -230,7 +230,7 @@ def kernel_transfer(
     >>> X = np.random.default_rng(0).standard_normal((60, 5))
     >>> source = Task(X[:20], X[:20, 0], X[:20], X[:20, 0])
     >>> target = Task(X[20:40], np.sign(X[20:40, 0]), X[40:], np.sign(X[40:, 0]))
-    >>> rows = kernel_transfer(source, target, 0.0, [8], draws=2, S=200, N=200)  # 0: random features
+    >>> rows = transfer_losses(source, target, 0.0, [8], draws=2, S=200, N=200)  # 0: random features
     >>> [(row["features"], row["P_2"], row["draw"]) for row in rows]
     [('mean field', 8, 0), ('mean field', 8, 1), ('network', 8, 0), ('network', 8, 1)]
     """
@@ -292,14 +292,14 @@ def solve_point(
     root: str | Path | None = None,
     **options: Any,
 ) -> list[dict[str, Any]]:
-    """`kernel_transfer` between two pairs of classes of one data set, each row with `dataset`; needs ``ptft[vision]``.
+    """`transfer_losses` between two pairs of classes of one data set, each row with `dataset`; needs ``ptft[vision]``.
 
     Parameters
     ----------
     dataset, source, target, P_1, seed, root
         As `name`, `source`, `target`, `P1`, `seed` and `root` of `ptft.infinite_width.images.class_pair_tasks`.
     gamma_1, P_2, **options
-        As in `kernel_transfer`.
+        As in `transfer_losses`.
     pool : int, even
         Target images from which the training sets are drawn; all others are test images.
 
@@ -312,7 +312,7 @@ def solve_point(
     from ptft.infinite_width.images import class_pair_tasks
 
     tasks = class_pair_tasks(source, target, P_1, pool, name=dataset, seed=seed, root=root)
-    return [{"dataset": dataset, **row} for row in kernel_transfer(*tasks, gamma_1, P_2, seed=seed, **options)]
+    return [{"dataset": dataset, **row} for row in transfer_losses(*tasks, gamma_1, P_2, seed=seed, **options)]
 
 
 def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
@@ -320,7 +320,7 @@ def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
 
     Parameters
     ----------
-    rows : as from `kernel_transfer`, of one or several calls
+    rows : as from `transfer_losses`, of one or several calls
     features : "mean field" or "network"
 
     Returns

@@ -126,6 +126,19 @@ def test_training_is_thinned_for_the_page_but_keeps_its_end(stages):
     assert curve.get_xdata()[-1] == stages[1].time[-1]
 
 
+def test_training_that_has_nothing_to_learn_is_drawn_at_its_start():
+    zero = np.zeros(2)
+    run = ptft.train(np.eye(2), zero, ptft.pretraining_weights(Initialization(0.1), 2))
+    fig = figures.training(run, run, zero, ptft.min_penalty(np.eye(2), zero, 1.0))
+    assert all(np.all(line.get_ydata() == 0) for ax in fig.axes for line in ax.lines)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.0, -0.99, -0.9999, -1 + 1e-7])
+def test_a_relative_scale_and_one_closer_to_the_end_have_two_names(share):
+    one, closer = (Initialization(1e-3, (1 + share) / factor * 1e-3 - 1e-3) for factor in (1, 100))
+    assert curves.relative_scale(one) != curves.relative_scale(closer)
+
+
 def test_each_family_of_scales_has_its_panel_and_each_curve_its_name():
     fig = draw_scales()
     assert [ax.get_title() for ax in fig.axes] == ["one", "two"]

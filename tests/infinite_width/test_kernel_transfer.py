@@ -141,7 +141,7 @@ def losses(rows, **chosen):
 
 def test_without_pretraining_it_is_regression_with_the_arccosine_kernel(tasks):
     source, target = tasks
-    rows = kernel_transfer.kernel_transfer(source, target, 0.0, [32], draws=2, S=100, N=20_000)
+    rows = kernel_transfer.transfer_losses(source, target, 0.0, [32], draws=2, S=100, N=20_000)
     f = kernel_regression(arccosine_kernel(target.X), arccosine_kernel(target.X_test, target.X), target.y)
     expected = np.mean((f - target.y_test) ** 2)
     assert losses(rows, features="mean field") == pytest.approx(expected)  # all of the pool, in whatever order
@@ -153,7 +153,7 @@ def test_pretraining_on_the_same_task_helps_in_theory_and_in_a_finite_network():
     drawn, target = signs(40, 160, 2, 0), signs(40, 32, 100, 1)
     source = Task(drawn.X, drawn.X[:, 0], drawn.X, drawn.X[:, 0])  # the coordinate of which the target takes the sign
     options = {"P_2": [8, 32], "draws": 6, "S": 1000, "N": 1000, "tolerance": 1e-2}
-    none, rich = (kernel_transfer.kernel_transfer(source, target, gamma, **options) for gamma in (0.0, 3.0))
+    none, rich = (kernel_transfer.transfer_losses(source, target, gamma, **options) for gamma in (0.0, 3.0))
     for features in ("mean field", "network"):
         before, after = (losses(rows, features=features, P_2=8) for rows in (none, rich))
         assert before.shape == after.shape == (6,)
@@ -174,7 +174,7 @@ def test_training_sets_are_balanced_and_nested(tasks, monkeypatch):
         return np.zeros(len(K_test))
 
     monkeypatch.setattr(kernel_transfer, "kernel_regression", spy)
-    rows = kernel_transfer.kernel_transfer(source, target, 0.0, [2, 4, 16], draws=3, S=100, N=50)
+    rows = kernel_transfer.transfer_losses(source, target, 0.0, [2, 4, 16], draws=3, S=100, N=50)
     assert all(row["loss"] == 1.0 for row in rows)  # of predicting zero
     sets = [[seen[3 * i + draw] for i in range(3)] for draw in range(3)]
     for small, middle, large in sets:
@@ -186,12 +186,12 @@ def test_training_sets_are_balanced_and_nested(tasks, monkeypatch):
 def test_pretraining_that_does_not_converge_is_reported(tasks, monkeypatch):
     monkeypatch.setattr(kernel_transfer, "TIMES", np.array([0.0, 1e-3]))
     with pytest.raises(RuntimeError, match="pretraining with gamma_1 = 1 ended at"):
-        kernel_transfer.kernel_transfer(*tasks, 1.0, [4], S=20, N=20)
+        kernel_transfer.transfer_losses(*tasks, 1.0, [4], S=20, N=20)
 
 
 def test_mean_losses_are_ordered_and_of_one_kind_of_features(tasks):
     source, target = tasks
-    rows = kernel_transfer.kernel_transfer(source, target, 0.0, [16, 4], draws=3, S=100, N=200)
+    rows = kernel_transfer.transfer_losses(source, target, 0.0, [16, 4], draws=3, S=100, N=200)
     found = kernel_transfer.mean_losses(rows, "network")
     assert found.shape == (1, 1, 2)
     assert found[0, 0] == pytest.approx([losses(rows, features="network", P_2=P_2).mean() for P_2 in (4, 16)])
@@ -217,4 +217,4 @@ def test_classes_of_the_digits():
 def test_bad_images_are_named(tasks, change, message):
     arguments = {"source": tasks[0], "target": tasks[1], "gamma_1": 0.0, "P_2": [4]} | change
     with pytest.raises(ValueError, match=message):
-        kernel_transfer.kernel_transfer(**arguments)
+        kernel_transfer.transfer_losses(**arguments)
