@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -74,5 +75,6 @@ def read_run(path: Path, task: Task, gamma: float) -> Run:
     True
     """
     saved = read_arrays(path)
-    curves = [saved[name] for name in _CURVES]
-    return Run(*curves, gamma, task, Particles(saved["state"], saved["z"]), None, bool(saved["converged"]))
+    curves: dict[str, Any] = {name: saved[name] for name in _CURVES}
+    end, converged = Particles(saved["state"], saved["z"]), bool(saved["converged"])
+    return Run(**curves, gamma=gamma, task=task, end=end, origin=None, converged=converged)
