@@ -15,7 +15,7 @@ export MKL_NUM_THREADS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-slow html pdf lint bench clean
+.PHONY: help book quick theory test test-slow html pdf lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,14 @@ book: $(READY) ## run the chapters that are out of date and render the book into
 	$(BIN)/python book/overview.py
 	@$(MAKE) --no-print-directory html
 
-test: lint html ## lint, render the committed chapters, run the tests, re-run the chapters and compare
+quick: $(READY) ## lint, and run the tests of the theory: a minute
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint theory
+
+theory: $(READY) ## run the tests of the theory
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests/theory
+
+test: $(READY) ## lint, render the committed chapters, run the tests, re-run the chapters and compare
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint html
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
 	$(BIN)/python book/execute.py --check --stale --jobs $(JOBS)
 

@@ -13,7 +13,6 @@ Exit code: 0 done, 1 a chapter failed, 2 the request was refused and nothing was
 from __future__ import annotations
 
 import argparse
-import ast
 import hashlib
 import json
 import os
@@ -24,6 +23,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -31,6 +31,8 @@ import papermill
 import yaml
 from nbclient.exceptions import DeadKernelError
 
+from ptft.book.parameters import Parameter, Unfit, read
+from ptft.book.parameters import check as check_ranges
 from ptft.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,27 +73,33 @@ def output(stem: str) -> Path:
     return CHAPTERS / f"{stem}.ipynb"
 
 
-def defaults(notebook: nbformat.NotebookNode, stem: str) -> dict:
-    """Names and values assigned in the cell tagged `parameters`, each of which must be a literal."""
+def read_parameters(stem: str) -> dict[str, Parameter]:
+    """What the cell tagged `parameters` of a chapter assigns: names, defaults and ranges."""
+    notebook = jupytext.read(sources()[stem])
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise Refused(f"{stem} has {len(cells)} cells tagged `parameters`: it must have exactly one")
-    found = {}
-    for statement in ast.parse(cells[0].source).body:
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
-        try:
-            found[target.id] = ast.literal_eval(statement.value)
-        except (AttributeError, ValueError):
-            line = ast.get_source_segment(cells[0].source, statement)
-            raise Refused(f"{stem}: `{line}` is not allowed in the parameters cell: only `name = literal` is") from None
-    return found
+    try:
+        return read(cells[0].source)
+    except (ValueError, SyntaxError) as error:
+        raise Refused(f"{stem}, the parameters cell: {error}") from None
 
 
 # ------------------------------------------------------------------------------------------------- parameters
 
 
-class _Yaml(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number, as it is in Python; YAML 1.1 would have it 1.0e-3."""
+class _Yaml(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """YAML in which 1e-3 is a number, as it is in Python (YAML 1.1 would have it 1.0e-3), and a name stands once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping; an error where a key repeats, of which YAML would keep the last."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if repeated := {str(key) for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{', '.join(repeated)} is given twice", node.start_mark
+            )
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 _Yaml.add_implicit_resolver(
@@ -99,74 +107,55 @@ _Yaml.add_implicit_resolver(
 )
 
 
-def kind(default: object) -> str:
-    """What may stand in place of `default`, in words."""
-    if isinstance(default, (list, tuple)):
-        inner = sorted({kind(element) for element in default})
-        return f"a list, each element {' or '.join(inner)}" if inner else "a list"
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-    return names.get(type(default), f"of type {type(default).__name__}")
+def checked(given: dict[str, Any], known: dict[str, Parameter], stem: str) -> dict[str, Any]:
+    """`given` with every value of the kind and in the range of the chapter; Refused names what the chapter knows."""
+    menu = f"Parameters of {stem}:\n" + "\n".join(
+        f"    {name} = {one.default!r}  {one.text}" for name, one in known.items()
+    )
+    if unknown := [name for name in given if name not in known]:
+        raise Refused(f"unknown parameter {', '.join(map(repr, unknown))}. {menu}")
+    try:
+        values = check_ranges(known, given)
+    except Unfit as unfit:
+        raise Refused(f"{unfit}. {menu}") from None
+    return {name: values[name] for name in given}
 
 
-def conform(value: object, default: object) -> object:
-    """`value` as the kind of its default (a whole number passes for a float); TypeError where it is another kind."""
-    if isinstance(default, (list, tuple)):
-        if not isinstance(value, (list, tuple)):
-            raise TypeError
-        return [_conform_to_any(element, default) for element in value]
-    if isinstance(default, float) and type(value) in (int, float):
-        return float(value)
-    if type(value) is not type(default):
-        raise TypeError
-    return value
-
-
-def _conform_to_any(value: object, allowed: list | tuple) -> object:
-    for default in allowed:
-        try:
-            return conform(value, default)
-        except TypeError:
-            continue
-    if allowed:
-        raise TypeError
-    return value
-
-
-def checked(given: dict, known: dict, stem: str) -> dict:
-    """`given` with every value of the kind of the chapter's default; Refused names what the chapter knows."""
-    menu = f"Parameters of {stem}: " + (", ".join(f"{name}={value!r}" for name, value in known.items()) or "none")
-    result = {}
-    for name, value in given.items():
-        if name not in known:
-            raise Refused(f"unknown parameter {name!r}. {menu}")
-        try:
-            result[name] = conform(value, known[name])
-        except TypeError:
-            raise Refused(f"{name} = {value!r} is not allowed: it must be {kind(known[name])}. {menu}") from None
-    return result
-
-
-def book_parameters() -> dict[str, dict]:
+def book_parameters() -> dict[str, dict[str, Any]]:
     """The parameters of each chapter in book/params.yml, checked against the sources."""
     known = sources()
-    listed = yaml.load(PARAMETERS.read_text(encoding="utf-8"), _Yaml) or {}
-    if unknown := sorted(set(listed) - set(known)):
+    try:
+        listed = yaml.load(PARAMETERS.read_text(encoding="utf-8"), _Yaml) or {}
+    except Exception as error:  # a YAML constructor lets whatever its parts raise pass
+        raise Refused(f"{PARAMETERS.name} is not YAML: {error}") from None
+    if not isinstance(listed, dict):
+        raise Refused(f"{PARAMETERS.name} is not allowed: it must map chapters to parameters")
+    if unknown := [str(stem) for stem in listed if stem not in known]:
         raise Refused(f"{PARAMETERS.name}: unknown chapter {', '.join(unknown)}. Chapters: {', '.join(known)}")
-    return {
-        stem: checked(listed.get(stem) or {}, defaults(jupytext.read(path), stem), stem) for stem, path in known.items()
-    }
+    found = {}
+    for stem in known:
+        given = listed.get(stem) or {}
+        if not isinstance(given, dict):
+            raise Refused(f"{PARAMETERS.name}: {stem} = {given!r} is not allowed: it must map names to values")
+        try:
+            found[stem] = checked(given, read_parameters(stem), stem)
+        except Refused as refusal:
+            raise Refused(f"{PARAMETERS.name}: {refusal}" if given else str(refusal)) from None
+    return found
 
 
-def assignments(pairs: list[str]) -> dict:
+def assignments(pairs: list[str]) -> dict[str, Any]:
     """The NAME=VALUE pairs of the command line, values read as YAML."""
-    result = {}
+    result: dict[str, Any] = {}
     for pair in pairs:
-        name, equals, text = pair.partition("=")
+        name, equals, text = (part.strip() for part in pair.partition("="))
         if not equals:
             raise Refused(f"-p {pair} is not allowed: it must be NAME=VALUE")
+        if name in result:
+            raise Refused(f"-p {pair} is not allowed: {name} is given twice")
         try:
-            result[name.strip()] = yaml.load(text, _Yaml)
-        except yaml.YAMLError:
+            result[name] = yaml.load(text, _Yaml)
+        except Exception:  # a YAML constructor lets whatever its parts raise pass
             raise Refused(f"-p {pair} is not allowed: {text!r} is not a YAML value") from None
     return result
 
@@ -174,7 +163,7 @@ def assignments(pairs: list[str]) -> dict:
 # -------------------------------------------------------------------------------------------- running a chapter
 
 
-def execute(stem: str, parameters: dict) -> nbformat.NotebookNode:
+def execute(stem: str, parameters: dict[str, Any]) -> nbformat.NotebookNode:
     """Run one chapter from its source and return it, in a form that is the same byte for byte in every run.
 
     Raises Failed, with the traceback of the cell, where a cell raises, the kernel dies or something reaches stderr.
@@ -202,7 +191,7 @@ def execute(stem: str, parameters: dict) -> nbformat.NotebookNode:
     return normalised(done, stem, parameters)
 
 
-def normalised(notebook: nbformat.NotebookNode, stem: str, parameters: dict) -> nbformat.NotebookNode:
+def normalised(notebook: nbformat.NotebookNode, stem: str, parameters: dict[str, Any]) -> nbformat.NotebookNode:
     """The executed notebook without what differs from run to run: times, random ids, the chunking of streams."""
     for i, cell in enumerate(notebook.cells):
         cell["id"] = f"{stem[:50]}-{i:03d}"
@@ -225,8 +214,8 @@ def normalised(notebook: nbformat.NotebookNode, stem: str, parameters: dict) -> 
     return notebook
 
 
-def _joined_streams(outputs: list) -> list:
-    joined: list = []
+def _joined_streams(outputs: list[Any]) -> list[Any]:
+    joined: list[Any] = []
     for out in outputs:
         if joined and out.output_type == "stream" and joined[-1].get("name") == out.name:
             joined[-1]["text"] += out.text
@@ -244,7 +233,7 @@ def write(text: str, path: Path) -> None:
 # ------------------------------------------------------------------------------------------ what is out of date
 
 
-def fingerprint(stem: str, parameters: dict) -> str:
+def fingerprint(stem: str, parameters: dict[str, Any]) -> str:
     """A digest of all that the run of a chapter depends on."""
     code = sorted((ROOT / "ptft").rglob("*.py"))
     results = sorted(path for path in (ROOT / "book" / "results").rglob("*") if path.is_file())
@@ -252,7 +241,7 @@ def fingerprint(stem: str, parameters: dict) -> str:
     return _sealed(text, sources()[stem], Path(__file__), ROOT / "constraints.txt", *code, *results)
 
 
-def digest(stem: str, parameters: dict, *further: Path) -> str:
+def digest(stem: str, parameters: dict[str, Any], *further: Path) -> str:
     """A digest of all that a chapter depends on and of the executed chapter itself (and of files named further)."""
     return _sealed(fingerprint(stem, parameters), output(stem), *further)
 
@@ -265,11 +254,12 @@ def _sealed(text: str, *files: Path) -> str:
     return total.hexdigest()
 
 
-def _stamp(task: str, stem: str) -> dict:
+def _stamp(task: str, stem: str) -> dict[str, Any]:
     try:
-        return json.loads((STAMPS / task / f"{stem}.json").read_text(encoding="utf-8"))
+        stamp: dict[str, Any] = json.loads((STAMPS / task / f"{stem}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return stamp
 
 
 def _put_stamp(task: str, stem: str, mark: str, seconds: float = 0.0) -> None:
@@ -280,7 +270,7 @@ def _put_stamp(task: str, stem: str, mark: str, seconds: float = 0.0) -> None:
 # -------------------------------------------------------------------------------------------------- the commands
 
 
-def _run(stem: str, parameters: dict) -> None:
+def _run(stem: str, parameters: dict[str, Any]) -> None:
     """Run one chapter into the book, and note from what: an edit made meanwhile counts as a change."""
     start, inputs = time.monotonic(), fingerprint(stem, parameters)
     print(f"{stem}: running", flush=True)
@@ -312,20 +302,21 @@ def run_book(stems: list[str], jobs: int = 1, stale_only: bool = False) -> int:
     return failures
 
 
-def run_aside(stem: str, changes: dict, out: Path, force: bool) -> int:
+def run_aside(stem: str, changes: dict[str, Any], out: Path, force: bool) -> int:
     """Run one chapter with other parameters into a file outside the book; the number that failed."""
-    known = defaults(jupytext.read(sources()[stem]), stem)
-    parameters = book_parameters()[stem] | checked(changes, known, stem)
+    values = checked(book_parameters()[stem] | changes, read_parameters(stem), stem)
     if out.suffix != ".ipynb":
         raise Refused(f"-o {out} is not allowed: it must end in .ipynb")
     if out.resolve().parent == CHAPTERS:
         raise Refused(f"-o {out} is not allowed: book/chapters holds the chapters as the book shows them")
     if not out.resolve().parent.is_dir():
         raise Refused(f"-o {out} is not allowed: there is no directory {out.parent}")
+    if out.is_dir():
+        raise Refused(f"-o {out} is not allowed: it is a directory")
     if out.exists() and not force:
         raise Refused(f"-o {out} exists: give another name, or --force to overwrite it")
     try:
-        write(nbformat.writes(execute(stem, parameters)), out)
+        write(nbformat.writes(execute(stem, values)), out)
     except Failed as failure:
         print(failure, file=sys.stderr)
         return 1

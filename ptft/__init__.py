@@ -1,7 +1,43 @@
 """ptft: how pretraining shapes the inductive bias of fine-tuning, in diagonal linear networks and beyond.
 
-The theory needs numpy, scipy and matplotlib. `ptft.vision` needs torch, torchvision and scikit-learn, and is imported
-by name.
+The rooms of the package, from what needs nothing to what needs all (an import only ever goes up this list, or to
+another room of its group):
+
+    arguments and files
+        validation              checks of arguments, whose errors name parameter, value and range
+        files                   files that are there whole or not at all
+    the penalty of fine-tuning
+        initialization          the weights at the start, and the number k through which pretraining enters
+        penalties               the penalty, its derivatives, its two measures and its proximal map
+        regimes                 the two measures as places in a triangle
+        network                 the weights, what gradient flow conserves, and training step by step
+    the error in high dimensions
+        teachers                joint laws of the coefficients of both tasks
+        replica                 the two equations, solved by quadrature
+        monte_carlo             the same from samples
+        generalization          the error along the data scale, by either
+        two_stages              the error after pretraining on finite and noisy data
+        limits                  the l2 and the l1 end, where the error is known
+        optimal_initialization  the initialization with the smallest error
+    training on sampled data
+        amp                     message passing and its state evolution
+        end_point               where training ends, with a certificate
+        simulation              sampled teachers and data, and the end points on them
+        experiments             the settings of the published experiments, and their predictions
+        agreement               simulation beside theory, and the statistics of the difference
+        stopping_rule           what a threshold on the loss leaves of training
+    beyond diagonal networks
+        infinite_width/         the companion theory of infinitely wide networks that learn features
+        two_theories            one experiment for both theories
+        vision/                 residual networks on images
+    what is done with all this
+        checks/                 both sides of each identity: what tests assert, chapters print and figures draw
+        sweeps/                 many points in parallel, resumable, and the tables that store them
+        figures/                every figure
+        book/                   what only the pages of the book need
+
+The theory needs numpy, scipy and matplotlib. `ptft.vision` and `ptft.sweeps` say which extra brings what they need, and
+are imported by name.
 """
 
 from importlib.metadata import version

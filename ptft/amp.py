@@ -14,10 +14,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
-from ptft.penalties import prox_angle
-from ptft.replica import scalar_moments
+from ptft.penalties import prox_angle, prox_slopes
+from ptft.replica import effective_regularisation, scalar_moments
 from ptft.teachers import GaussianMixture
 from ptft.validation import nonnegative_array, positive_array, whole_number
 
@@ -76,30 +75,31 @@ def message_passing(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Generator[Me
             y, sqrt_k, beta, z, theta, gradient = (v[..., keep] for v in (y, sqrt_k, beta, z, theta, gradient))
             t = None if t is None else t[..., keep]
         r = beta + gradient
-        t, response, theta = _matching_prox(np.abs(r), sqrt_k, theta, t, n / d)
-        beta = np.sign(r) * (sqrt_k / 2) * np.sinh(t)
+        t, size, response, theta = _matching_prox(np.abs(r), sqrt_k, theta, t, n / d)
+        beta = np.sign(r) * size
         misfit = y - X @ beta
         z = misfit / a + (response * d / n) * z
 
 
 def _matching_prox(
     size: np.ndarray, sqrt_k: np.ndarray, theta: np.ndarray, guess: np.ndarray | None, alpha: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Proximal angles at a theta whose mean response is alpha within 1 %; angles, response, and theta a step closer.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Proximal points at a theta whose mean response is alpha within 1 %: angles, points, response, a closer theta.
 
     Newton steps on log theta: near the solution, one for each iteration.
     """
     for _ in range(50):
         guess = t = prox_angle(size, sqrt_k, theta, guess)
+        x = (sqrt_k / 2) * np.sinh(t)
         c = sqrt_k * np.cosh(t)
-        total = c + theta
-        response = np.mean(c / total, axis=0)
+        r, _, r_theta = prox_slopes(x, t, c, c + theta, theta)
+        response = np.mean(r, axis=0)
         excess = np.log(response / alpha)
-        slope = np.mean((c + t * sqrt_k * np.sinh(t) * theta / total) * (theta / total) / total, axis=0)
-        theta = theta * np.exp(np.clip(excess * response / slope, -3, 3))  # slope: -d response / d log theta
+        slope = theta * np.mean(r_theta, axis=0)
+        theta = theta * np.exp(np.clip(-excess * response / slope, -3, 3))
         if np.all(np.abs(excess) < 0.01):
             break
-    return t, response, theta
+    return t, x, response, theta
 
 
 def state_evolution(alpha: float, mixture: GaussianMixture, steps: int, noise_var: float = 0.0) -> StateEvolution:
@@ -131,13 +131,10 @@ def state_evolution(alpha: float, mixture: GaussianMixture, steps: int, noise_va
         raise ValueError(f"alpha = {alpha} is not allowed: it must be below 1")
     noise = float(nonnegative_array(noise_var, "noise_var", ndim=0))
     mse, tau2, theta = (np.empty(whole_number(steps, "steps", at_least=1)) for _ in range(3))
-    error = mixture.power
+    error, guess = mixture.power, None
     for i in range(steps):
         tau2[i] = (noise + error) / alpha
-
-        def excess(log_theta: float, at: np.ndarray = tau2[i : i + 1]) -> float:
-            return float(np.log(scalar_moments(at, np.exp([log_theta]), mixture).response[0] / alpha))
-
-        theta[i] = np.exp(brentq(excess, -90, 90, xtol=1e-13))
-        error = mse[i] = scalar_moments(tau2[i : i + 1], theta[i : i + 1], mixture).mse[0]
+        at = slice(i, i + 1)
+        theta[at] = guess = effective_regularisation(tau2[at], np.array([alpha]), mixture, guess=guess)
+        error = mse[i] = scalar_moments(tau2[at], theta[at], mixture).mse[0]
     return StateEvolution(mse, tau2, theta)

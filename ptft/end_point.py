@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import linalg
 
 from ptft.amp import message_passing
+from ptft.penalties import inverse_curvature, penalty_at_angle, signed_angle
 from ptft.validation import broadcast, one_of, positive_array, real_array, regression, require
 
 METHODS = ("auto", "amp", "newton")
@@ -215,7 +216,7 @@ def newton(
     beta = np.zeros(X.shape[1]) if start is None else start
     value = np.inf
     for iteration in range(NEWTON_STEPS + 1):
-        slope, D = _slope(beta, sqrt_k), np.hypot(sqrt_k, 2 * beta)
+        slope, D = signed_angle(beta, sqrt_k) / 2, inverse_curvature(beta, sqrt_k)
         root = X * np.sqrt(D)
         factor = linalg.cho_factor(linalg.blas.dsyrk(1.0, root.T, trans=1), overwrite_a=True, check_finite=False)
         nu = linalg.cho_solve(factor, X @ (D * slope) + (y - X @ beta))
@@ -227,7 +228,7 @@ def newton(
         length = 1.0
         while True:
             trial = beta + length * step
-            trial_value = _penalty_sum(trial, sqrt_k)
+            trial_value = float(np.sum(penalty_at_angle(trial, signed_angle(trial, sqrt_k))))
             if trial_value <= value * (1 + 1e-14) or length < 1e-12:
                 break
             length /= 2
@@ -235,20 +236,12 @@ def newton(
     return _certify(X, y, sqrt_k, beta, nu, iteration, "newton", tolerance)
 
 
-def _slope(beta: np.ndarray, sqrt_k: np.ndarray) -> np.ndarray:
-    return 0.5 * np.arcsinh(2 * beta / sqrt_k)
-
-
-def _penalty_sum(beta: np.ndarray, sqrt_k: np.ndarray) -> float:
-    t = np.arcsinh(2 * np.abs(beta) / sqrt_k)
-    return float(np.sum(0.5 * np.abs(beta) * (t - np.tanh(t / 2))))
-
-
 def _kkt_gap(beta: np.ndarray, slope: np.ndarray, sqrt_k: np.ndarray) -> np.ndarray:
     """Largest |slope - q'(beta)|/q''(beta), the Newton step that would close the gap, in units of max|beta|."""
-    gap = np.max(np.hypot(sqrt_k, 2 * beta) * np.abs(slope - _slope(beta, sqrt_k)), axis=0)
+    gap = np.max(inverse_curvature(beta, sqrt_k) * np.abs(slope - signed_angle(beta, sqrt_k) / 2), axis=0)
     largest = np.max(np.abs(beta), axis=0)
-    return gap / np.where(largest > 0, largest, 1.0)
+    result: np.ndarray = gap / np.where(largest > 0, largest, 1.0)
+    return result
 
 
 def _certify(

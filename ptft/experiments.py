@@ -5,7 +5,7 @@ Sources: Section 5.3, Appendix A and Appendix E.2.6. All settings have rho_pt = 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike
 
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
+from ptft.regimes import REGIMES
 from ptft.replica import ReplicaCurve
 from ptft.teachers import SingleTask, SpikeSlab
 from ptft.two_stages import TwoStageCurve, two_stage_curve
-from ptft.validation import require
+from ptft.validation import instance_of, require
 
 ALPHA = np.linspace(0.01, 0.5, 11)  # the published data scales
 C_PT = (1e-6, 1e-3, 1.0)
@@ -49,19 +50,39 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class FiniteSetting(Setting):
-    """A setting whose pretraining has alpha_pt d examples, and whose labels have noise in either stage."""
+class FiniteSetting:
+    """A setting whose pretraining has alpha_pt d examples, and whose labels have noise in either stage.
 
+    Raises
+    ------
+    ValueError
+        If `base` is not a `Setting` with pretraining.
+
+    Examples
+    --------
+    >>> few = FiniteSetting(Setting(omega=1.0), alpha_pt=0.2)
+    >>> few.teacher.omega, few.noise_ft
+    (1.0, 0.0)
+    """
+
+    base: Setting = Setting()
     alpha_pt: float = 1.0
     noise_pt: float = 0.0
     noise_ft: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self.pretrained, "pretrained", self.pretrained, "true: alpha_pt = 0 is pretraining without data")
+        pretrained = instance_of(self.base, Setting, "base").pretrained
+        require(pretrained, "base.pretrained", pretrained, "true: alpha_pt = 0 is pretraining without data")
 
     @property
     def teacher(self) -> SpikeSlab:
-        return SpikeSlab(self.rho_pt, self.rho_ft, self.omega)
+        """The law of both tasks."""
+        return SpikeSlab(self.base.rho_pt, self.base.rho_ft, self.base.omega)
+
+    @property
+    def init(self) -> Initialization:
+        """The initialization."""
+        return self.base.init
 
 
 def sweep(base: Setting) -> list[Setting]:
@@ -141,16 +162,8 @@ def figure_3() -> dict[str, Panel]:
     }
 
 
-REGIMES: dict[str, dict[str, Any]] = {
-    "I": {"lambda_pt": -0.999999e-3, "gamma_ft": 1e-6},
-    "II": {},
-    "III": {"gamma_ft": 10.0},
-    "IV": {"lambda_pt": -0.99e-3},
-}
-
-
 def figure_5() -> dict[tuple[float, float], dict[str, Setting]]:
-    """Settings of Figure 5: (omega, rho_ft) to regime to setting; c_pt = 1e-3.
+    """Settings of Figure 5: (omega, rho_ft) to regime to setting, from the initializations `ptft.regimes.REGIMES`.
 
     Examples
     --------
@@ -160,8 +173,31 @@ def figure_5() -> dict[tuple[float, float], dict[str, Setting]]:
     """
     tasks = ((0.0, 0.1), (1.0, 0.1), (1.0, 0.01))
     return {
-        (omega, rho): {name: Setting(rho, omega, **moved) for name, moved in REGIMES.items()} for omega, rho in tasks
+        (omega, rho): {name: Setting(rho, omega, **vars(init)) for name, init in REGIMES.items()}
+        for omega, rho in tasks
     }
+
+
+def predict(setting: Setting, alpha: ArrayLike) -> ReplicaCurve:
+    """The replica curve of `setting`, whose pretraining has recovered its teacher.
+
+    Parameters
+    ----------
+    setting : Setting
+    alpha : array_like, any shape
+
+    Raises
+    ------
+    ValueError
+        If `setting` is not a `Setting`: `predict_two_stages` takes a `FiniteSetting`.
+
+    Examples
+    --------
+    >>> predict(Setting(rho_ft=0.1, omega=1.0), [0.05, 0.2]).mse.round(4)
+    array([0.5202, 0.0009])
+    """
+    setting = instance_of(setting, Setting, "setting", "predict_two_stages takes a FiniteSetting")
+    return replica_curve(alpha, setting.teacher, setting.init)
 
 
 def predict_two_stages(setting: FiniteSetting, alpha: ArrayLike) -> TwoStageCurve:
@@ -172,26 +208,72 @@ def predict_two_stages(setting: FiniteSetting, alpha: ArrayLike) -> TwoStageCurv
     setting : FiniteSetting
     alpha : array_like, any shape
 
+    Raises
+    ------
+    ValueError
+        If `setting` is not a `FiniteSetting`: `predict` takes a `Setting`.
+
     Examples
     --------
-    >>> finite = FiniteSetting(omega=1.0, alpha_pt=0.2)
-    >>> predict_two_stages(finite, [0.1]).mse.round(3), predict(Setting(omega=1.0), [0.1]).mse.round(3)
+    >>> reuse = Setting(omega=1.0)
+    >>> predict_two_stages(FiniteSetting(reuse, alpha_pt=0.2), [0.1]).mse.round(3), predict(reuse, [0.1]).mse.round(3)
     (array([0.739]), array([0.135]))
     """
+    setting = instance_of(setting, FiniteSetting, "setting", "predict takes a Setting")
     return two_stage_curve(alpha, setting.teacher, setting.init, setting.alpha_pt, setting.noise_pt, setting.noise_ft)
 
 
-def predict(setting: Setting, alpha: ArrayLike) -> ReplicaCurve:
-    """The replica curve of `setting`.
+def trends() -> dict[str, list[tuple[Setting, Setting]]]:
+    """What the paper reads off Figure 3: pairs of settings, of which the error of the first over that of the second
+    grows from each pair to the next.
 
-    Parameters
-    ----------
-    setting : Setting
-    alpha : array_like, any shape
+    The key is the panel; two further statements about panel f have keys of their own.
 
     Examples
     --------
-    >>> predict(Setting(rho_ft=0.1, omega=1.0), [0.05, 0.2]).mse.round(4)
-    array([0.5202, 0.0009])
+    >>> list(trends())
+    ['a', 'b', 'c', 'd', 'e', 'f', 'f, all features needed', 'f, few needed']
+    >>> [(without.omega, shared.omega, shared.c_pt) for without, shared in trends()["a"]]
+    [(0.0, 1.0, 1.0), (0.0, 1.0, 0.001), (0.0, 1.0, 1e-06)]
     """
-    return replica_curve(alpha, setting.teacher, setting.init)
+    apart, shared = Setting(0.1, 0.0), Setting(0.1, 1.0)
+    dense, few = Setting(0.9, 0.0), Setting(0.01, 1.0)
+    down = {"c_pt": C_PT[::-1], "gamma_ft": GAMMA_FT[::-1], "lambda_pt": tuple(1e-3 * share for share in SHARE[::-1])}
+
+    def moved(base: Setting, name: str, falls: bool = True) -> list[Setting]:
+        changes: list[dict[str, Any]] = [{name: value} for value in down[name][:: 1 if falls else -1]]
+        return [replace(base, **change) for change in changes]
+
+    def pairs(first: Setting, second: Setting, name: str, falls: bool = True) -> list[tuple[Setting, Setting]]:
+        return list(zip(moved(first, name, falls), moved(second, name, falls), strict=True))
+
+    return {
+        "a": pairs(apart, shared, "c_pt"),
+        "b": pairs(apart, shared, "gamma_ft"),
+        "c": pairs(apart, shared, "lambda_pt", falls=False),
+        "d": pairs(dense, apart, "c_pt"),
+        "e": pairs(dense, apart, "gamma_ft"),
+        "f": pairs(shared, few, "lambda_pt"),
+        "f, all features needed": [(setting, shared) for setting in moved(shared, "lambda_pt")],
+        "f, few needed": [(setting, shared) for setting in moved(few, "lambda_pt", falls=False)],
+    }
+
+
+def best_regimes(errors: Mapping[Setting, np.ndarray]) -> dict[tuple[float, float], np.ndarray]:
+    """For each task of Figure 5, the name of the regime with the smallest error at every point.
+
+    Parameters
+    ----------
+    errors : mapping from each setting of `figure_5` to its errors, shape (points,)
+
+    Examples
+    --------
+    >>> errors = {s: predict(s, [0.05, 0.4]).mse for task in figure_5().values() for s in task.values()}
+    >>> best_regimes(errors)[1.0, 0.1].tolist()
+    ['II', 'IV']
+    """
+    best = {}
+    for task, regimes in figure_5().items():
+        names = np.array(list(regimes))
+        best[task] = names[np.argmin([errors[setting] for setting in regimes.values()], axis=0)]
+    return best

@@ -24,18 +24,12 @@ from scipy.optimize import brentq
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
 from ptft.penalties import penalty
-from ptft.regimes import Measures, measures
+from ptft.regimes import REGIMES, Measures, measures
 from ptft.replica import MixtureRows, errors_by_rows
 from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab
 from ptft.validation import fraction, nonnegative_array, positive_array, real_array, require
 
-USUAL: Mapping[str, Initialization] = {
-    "I": Initialization(1e-3, -0.999999e-3, 1e-6),  # the regimes of Figure 5
-    "II": Initialization(1e-3),  # also the base point of the published sweeps
-    "III": Initialization(1e-3, 0.0, 10.0),
-    "IV": Initialization(1e-3, -0.99e-3),
-    "small": Initialization(1e-6),
-}
+USUAL: Mapping[str, Initialization] = {**REGIMES, "small": Initialization(1e-6)}
 RESOLUTION = 1e-4  # errors below it count as none: a ten-thousandth of E beta_ft^2
 _SCAN = np.concatenate([np.geomspace(1e-3, 0.1, 20), np.linspace(0.1, 0.99, 46)[1:]])  # where crossings are sought
 _GRID = (12, 14)  # of (log D, log B), from which the search starts
@@ -144,7 +138,8 @@ class Bounds:
 
 
 def _between(low: np.ndarray | float, high: np.ndarray | float, x: np.ndarray) -> np.ndarray:
-    return np.exp((1 - x) * np.log(low) + x * np.log(high))
+    result: np.ndarray = np.exp((1 - x) * np.log(low) + x * np.log(high))
+    return result
 
 
 def _h(c: np.ndarray | float, a_pt: float) -> np.ndarray:
@@ -210,14 +205,17 @@ class BestInitialization:
         used, unused = penalty(1 / np.sqrt(self.teacher.rho_ft), np.array(self.scales) ** 2)
         return float(unused / used)
 
+    def saving(self, choice: Choice) -> float:
+        """Share of the examples saved against `choice`: 1 - alpha/alpha_needed, or 0 where that is negative.
+
+        It is 0 where both errors are below the resolution.
+        """
+        return max(0.0, 1 - self.alpha / choice.alpha_needed)
+
     @property
     def savings(self) -> dict[str, float]:
-        """Share of the examples saved against each choice: 1 - alpha/alpha_needed, or 0 where that is negative.
-
-        The keys are those of `usual`, and "single task". It is 0 where both errors are below the resolution.
-        """
-        choices = {**self.usual, "single task": self.single_task}
-        return {name: max(0.0, 1 - self.alpha / choice.alpha_needed) for name, choice in choices.items()}
+        """`saving` against each choice; the keys are those of `usual`, and "single task"."""
+        return {name: self.saving(one) for name, one in {**self.usual, "single task": self.single_task}.items()}
 
 
 def best_initialization(
@@ -356,7 +354,8 @@ def alpha_needed(
     rows = _rows(teacher, teacher.k[None, :])
 
     def excess(alpha: np.ndarray) -> np.ndarray:
-        return np.log(errors_by_rows(alpha, rows, noise_var)) - np.log(mse)
+        result: np.ndarray = np.log(errors_by_rows(alpha, rows, noise_var)) - np.log(mse)
+        return result
 
     enough = np.flatnonzero(excess(_SCAN) <= 0)
     if not enough.size:
@@ -373,6 +372,18 @@ class Landscape:
     inactive: np.ndarray  # (m,) sqrt(k) of the coordinates that pretraining did not use
     ratio: np.ndarray  # (r,) sqrt(k) of those that it used, in units of the former
     mse: np.ndarray  # (r, m); nan where no initialization has these scales
+
+    def width(self, best: float, factor: float = 1.1) -> float:
+        """How much of `inactive` has an error within `factor` of the `best`, at some ratio: the largest over the
+        smallest value; 1 where none has.
+
+        Examples
+        --------
+        >>> Landscape(np.array([0.1, 1.0, 10.0]), np.array([1.0]), np.array([[0.3, 0.31, 0.9]])).width(0.3)
+        10.0
+        """
+        near = self.inactive[np.any(self.mse <= factor * best, axis=0)]
+        return float(near.max() / near.min()) if near.size else 1.0
 
 
 def landscape(
@@ -462,7 +473,8 @@ def _search(errors: Callable[[np.ndarray], np.ndarray], grid: tuple[int, ...]) -
         centre[moved] = around[better, i[better]]
         best[moved] = found[better, i[better]]
         step[going[~far]] *= 0.4
-    return centre[np.argmin(best)]
+    result: np.ndarray = centre[np.argmin(best)]
+    return result
 
 
 def _on_bound(init: Initialization, difference: float, inactive: float, a_pt: float, bounds: Bounds) -> tuple[str, ...]:

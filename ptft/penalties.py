@@ -20,14 +20,45 @@ def _arguments(beta: ArrayLike, k: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return beta, np.sqrt(k)
 
 
-def _angle(beta: np.ndarray, sqrt_k: np.ndarray) -> np.ndarray:
-    """arcsinh(2|beta|/sqrt(k)), also where the ratio overflows."""
+def signed_angle(beta: np.ndarray, sqrt_k: np.ndarray) -> np.ndarray:
+    """t = arcsinh(2 beta/sqrt(k)), also where the ratio overflows; unchecked, of the broadcast shape.
+
+    Examples
+    --------
+    >>> signed_angle(np.array([-0.5, 1e200]), np.array([1.0, 1e-150])).round(3)
+    array([ -0.881, 807.291])
+    """
     with np.errstate(over="ignore"):
-        t = np.arcsinh(np.abs(beta) / (sqrt_k / 2))
+        t = np.arcsinh(beta / (sqrt_k / 2))
     if np.isinf(t).any():
         with np.errstate(divide="ignore"):
-            t = np.where(np.isinf(t), np.log(np.abs(beta)) + np.log(4) - np.log(sqrt_k), t)
-    return t
+            far = np.sign(beta) * (np.log(np.abs(beta)) + np.log(4) - np.log(sqrt_k))
+        t = np.where(np.isinf(t), far, t)
+    return np.asarray(t)
+
+
+def penalty_at_angle(beta: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """q_k(beta), given the signed angle t of beta; unchecked, arrays of one shape.
+
+    Examples
+    --------
+    >>> beta = np.array([-0.5, 2.0])
+    >>> penalty_at_angle(beta, signed_angle(beta, np.ones(2))) - penalty(beta, 1.0)
+    array([0., 0.])
+    """
+    result: np.ndarray = 0.5 * beta * (t - np.tanh(t / 2))
+    return result
+
+
+def inverse_curvature(beta: np.ndarray, sqrt_k: np.ndarray) -> np.ndarray:
+    """1/q_k''(beta) = sqrt(k + 4 beta^2), which is sqrt(k) cosh t; unchecked, of the broadcast shape.
+
+    Examples
+    --------
+    >>> inverse_curvature(np.array([0.0, 2.0]), np.array([1.0, 3.0]))
+    array([1., 5.])
+    """
+    return np.asarray(np.hypot(sqrt_k, 2 * beta))
 
 
 def penalty(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
@@ -56,8 +87,7 @@ def penalty(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
     array([5.00000000e-07, 3.64727479e+03])
     """
     beta, sqrt_k = _arguments(beta, k)
-    t = _angle(beta, sqrt_k)
-    return 0.5 * np.abs(beta) * (t - np.tanh(t / 2))
+    return penalty_at_angle(beta, signed_angle(beta, sqrt_k))
 
 
 def penalty_grad(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
@@ -69,7 +99,7 @@ def penalty_grad(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
     array([-0.441,  0.   ,  0.441])
     """
     beta, sqrt_k = _arguments(beta, k)
-    return 0.5 * np.sign(beta) * _angle(beta, sqrt_k)
+    return 0.5 * signed_angle(beta, sqrt_k)
 
 
 def penalty_hess(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
@@ -81,7 +111,7 @@ def penalty_hess(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
     array([1.   , 0.447])
     """
     beta, sqrt_k = _arguments(beta, k)
-    return 1 / np.hypot(sqrt_k, 2 * beta)
+    return 1 / inverse_curvature(beta, sqrt_k)
 
 
 def ell_order(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
@@ -109,10 +139,11 @@ def ell_order(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
     array([2.   , 1.749, 1.137])
     """
     beta, sqrt_k = _arguments(beta, k)
-    t = _angle(beta, sqrt_k)
+    t = np.abs(signed_angle(beta, sqrt_k))
     # tanh(t/2)/t tends to 1/2; 1/(1 - tanh(t/2)/t) has no cancellation because that ratio never exceeds 1/2.
     ratio = np.divide(np.tanh(t / 2), t, out=np.full(t.shape, 0.5), where=t > 1e-300)
-    return 1 / (1 - ratio)
+    result: np.ndarray = 1 / (1 - ratio)
+    return result
 
 
 def pretraining_dependence(beta: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> np.ndarray:
@@ -141,7 +172,8 @@ def pretraining_dependence(beta: ArrayLike, beta_pt: ArrayLike, init: Initializa
     >>> float(pretraining_dependence(1e-6, 1.0, Initialization(c_pt=1e-3)).round(3))
     -0.999
     """
-    return (1 - ell_order(beta, init.k(beta_pt))) * init.kappa(beta_pt)
+    result: np.ndarray = (1 - ell_order(beta, init.k(beta_pt))) * init.kappa(beta_pt)
+    return result
 
 
 def prox(z: ArrayLike, k: ArrayLike, theta: ArrayLike) -> np.ndarray:
@@ -175,7 +207,8 @@ def prox(z: ArrayLike, k: ArrayLike, theta: ArrayLike) -> np.ndarray:
     """
     z, k, theta = broadcast(z=real_array(z, "z"), k=positive_array(k, "k"), theta=positive_array(theta, "theta"))
     sqrt_k = np.sqrt(k)
-    return np.sign(z) * (sqrt_k / 2) * np.sinh(prox_angle(np.abs(z), sqrt_k, theta))
+    result: np.ndarray = np.sign(z) * (sqrt_k / 2) * np.sinh(prox_angle(np.abs(z), sqrt_k, theta))
+    return result
 
 
 def prox_angle(
@@ -219,5 +252,31 @@ def prox_angle(
         step = ((sqrt_k / 2) * np.sinh(t) + (theta / 2) * t - z) / (0.5 * (sqrt_k * np.cosh(t) + theta))
         t = np.minimum(t - step, bound)
         if np.all(np.abs(step) <= 1e-9 * t + 1e-300):  # quadratic convergence: the next step would be below rounding
-            return t
+            result: np.ndarray = t
+            return result
     raise FloatingPointError("the proximal map did not converge; please report the arguments")
+
+
+def prox_slopes(
+    x: np.ndarray, t: np.ndarray, c: np.ndarray, total: np.ndarray, theta: np.ndarray | float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The response x'(z) of the proximal map, half its slope x''(z)/2, and its slope in theta at fixed z; unchecked.
+
+    Parameters
+    ----------
+    x, t : ndarray
+        The proximal point and its angle; all arrays broadcast against each other.
+    c, total : ndarray
+        1/q''(x), and c + theta.
+    theta : ndarray or float
+
+    Examples
+    --------
+    >>> x, theta = np.array([1.0]), 0.2
+    >>> t, c = signed_angle(x, np.ones(1)), inverse_curvature(x, np.ones(1))
+    >>> [slope.round(4).item() for slope in prox_slopes(x, t, c, c + theta, theta)]
+    [0.9179, 0.0277, -0.4167]
+    """
+    r = c / total
+    bend = (theta / total) * (2 * x / total) / total
+    return r, bend, -(r / total + t * bend)

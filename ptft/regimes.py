@@ -5,6 +5,7 @@ Its corners are the rich regime (I), the lazy one that depends on pretraining (I
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,15 @@ from numpy.typing import ArrayLike
 
 from ptft.initialization import Initialization
 from ptft.penalties import ell_order, pretraining_dependence
-from ptft.validation import broadcast, nonnegative_array, positive_array, real_array, require, whole_number
+from ptft.validation import broadcast, nonnegative_array, positive_array, real_array, require
 
 CORNERS = {"I": (1.0, 0.0), "II": (2.0, -1.0), "III": (2.0, 0.0)}  # (ell_order, pretraining_dependence)
+REGIMES: Mapping[str, Initialization] = {  # the initializations that Figure 5 names by the regimes that they lead to
+    "I": Initialization(1e-3, -0.999999e-3, 1e-6),
+    "II": Initialization(1e-3),  # also the base point of the published sweeps
+    "III": Initialization(1e-3, 0.0, 10.0),
+    "IV": Initialization(1e-3, -0.99e-3),
+}
 DOMINANT = 2 / 3  # the share from which a regime gives its name to a point
 
 
@@ -119,110 +126,3 @@ def phase_portrait(
     gamma = float(nonnegative_array(gamma_ft, "gamma_ft", ndim=0))
     init = Initialization(c, ratio[:, None] * c, gamma)
     return PhasePortrait(c, ratio, gamma, float(beta_ft), float(beta_pt), measures(beta_ft, beta_pt, init))
-
-
-def random_settings(
-    size: int, seed: int | np.random.Generator = 0, decades: float = 6.0
-) -> tuple[np.ndarray, np.ndarray, Initialization]:
-    """Coefficients and initializations from wide ranges, for a search for counterexamples.
-
-    |beta_ft|, |beta_pt|, c_pt and gamma_ft are log-uniform over `decades` decades on either side of 1, the signs of the
-    coefficients random; lambda_pt/c_pt is uniform in (-1, 1) for half of the settings, and for the others its distance
-    from -1 is log-uniform down to 1e-6; gamma_ft is zero in a third of all.
-
-    Returns
-    -------
-    beta_ft, beta_pt, init : arrays of shape (size,), and an `Initialization` of as many
-
-    Raises
-    ------
-    ValueError
-        If a number is outside its range.
-
-    Examples
-    --------
-    >>> beta_ft, beta_pt, init = random_settings(1000)
-    >>> at = measures(beta_ft, beta_pt, init)
-    >>> bool(np.all(at.shares > -1e-9))  # no counterexample to Proposition 5.1
-    True
-    """
-    whole_number(size, "size", at_least=1)
-    positive_array(decades, "decades", ndim=0)
-    rng = np.random.default_rng(seed)
-    beta_ft, beta_pt, c_pt, gamma_ft = 10 ** rng.uniform(-decades, decades, (4, size))
-    signs = rng.choice([-1.0, 1.0], size=(2, size))
-    near = rng.random(size) < 0.5
-    relative = np.where(near, -1 + 10 ** rng.uniform(-6, 0, size), rng.uniform(-1, 1, size))
-    gamma_ft = np.where(rng.random(size) < 1 / 3, 0.0, gamma_ft)
-    return signs[0] * beta_ft, signs[1] * beta_pt, Initialization(c_pt, relative * c_pt, gamma_ft)
-
-
-@dataclass(frozen=True, eq=False)
-class Derivatives:
-    """Derivatives of the penalty as its definition has them, rounded to float64; arrays of shape (m,)."""
-
-    first: np.ndarray  # dq/dbeta
-    second: np.ndarray  # d2q/dbeta2
-    ell_order: np.ndarray  # d log q / d log|beta_ft|
-    pretraining_dependence: np.ndarray  # d log q / d log|beta_pt|
-
-
-def derivatives_of_definition(
-    beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization, digits: int = 100
-) -> Derivatives:
-    """Differentiate the penalty of Theorem 4.1 numerically, in multiple precision and without any closed form.
-
-    q is taken from Equations 12 and 14 as they stand, which shares nothing with `ptft.penalty`. Needs mpmath.
-
-    Parameters
-    ----------
-    beta_ft, beta_pt : array_like, not zero, shape (m,)
-    init : Initialization
-        Scalars or arrays of shape (m,).
-    digits : int, default 100
-        Working precision; the definition loses 2 log10(sqrt(k)/|beta_ft|) of them where the penalty is quadratic.
-
-    Raises
-    ------
-    ValueError
-        If a coefficient is zero or not finite, or the shapes do not broadcast.
-
-    Examples
-    --------
-    >>> found = derivatives_of_definition([0.5], [1.0], Initialization(0.1), digits=30)
-    >>> at = measures([0.5], [1.0], Initialization(0.1))
-    >>> bool(np.isclose(found.ell_order, at.ell_order, rtol=1e-12)[0])
-    True
-    """
-    import mpmath
-
-    ft, pt, c, lam, gamma = broadcast(
-        beta_ft=real_array(beta_ft, "beta_ft", ndim=1),
-        beta_pt=real_array(beta_pt, "beta_pt", ndim=1),
-        c_pt=np.asarray(init.c_pt),
-        lambda_pt=np.asarray(init.lambda_pt),
-        gamma_ft=np.asarray(init.gamma_ft),
-    )
-    require(ft != 0, "beta_ft", ft, "other than zero, where its logarithm has no derivative")
-    require(pt != 0, "beta_pt", pt, "other than zero, where its logarithm has no derivative")
-    whole_number(digits, "digits", at_least=15)
-
-    def definition(beta, pretrained, c, lam, gamma):
-        root = 2 * (lam + c) * (1 + mpmath.sqrt(1 + (pretrained / c) ** 2)) + gamma**2
-        x = 2 * beta / root
-        return root / 4 * (1 - mpmath.sqrt(1 + x**2) + x * mpmath.asinh(x))
-
-    rows = []
-    with mpmath.workdps(digits):
-        for numbers in zip(ft, pt, c, lam, gamma, strict=True):
-            b, p, *scales = (mpmath.mpf(float(number)) for number in numbers)
-            rows.append(
-                [
-                    # in units of beta, so that the steps of the differences are small against it
-                    mpmath.diff(lambda u, b=b, p=p, s=scales: definition(b * u, p, *s), 1) / b,
-                    mpmath.diff(lambda u, b=b, p=p, s=scales: definition(b * u, p, *s), 1, 2) / b**2,
-                    mpmath.diff(lambda u, b=b, p=p, s=scales: mpmath.log(definition(b * mpmath.exp(u), p, *s)), 0),
-                    mpmath.diff(lambda u, b=b, p=p, s=scales: mpmath.log(definition(b, p * mpmath.exp(u), *s)), 0),
-                ]
-            )
-    return Derivatives(*np.array(rows, dtype=np.float64).T)

@@ -23,8 +23,15 @@ from numpy.typing import ArrayLike
 
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization, scalar_initialization
-from ptft.penalties import prox_angle
-from ptft.replica import MixtureRows, ReplicaCurve, joined_curves, scalar_moments, solve_by_quadrature
+from ptft.replica import (
+    MixtureRows,
+    ReplicaCurve,
+    angle_nodes,
+    joined_curves,
+    scalar_moments,
+    solve_by_quadrature,
+    solve_nearby,
+)
 from ptft.teachers import GaussianMixture, SpikeSlab, TeacherGroups
 from ptft.validation import nonnegative_array, positive_array, require
 
@@ -56,12 +63,14 @@ class TwoStageCurve:
     @property
     def residual(self) -> np.ndarray:
         """The larger residual of the two stages (see `ReplicaCurve`)."""
-        return np.maximum(self.pretraining.residual, self.fine_tuning.residual)
+        result: np.ndarray = np.maximum(self.pretraining.residual, self.fine_tuning.residual)
+        return result
 
     @property
     def converged(self) -> np.ndarray:
         """Whether both stages are solved."""
-        return self.pretraining.converged & self.fine_tuning.converged
+        result: np.ndarray = self.pretraining.converged & self.fine_tuning.converged
+        return result
 
 
 def two_stage_curve(
@@ -71,6 +80,7 @@ def two_stage_curve(
     alpha_pt: float,
     noise_pt: float = 0.0,
     noise_ft: float = 0.0,
+    nearby: TwoStageCurve | None = None,
 ) -> TwoStageCurve:
     """Replica-symmetric error of fine-tuning, and what it forgets, after pretraining on finite and noisy data.
 
@@ -86,6 +96,9 @@ def two_stage_curve(
         noisy ones least squares, with noise of variance noise_pt/(alpha_pt - 1) on every coefficient.
     noise_pt, noise_ft : float, default 0
         Variances of the label noise of the two stages, which both interpolate below a data scale of 1.
+    nearby : TwoStageCurve, optional
+        The prediction along the same alpha for a similar problem, such as that for the law of a sampled teacher: its
+        solution saves most of the work.
 
     Returns
     -------
@@ -131,7 +144,12 @@ def two_stage_curve(
         k=np.concatenate([row.k for row in rows], axis=None),
     )
     # One alpha at a time: the arrays of a mixture with hundreds of components stay in the cache.
-    fine_tuning = joined_curves([solve_by_quadrature(a, mixture, noise_ft, 0.0) for a in alpha.reshape(-1, 1)], alpha)
+    if nearby is None:
+        parts = [solve_by_quadrature(a, mixture, noise_ft, 0.0) for a in alpha.reshape(-1, 1)]
+    else:
+        require(np.array_equal(nearby.alpha, alpha), "nearby.alpha", nearby.alpha, "alpha")
+        parts = [solve_nearby(part, mixture, noise_ft) for part in nearby.fine_tuning.parts]
+    fine_tuning = joined_curves(parts, alpha)
     groups = [_within_group(fine_tuning, row) for row in rows]
     error, power = (np.stack(arrays, axis=-1) for arrays in zip(*groups, strict=True))
     curve = TwoStageCurve(pretraining, fine_tuning, mixture, error, teacher.beta_pt**2 + power)
@@ -160,27 +178,13 @@ def _penalty_scales(
 
     `refine` is a factor on the number of nodes.
     """
-    tau, theta, c = float(np.sqrt(pretraining.tau2)), float(pretraining.theta), float(np.asarray(init.c_pt))
+    tau, theta, s = (
+        np.array([float(value)]) for value in (np.sqrt(pretraining.tau2), pretraining.theta, np.multiply(2, init.c_pt))
+    )
     if tau == 0 or np.isinf(tau):  # beta_pt is beta*_pt, or 0
         return np.ones(1), np.atleast_1d(init.k(size if tau == 0 else 0.0))
-
-    def angle(z: float) -> float:
-        t = prox_angle(np.abs([z]), np.array([2 * c]), theta)[0] if theta > 0 else np.arcsinh(abs(z) / c)
-        return float(np.sign(z) * t)
-
-    t_m = angle(size)
-    lower = 0.0 if size == 0 else angle(size - _REACH * tau)  # k is even in t
-    width = angle(size + _REACH * tau) - lower
-    spread = 2 * tau / (2 * c * np.cosh(t_m) + theta)
-    nodes = int(np.ceil(refine * width / min(_SPACING, _SPACING_IN_DEVIATIONS * spread)))
-    delta = (lower - t_m) + (width / nodes) * np.arange(nodes + 1)
-    t = t_m + delta
-    dz = 2 * c * np.cosh(t_m + delta / 2) * np.sinh(delta / 2) + (theta / 2) * delta  # z - size, without cancellation
-    density = np.exp(-0.5 * (dz / tau) ** 2) / (np.sqrt(2 * np.pi) * tau)
-    probability = (width / nodes) * density * (c * np.cosh(t) + theta / 2)
-    if size == 0:
-        probability[1:] *= 2
-    return probability, init.k(c * np.sinh(t))
+    nodes = angle_nodes(np.array([size]), tau, s, theta, _REACH, _SPACING, _SPACING_IN_DEVIATIONS, refine)
+    return nodes.probability, init.k(nodes.estimate)  # k is even in the estimate
 
 
 def _group_rows(mean: float, variance: float, scales: tuple[np.ndarray, np.ndarray]) -> MixtureRows:

@@ -3,10 +3,12 @@ allowed."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+T = TypeVar("T")
 
 
 def _reject(name: str, value: object, allowed: str) -> None:
@@ -147,4 +149,22 @@ def one_of(value: str, name: str, allowed: tuple[str, ...]) -> str:
     """
     if value not in allowed:
         raise ValueError(f"{name} = {value!r} is not allowed: it must be one of {', '.join(allowed)}")
+    return value
+
+
+def instance_of(value: object, kind: type[T], name: str, instead: str = "") -> T:
+    """`value` if it is an instance of the class `kind`; `instead` tells who takes another.
+
+    Examples
+    --------
+    >>> instance_of(0.5, float, "alpha")
+    0.5
+    >>> instance_of("0.5", float, "alpha", "float reads words")
+    Traceback (most recent call last):
+        ...
+    ValueError: alpha = '0.5' is not allowed: it must be a float (float reads words)
+    """
+    if not isinstance(value, kind):
+        hint = f" ({instead})" if instead else ""
+        raise ValueError(f"{name} = {value!r} is not allowed: it must be a {kind.__name__}{hint}")
     return value

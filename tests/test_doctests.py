@@ -1,4 +1,4 @@
-"""Every public function has an example in its docstring, and every example runs."""
+"""Every public function has an example in its docstring, every example runs, and its figures can be read as data."""
 
 import doctest
 import importlib
@@ -9,6 +9,8 @@ import matplotlib.pyplot as plt
 import pytest
 from conftest import modules, public
 
+from ptft.figures import data_of
+
 matplotlib.use("agg")
 
 
@@ -16,6 +18,8 @@ matplotlib.use("agg")
 def test_examples(name):
     with matplotlib.rc_context():
         assert doctest.testmod(importlib.import_module(name)).failed == 0
+        for number in plt.get_fignums():
+            data_of(plt.figure(number))
     plt.close("all")
 
 

@@ -1,10 +1,16 @@
 """Pages that a keyboard and a screen reader can use: repairs of what Sphinx and its extensions write."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.typing import ExtensionMetadata
 from sphinx_design.dropdown import dropdown_title
 
 
-def _unlink_titles(app, doctree, docname):
+def _unlink_titles(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """A reference in the title of a folded part becomes plain text: a link inside of a button cannot be reached."""
     if app.builder.format == "html":
         for title in doctree.findall(dropdown_title):
@@ -12,14 +18,16 @@ def _unlink_titles(app, doctree, docname):
                 link.replace_self(link.children)
 
 
-def _plain_citations(app, pagename, templatename, context, doctree):
+def _plain_citations(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """A bibliography without roles, which Sphinx gives it against their definition."""
     if "body" in context:
         body = context["body"].replace('<div role="list" class="citation-list">', '<div class="citation-list">')
         context["body"] = body.replace(' role="doc-biblioentry"', "")
 
 
-def setup(app):
+def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("doctree-resolved", _unlink_titles)
     app.connect("html-page-context", _plain_citations)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

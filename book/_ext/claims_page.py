@@ -1,16 +1,20 @@
 """The directive `claims`: a table for each chapter that computed entries, read from the executed notebooks."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import nbformat
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import ExtensionMetadata
 
 from ptft.book.claims import KEY, VERDICTS, Claim, claims_table
 
 
-def read_claims(path):
+def read_claims(path: Path) -> tuple[str, list[Claim]]:
     """Title of an executed chapter and the claims that it holds."""
     cells = nbformat.read(path, 4).cells
     title = next(line[2:] for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
@@ -21,9 +25,10 @@ def read_claims(path):
 class Claims(SphinxDirective):
     """How many claims came to which verdict, and all of them, chapter by chapter."""
 
-    def run(self):
+    def run(self) -> list[nodes.Node]:
         chapters = {path: read_claims(path) for path in sorted(Path(self.env.srcdir).glob("book/chapters/*.ipynb"))}
-        tables, verdicts = [], []
+        tables: list[str] = []
+        verdicts: list[str] = []
         for path, (title, claims) in chapters.items():
             self.env.note_dependency(str(path))
             if claims:
@@ -34,9 +39,9 @@ class Claims(SphinxDirective):
         text = "\n\n".join([f"Of {len(verdicts)} statements: {counts}.", *tables])
         node = nodes.container()
         self.state.nested_parse(StringList(text.splitlines(), source="claims"), self.content_offset, node)
-        return node.children
+        return list(node.children)
 
 
-def setup(app):
+def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("claims", Claims)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,15 +4,21 @@ Its argument is the view, `plane` or `error`; its content is the caption. `ptft.
 `book/_static/live_figures.js` interpolates in them.
 """
 
+from __future__ import annotations
+
 import itertools
 import json
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from docutils import nodes
 from docutils.parsers.rst import directives
+from matplotlib.figure import Figure
+from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import ExtensionMetadata
 from take_home import legend
 
 from ptft import Initialization, SingleTask, SpikeSlab, figures, replica_curve
@@ -58,9 +64,9 @@ READINGS = {  # label, the name under which the script fills it in, the line tha
 }
 
 
-def specification(view, log_alpha=None):
+def specification(view: str, log_alpha: InterpolationTable | None = None) -> dict[str, Any]:
     """What the script reads: the positions of the sliders, the tables, and what else is drawn."""
-    tables = live_figures.plane_tables() if view == "plane" else live_figures.error_tables(log_alpha)
+    tables = live_figures.plane_tables() if log_alpha is None else live_figures.error_tables(log_alpha)
     chosen = {name: sliders.SLIDERS[name] for name in VIEWS[view]}
     spec = {
         "view": view,
@@ -75,7 +81,7 @@ def specification(view, log_alpha=None):
     return spec | {"overlaps": sliders.overlaps(), "best_of": best_of} | extra
 
 
-def markup(view, spec):
+def markup(view: str, spec: dict[str, Any]) -> str:
     """The live figure; it is laid out before the script fills it in."""
     count = np.prod([len(texts) for texts in sliders.BEST_OF.values()])
     inputs = "".join(
@@ -100,18 +106,18 @@ def markup(view, spec):
     )
 
 
-def _value(name, text=None):
+def _value(name: str, text: str | None = None) -> float:
     """The number that a position of a slider stands for, by default the first."""
     slider = sliders.SLIDERS[name]
     return sum(float(part) for part in (text or slider.texts[slider.start]).split("+"))
 
 
-def _initialization(**texts):
+def _initialization(**texts: str) -> Initialization:
     c_pt, relative, gamma_ft = (_value(name, texts.get(name)) for name in INITIALIZATION)
     return Initialization(c_pt, relative * c_pt, gamma_ft)
 
 
-def plane_picture():
+def plane_picture() -> Figure:
     """Where each slider takes the point on its own."""
     paths = {}
     symbols = (r"$c_{PT}$", r"$\lambda_{PT}/c_{PT}$", r"$\gamma_{FT}$", r"$\beta_{PT}$")
@@ -125,7 +131,7 @@ def plane_picture():
     return figures.triangle(paths)
 
 
-def error_picture(table):
+def error_picture(table: InterpolationTable) -> Figure:
     """The curves at the start of the sliders."""
     alpha = np.linspace(0.01, 0.5, 50)
     rho, share = _value("rho_ft"), _value("overlap")
@@ -135,7 +141,7 @@ def error_picture(table):
         _initialization(**dict(zip(INITIALIZATION, texts, strict=True)))
         for texts in itertools.product(*sliders.BEST_OF.values())
     ]
-    scales = [np.log10([init.sqrt_k(1.0), init.sqrt_k(0.0)]) for init in every]
+    scales = [(float(np.log10(init.sqrt_k(1.0))), float(np.log10(init.sqrt_k(0.0)))) for init in every]
     curves = {
         "fine-tuning": replica_curve(alpha, teacher, _initialization()).mse,
         r"single task, same $c$": replica_curve(alpha, SingleTask(rho), _initialization()).mse,
@@ -151,7 +157,7 @@ class Explorer(SphinxDirective):
     has_content = True
     option_spec = {"name": directives.unchanged, "alt": directives.unchanged_required}  # noqa: RUF012
 
-    def run(self):
+    def run(self) -> list[nodes.Node]:
         view = self.arguments[0]
         table = None
         if view == "error":
@@ -164,7 +170,7 @@ class Explorer(SphinxDirective):
         pictures = Path(self.env.srcdir) / "_build" / "explorer"
         pictures.mkdir(parents=True, exist_ok=True)
         figures.style()
-        drawn = plane_picture() if view == "plane" else error_picture(table)
+        drawn = plane_picture() if table is None else error_picture(table)
         for suffix in ("svg", "pdf"):
             figures.save(drawn, pictures / f"{view}.{suffix}")
         write_whole(pictures / f"{view}.csv", figures.csv_of(drawn).encode())
@@ -180,13 +186,15 @@ class Explorer(SphinxDirective):
         return [figure]
 
 
-def _add_assets(app, pagename, templatename, context, doctree):
+def _add_assets(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     if doctree is not None and any("explorer" in raw for raw in doctree.findall(nodes.raw)):
         app.add_css_file("live_figures.css")
         app.add_js_file("live_figures.js")
 
 
-def setup(app):
+def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("explorer", Explorer)
     app.connect("html-page-context", _add_assets)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,11 +1,16 @@
 """The book as one document on paper: folded parts unfolded, programs left out, chapters numbered as on the pages."""
 
+from __future__ import annotations
+
 import re
 from importlib.metadata import version
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.util.texescape import escape
+from sphinx.util.typing import ExtensionMetadata
 from sphinxcontrib.bibtex.nodes import raw_latex
 
 # statements between thin rules, programs and captions small, the parts of the book as headings in its table of contents
@@ -52,7 +57,7 @@ This edition leaves most of them out: they are on the pages of the book, and in 
 """
 
 
-def _for_paper(app, doctree, docname):
+def _for_paper(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     if app.builder.format == "latex":
         _leave_out_programs(doctree)
         _leave_out_downloads(doctree)
@@ -63,7 +68,7 @@ def _for_paper(app, doctree, docname):
         _arrange(app, doctree)
 
 
-def _leave_out_programs(doctree):
+def _leave_out_programs(doctree: nodes.document) -> None:
     """The cells that the pages fold show only what came out; short programs that the text discusses stay."""
     for cell in list(doctree.findall(nodes.container)):
         if {"cell", "tag_hide-input"} <= set(cell["classes"]):
@@ -74,7 +79,7 @@ def _leave_out_programs(doctree):
                 cell.parent.remove(cell)
 
 
-def _leave_out_downloads(doctree):
+def _leave_out_downloads(doctree: nodes.document) -> None:
     for link in list(doctree.findall(addnodes.download_reference)):
         line, before = link.parent, link.parent.index(link) - 1
         if before >= 0 and line[before].astext() == " · ":
@@ -82,7 +87,7 @@ def _leave_out_downloads(doctree):
         line.remove(link)
 
 
-def _let_calls_break(doctree):
+def _let_calls_break(doctree: nodes.document) -> None:
     """The calls under the figures may be broken after a point, a bracket or an underscore."""
     for legend in doctree.findall(nodes.legend):
         for code in list(legend.findall(nodes.literal)):
@@ -90,7 +95,7 @@ def _let_calls_break(doctree):
             code.replace_self(_raw(rf"\texttt{{{text}}}"))
 
 
-def _leave_out_links_in_captions(doctree):
+def _leave_out_links_in_captions(doctree: nodes.document) -> None:
     """A link to the list of works cannot go into a caption, which LaTeX moves about."""
     captions = [title for table in doctree.findall(nodes.table) for title in table.findall(nodes.title)]
     for caption in [*captions, *doctree.findall(nodes.caption)]:
@@ -98,7 +103,7 @@ def _leave_out_links_in_captions(doctree):
             brace.parent.remove(brace)
 
 
-def _fit_tables(doctree):
+def _fit_tables(doctree: nodes.document) -> None:
     """Many columns in small print, and tables of claims with room where they have words, over several pages."""
     for table in list(doctree.findall(nodes.table)):
         head = [entry.astext() for entry in next(table.findall(nodes.row)).children]
@@ -112,12 +117,12 @@ def _fit_tables(doctree):
             _around(table, _raw(r"\begingroup\footnotesize\setlength{\tabcolsep}{3pt}"), _raw(r"\endgroup"))
 
 
-def _around(node, before, after):
+def _around(node: nodes.Element, before: nodes.Node | None, after: nodes.Node | None) -> None:
     parent, place = node.parent, node.parent.index(node)
     parent[place : place + 1] = [one for one in (before, node, after) if one is not None]
 
 
-def _end_proofs(doctree):
+def _end_proofs(doctree: nodes.document) -> None:
     """A folded proof is printed below a line with its name, and ends with a mark."""
     for fold in list(doctree.findall(nodes.container)):
         named = fold.get("design_component") == "dropdown" and isinstance(fold[0], nodes.rubric)
@@ -128,11 +133,11 @@ def _end_proofs(doctree):
             end += _raw(r"\hspace*{\fill}\(\square\)")
 
 
-def _raw(text):
+def _raw(text: str) -> nodes.raw:
     return nodes.raw("", text, format="latex")
 
 
-def _arrange(app, doctree):
+def _arrange(app: Sphinx, doctree: nodes.document) -> None:
     """The front page as a chapter, parts in the table of contents, and numbers only where the pages have them."""
     root = next(doctree.findall(nodes.section))
     toctrees = list(app.env.get_doctree(app.config.root_doc).findall(addnodes.toctree))
@@ -150,7 +155,7 @@ def _arrange(app, doctree):
             file.insert(0, _raw("\n".join(lines)))
 
 
-def _describe(app, config):
+def _describe(app: Sphinx, config: Config) -> None:
     config.latex_domain_indices = False
     config.latex_elements = {
         "papersize": "a4paper",
@@ -167,7 +172,7 @@ def _describe(app, config):
     }
 
 
-def setup(app):
+def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("config-inited", _describe)
     app.connect("doctree-resolved", _for_paper)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

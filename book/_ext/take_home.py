@@ -3,22 +3,31 @@
 The figures and their data are in the outputs of the chapters' cells (`ptft.figures.style` puts them there).
 """
 
+from __future__ import annotations
+
 import ast
 import gzip
 import os
 import shutil
 from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.domains.python import PythonDomain
+from sphinx.environment import BuildEnvironment
 from sphinx.util.nodes import make_refnode
+from sphinx.util.typing import ExtensionMetadata
 
-from ptft.figures.style import DATA_TYPE
+from ptft.figures.page_style import DATA_TYPE
 
 PACKAGE = "ptft.figures"
-FORMATS = {
+FORMATS: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "image/svg+xml": ("svg", str.encode),
     "application/pdf": ("pdf", b64decode),
     DATA_TYPE: ("csv", lambda data: gzip.decompress(b64decode(data))),
@@ -27,7 +36,7 @@ FORMATS = {
 # ----------------------------------------------------------------------------------------------- from the notebook
 
 
-def figure_cells(notebook):
+def figure_cells(notebook: nbformat.NotebookNode) -> Iterator[tuple[Any, str, dict[str, str]]]:
     """The cells that show a figure of the book, each with the name of its figure and the data of its output."""
     for cell in notebook.cells:
         name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
@@ -36,9 +45,9 @@ def figure_cells(notebook):
             yield cell, name, shown[0]
 
 
-def imported_names(notebook):
+def imported_names(notebook: nbformat.NotebookNode) -> dict[str, str]:
     """What the notebook calls what it imports: {name there: the full name}."""
-    names = {}
+    names: dict[str, str] = {}
     for cell in notebook.cells:
         for node in ast.walk(ast.parse(cell.source)) if cell.cell_type == "code" else ():
             if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -47,7 +56,7 @@ def imported_names(notebook):
     return names
 
 
-def drawing_calls(source, names):
+def drawing_calls(source: str, names: Mapping[str, str]) -> list[tuple[str, str]]:
     """The statements that only call a function of `ptft.figures`: pairs of its full name and its arguments in short."""
     found = []
     for statement in ast.walk(ast.parse(source)):
@@ -61,7 +70,7 @@ def drawing_calls(source, names):
     return found
 
 
-def shortened(argument, limit=24):
+def shortened(argument: ast.expr, limit: int = 24) -> str:
     """An argument as it is written, or with an ellipsis for what is inside it where it is long."""
     text = ast.unparse(argument)
     if len(text) <= limit:
@@ -75,7 +84,7 @@ def shortened(argument, limit=24):
 # ---------------------------------------------------------------------------------------------------- under a figure
 
 
-def _add_legends(app, doctree):
+def _add_legends(app: Sphinx, doctree: nodes.document) -> None:
     """Under each figure of a chapter: the call that draws it, and its files."""
     path = Path(app.env.doc2path(app.env.docname))
     if path.suffix != ".ipynb":
@@ -95,11 +104,11 @@ def _add_legends(app, doctree):
         figures[name] += legend(app, calls[0] if len(calls) == 1 else None, folder, sorted(links, key=_order))
 
 
-def _order(name):
+def _order(name: str) -> int:
     return [ending for ending, _ in FORMATS.values()].index(name.rpartition(".")[2])
 
 
-def legend(app, call, folder, files):
+def legend(app: Sphinx, call: tuple[str, str] | None, folder: Path, files: list[str]) -> nodes.legend:
     """The line under a figure: the call that draws it, a name and its arguments, and links to files in a folder."""
     line = nodes.paragraph(classes=["take-home"])
     if call:
@@ -117,12 +126,16 @@ def legend(app, call, folder, files):
     return nodes.legend("", line)
 
 
-def _link_function(app, env, node, text):
+def _link_function(
+    app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, text: nodes.Element
+) -> nodes.Element | None:
     """To where the reference describes the drawing function, in whichever of the package's modules; else no link."""
     if "drawn_by" not in node:
         return None
     name = node["reftarget"].rpartition(".")[2]
-    for full, entry in env.get_domain("py").objects.items():
+    domain = env.get_domain("py")
+    assert isinstance(domain, PythonDomain)
+    for full, entry in domain.objects.items():
         if full.startswith(f"{PACKAGE}.") and full.rpartition(".")[2] == name:
             return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, text)
     return text
@@ -131,16 +144,20 @@ def _link_function(app, env, node, text):
 # -------------------------------------------------------------------------------------------------- above a chapter
 
 
-def _source_of(app, page):
+def _source_of(app: Sphinx, page: str) -> Path | None:
     """The Markdown source of an executed chapter, if the page is one."""
     path = Path(app.srcdir) / "notebooks" / f"{Path(page).name}.md"
     return path if page.startswith("book/chapters/") and path.is_file() else None
 
 
-def _offer_source(app, page, template, context, doctree):
+def _offer_source(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Beside the theme's button that downloads the executed notebook, one for the source of the chapter."""
     source = _source_of(app, page)
-    for group in context.get("header_buttons", []) if source else []:
+    if source is None:
+        return
+    for group in context.get("header_buttons", []):
         if group.get("label") == "download-buttons":
             notebook, *others = group["buttons"]
             link = {
@@ -154,7 +171,7 @@ def _offer_source(app, page, template, context, doctree):
             group["buttons"] = [notebook | {"tooltip": "Download the executed notebook"}, link, *others]
 
 
-def _copy_sources(app, exception):
+def _copy_sources(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         folder = Path(app.outdir) / "_sources" / "notebooks"
         folder.mkdir(parents=True, exist_ok=True)
@@ -162,17 +179,17 @@ def _copy_sources(app, exception):
             shutil.copy(source, folder)
 
 
-def _launch_only_from_a_repository(app, config):
+def _launch_only_from_a_repository(app: Sphinx, config: Config) -> None:
     """Without the URL of a repository, from which a service could fetch the book, there are no launch buttons."""
     if not config.html_theme_options.get("repository_url"):
         config.html_theme_options.pop("launch_buttons", None)
 
 
-def _know_data(app, config):
+def _know_data(app: Sphinx, config: Config) -> None:
     config.suppress_warnings = [*config.suppress_warnings, "mystnb.unknown_mime_type"]  # the data, which is not shown
 
 
-def setup(app):
+def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("config-inited", _launch_only_from_a_repository)
     app.connect("config-inited", _know_data)
     app.connect("doctree-read", _add_legends, priority=400)  # before Sphinx collects the downloads

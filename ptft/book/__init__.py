@@ -1,1 +1,2 @@
-"""What only the pages of the book need: claims, numbered tables, live figures, and where stored results lie."""
+"""What only the pages of the book need: claims, numbered tables, live figures, where stored results lie, and the ranges
+of the chapters' parameters."""

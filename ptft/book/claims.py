@@ -25,6 +25,13 @@ class Claim:
     result: str  # what came out
     verdict: str  # one of `VERDICTS`
 
+    def _repr_markdown_(self) -> str:
+        """What stands under the figure or table that decides the claim."""
+        return (
+            f"**Claim** ({self.source}). {self.statement}\n"
+            f"*Checked:* {self.check}. *Found:* {self.result}. **{self.verdict.capitalize()}.**"
+        )
+
 
 def claim(statement: str, source: str, check: str, result: str, outcomes: ArrayLike) -> Claim:
     """A claim whose verdict follows from `outcomes`, one truth value for each case that was looked at.

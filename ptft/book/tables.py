@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ptft.checks import Check
+
 
 class MarkdownTable(str):
     """Text of a table, which notebooks render as Markdown."""
@@ -43,31 +45,45 @@ def numbered(rows: Sequence[Mapping[str, object]], name: str, caption: str) -> M
     return MarkdownTable(f":::{{table}} {caption}\n:name: {name}\n\n{body}\n:::\n")
 
 
-def checks(measured: Sequence[tuple[str, float, float]], name: str, caption: str) -> MarkdownTable:
-    """The table that ends a chapter: (statement, measured value, bound) and whether the value keeps its bound.
+def checks(
+    measured: Sequence[Check | tuple[str, Check] | tuple[str, float, float]], name: str, caption: str
+) -> MarkdownTable:
+    """The table that ends a chapter: what was checked, its bound, and whether the largest error keeps it.
 
-    Only the bound is shown, a power of ten or 0: the value itself may differ between machines by rounding.
+    Only the bound is shown, a power of ten, a whole number or 0: errors may differ between machines by rounding.
+
+    Parameters
+    ----------
+    measured : sequence
+        Each is a `Check`; or a place, such as a reference to the proposition, and a `Check`; or a statement, a
+        measured value and its bound.
+    name, caption : str
+        As in `numbered`.
 
     Examples
     --------
-    >>> print(checks([("largest residual", 3e-13, 1e-12)], "tab-checks", "One check."), end="")
-    :::{table} One check.
+    >>> check = Check("largest residual", 0.0, [1e-14, 3e-13], 1e-12)
+    >>> print(checks([check, ("Equation 3", check), ("points lost", 0, 0)], "tab-checks", "Three checks."), end="")
+    :::{table} Three checks.
     :name: tab-checks
     <BLANKLINE>
     | Measure | At most | Holds |
     | --- | --- | --- |
     | largest residual | $10^{-12}$ | yes |
+    | Equation 3: largest residual | $10^{-12}$ | yes |
+    | points lost | 0 | yes |
     :::
     """
-    return numbered(
-        [
-            {
-                "Measure": statement,
-                "At most": f"$10^{{{round(np.log10(bound))}}}$" if bound else "0",
-                "Holds": "yes" if value <= bound else "**no**",
-            }
-            for statement, value, bound in measured
-        ],
-        name,
-        caption,
-    )
+    return numbered([_check_row(entry) for entry in measured], name, caption)
+
+
+def _check_row(entry: Check | tuple[str, Check] | tuple[str, float, float]) -> dict[str, object]:
+    if isinstance(entry, Check):
+        statement, value, bound = entry.statement, entry.largest, entry.bound
+    elif len(entry) == 2:
+        place, check = entry
+        statement, value, bound = f"{place}: {check.statement}", check.largest, check.bound
+    else:
+        statement, value, bound = entry
+    shown = f"$10^{{{round(np.log10(bound))}}}$" if 0 < bound < 1 else f"{bound:g}"
+    return {"Measure": statement, "At most": shown, "Holds": "yes" if value <= bound else "**no**"}

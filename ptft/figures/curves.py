@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from ptft.agreement import Comparison
 from ptft.amp import StateEvolution
 from ptft.experiments import Panel, Setting
-from ptft.figures.style import COLORS, beside, figure, ordered_colors
+from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
+from ptft.initialization import Initialization
 from ptft.monte_carlo import MonteCarloCurve
 from ptft.penalties import prox
 from ptft.replica import ReplicaCurve
@@ -377,6 +378,18 @@ def number(value: float) -> str:
     """
     exponent = np.log10(abs(value)) if value else 0.0
     return f"$10^{{{round(exponent)}}}$" if exponent <= -3 and np.isclose(exponent, round(exponent)) else f"{value:g}"
+
+
+def relative_scale(init: Initialization) -> str:
+    """lambda_pt/c_pt as text, or its distance from -1 where that is too small to be seen in it.
+
+    Examples
+    --------
+    >>> relative_scale(Initialization(1e-3, -0.99e-3)), relative_scale(Initialization(1.0, -1 + 1e-8))
+    ('-0.99', '-1 + 1e-08')
+    """
+    distance = float(np.add(init.lambda_pt, init.c_pt) / np.asarray(init.c_pt))
+    return f"{distance - 1:.6g}" if distance >= 1e-3 else f"-1 + {distance:.3g}"
 
 
 def _power(value: float) -> str:

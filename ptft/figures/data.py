@@ -10,18 +10,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import FillBetweenPolyCollection, LineCollection, QuadMesh
+from matplotlib.collections import Collection, FillBetweenPolyCollection, LineCollection, QuadMesh
 from matplotlib.colors import to_rgb
 from matplotlib.container import ErrorbarContainer
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Polygon, Rectangle
+from matplotlib.spines import Spine
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
+from matplotlib.transforms import Transform
 
 COLUMNS = ("panel", "title", "x_label", "y_label", "item", "series", "kind", "x", "y", "low", "high", "value")
+# say what the rest says, or frame it; texts include annotations with their arrows
+DECORATION = (Axis, Spine, Text, Legend)
 NEUTRAL = (to_rgb("#555555"), to_rgb("black"))  # of legend entries for a line style or a marker in whatever colour
 
 Row = dict[str, Any]
@@ -44,11 +53,17 @@ def data_of(fig: Figure) -> list[Row]:
       of the outer panels where they are shared)
     - item, series: number of the line, band or map within its panel, and its name: its own label, or those of the
       legend's entries that look like it
-    - kind: "line", "points", "band", "cells" (a map or an image), or "reference" (a line across the whole panel)
+    - kind: "line", "points", "band", "area" (the corners of a polygon), "cells" (a map or an image), or "reference" (a
+      line across the whole panel, or the two edges of a stripe across it)
     - x, y: coordinates; for a map with named rows and columns, the names
     - low, high: ends of the error bar or of the band; value: of a cell, with the label of the colour bar as its series
 
-    Contours and annotations are left out: they say again what the rest says.
+    Contours of a map, texts and annotations are left out: they say again what the rest says.
+
+    Raises
+    ------
+    ValueError
+        If something in the figure can be neither read nor left out, such as bars; the message names it and its panel.
 
     Examples
     --------
@@ -58,6 +73,9 @@ def data_of(fig: Figure) -> list[Row]:
     [('loss', 'line', 'time', 0.0, 1.0), ('loss', 'line', 'time', 1.0, 0.5)]
     """
     axes = [ax for ax in fig.axes if ax.get_label() != "<colorbar>"]
+    for child in fig.get_children():
+        if child is not fig.patch and not isinstance(child, (Axes, Legend, Text)):
+            raise _unreadable(child)
     places = [_place(ax) for ax in axes]
     found = []
     for panel, (ax, (row, column)) in enumerate(zip(axes, places, strict=True), start=1):
@@ -69,7 +87,11 @@ def data_of(fig: Figure) -> list[Row]:
             "x_label": ax.get_xlabel() or in_column[-1].get_xlabel(),
             "y_label": ax.get_ylabel() or in_row[0].get_ylabel(),
         }
-        for item, rows in enumerate(_items(ax, fig), start=1):
+        try:
+            items = list(_items(ax, fig))
+        except ValueError as error:
+            raise ValueError(f"panel {panel}, {head['title']!r}: {error}") from None
+        for item, rows in enumerate(items, start=1):
             found += [dict.fromkeys(COLUMNS) | head | {"item": item} | row for row in rows]
     return found
 
@@ -117,33 +139,70 @@ def _title(ax: Axes) -> str:
     return ax.get_title() or ax.get_title(loc="left")
 
 
+def _unreadable(artist: Any, why: str = "") -> ValueError:
+    name = " ".join([type(artist).__name__, *(repr(label) for label in (_label(artist),) if label)])
+    return ValueError(f"a figure with a {name} is not allowed: its data cannot be read{why and f' ({why})'}")
+
+
+def _label(*artists: Any) -> str:
+    """The first label that somebody chose."""
+    labels = (artist.get_label() for artist in artists if artist)
+    return next((str(label) for label in labels if label and str(label)[0] != "_"), "")
+
+
 def _items(ax: Axes, fig: Figure) -> Iterator[list[Row]]:
-    """The rows of each line with its error bars, each band and each map of a panel."""
+    """The rows of each line with its error bars, each band, each map and each patch of a panel."""
     bars = [one for one in ax.containers if isinstance(one, ErrorbarContainer)]
-    ends: dict[Line2D, ErrorbarContainer] = {one.lines[0]: one for one in bars if one.lines[0]}
+    ends = {one.lines[0]: one for one in bars}
     caps = {cap for one in bars for cap in one.lines[1]}
+    segments = {segment for one in bars for segment in one.lines[2]}
+    maps = [one for one in (*ax.collections, *ax.images) if isinstance(one, (QuadMesh, AxesImage))]
     keys = _legend_entries(ax, fig)
+    for bar in bars:
+        if bar.has_xerr or bar.lines[0] is None:
+            raise _unreadable(bar, "only those of vertical error bars with a line or points can")
     for line in ax.lines:
-        if line not in caps and len(np.atleast_1d(line.get_xdata())):
-            yield [_named(row, ax) for row in _line(ax, line, ends.get(line), keys)]
-    for band in ax.collections:
-        if isinstance(band, FillBetweenPolyCollection):
-            yield _band(band, keys)
-        elif isinstance(band, QuadMesh):
-            yield _mesh(band, fig)
+        if line not in caps and len(np.atleast_1d(line.get_xdata())):  # a line of no point is an entry of the legend
+            yield _named(ax, line, _line(ax, line, ends.get(line), keys))
+    for one in ax.collections:
+        if isinstance(one, FillBetweenPolyCollection):
+            yield _band(ax, one, keys)
+        elif isinstance(one, QuadMesh):
+            yield _mesh(one, fig)
+        elif not (one in segments or (isinstance(one, ContourSet) and maps)):  # contours of a map say what it says
+            raise _unreadable(one)
     for image in ax.images:
         yield _image(ax, image, fig)
+    for patch in ax.patches:
+        yield _patch(ax, patch)
+    for other in ax.get_children():
+        read = isinstance(other, (Line2D, Collection, AxesImage)) or other is ax.patch or other in ax.patches
+        if not (read or isinstance(other, DECORATION)):
+            raise _unreadable(other)
+
+
+def _across(ax: Axes, transform: Transform) -> str:
+    """The name of the one coordinate of something that lies across the whole panel, "" of anything else."""
+    across = {"x": ax.get_xaxis_transform(which="grid"), "y": ax.get_yaxis_transform(which="grid")}
+    return next((name for name, one in across.items() if transform == one), "")
+
+
+def _in_data(ax: Axes, artist: Artist, transform: Transform) -> None:
+    """Raise unless an artist is where its coordinates say, but for a shift (as by `ptft.figures.page_style.beside`)."""
+    corners = np.column_stack([ax.get_xlim(), ax.get_ylim()])
+    shift = transform.transform(corners) - ax.transData.transform(corners)
+    if not np.allclose(shift[0], shift[1]):
+        raise _unreadable(artist, "they are in other coordinates than those of its panel")
 
 
 def _line(ax: Axes, line: Line2D, bar: ErrorbarContainer | None, keys: Sequence[Look]) -> list[Row]:
-    own = [str(one.get_label()) for one in (bar, line) if one and str(one.get_label())[:1] not in ("", "_")]
+    own = _label(bar, line)
     x, y = (np.atleast_1d(np.asarray(values, dtype=float)) for values in line.get_data(orig=False))
-    across = {"x": ax.get_xaxis_transform(which="grid"), "y": ax.get_yaxis_transform(which="grid")}
-    for name, at in (("x", x), ("y", y)):
-        if line.get_transform() == across[name]:
-            return [{"series": own[0] if own else "", "kind": "reference", name: float(at[0])}]
+    if name := _across(ax, line.get_transform()):
+        return [{"series": own, "kind": "reference", name: float({"x": x, "y": y}[name][0])}]
+    _in_data(ax, line, line.get_transform())
     look = _look(line, "")
-    known = {"series": own[0] if own else _looks_like(look, keys), "kind": "line" if look.line else "points"}
+    known = {"series": own or _looks_like(look, keys), "kind": "line" if look.line else "points"}
     rows: list[Row] = [known | {"x": float(a), "y": float(b)} for a, b in zip(x, y, strict=True)]
     if bar and bar.has_yerr:
         ends: Any = [path.vertices for path in bar.lines[2][-1].get_paths()]
@@ -152,26 +211,49 @@ def _line(ax: Axes, line: Line2D, bar: ErrorbarContainer | None, keys: Sequence[
     return rows
 
 
-def _band(band: FillBetweenPolyCollection, keys: Sequence[Look]) -> list[Row]:
+def _band(ax: Axes, band: FillBetweenPolyCollection, keys: Sequence[Look]) -> list[Row]:
     """The ends of a band at each of its abscissae, which its outline passes twice."""
+    if band.t_direction != "x":  # type: ignore[attr-defined]
+        raise _unreadable(band, "only those of bands between ordinates can")
+    _in_data(ax, band, band.get_transform())
     corners: Any = np.concatenate([path.vertices for path in band.get_paths()])
     ends = {x: corners[corners[:, 0] == x, 1] for x in dict.fromkeys(corners[:, 0].tolist())}
     color: Any = band.get_facecolor()
-    series = _looks_like(Look("", to_rgb(color[0]), "-", ""), keys)
+    series = _label(band) or _looks_like(Look("", to_rgb(color[0]), "-", ""), keys)
     return [
         {"series": series, "kind": "band", "x": x, "low": float(y.min()), "high": float(y.max())}
         for x, y in ends.items()
     ]
 
 
+def _patch(ax: Axes, patch: Patch) -> list[Row]:
+    """The two edges of a stripe across the panel, or the corners of a polygon."""
+    if isinstance(patch, Rectangle) and (name := _across(ax, patch.get_data_transform())):
+        start, width = {"x": (patch.get_x(), patch.get_width()), "y": (patch.get_y(), patch.get_height())}[name]
+        return [{"series": _label(patch), "kind": "reference", name: float(at)} for at in (start, start + width)]
+    if type(patch) is not Polygon:  # arrows are polygons too
+        raise _unreadable(patch)
+    _in_data(ax, patch, patch.get_data_transform())
+    corners = patch.get_xy()[:-1] if patch.get_closed() else patch.get_xy()
+    return [{"series": _label(patch), "kind": "area", "x": float(x), "y": float(y)} for x, y in corners]
+
+
 def _mesh(mesh: QuadMesh, fig: Figure) -> list[Row]:
     corners: Any = mesh.get_coordinates()
-    return _cells(mesh, _centres(corners[0, :, 0]), _centres(corners[:, 0, 1]), fig)
+    x, y = _centres(corners[0, :, 0]), _centres(corners[:, 0, 1])
+    if x is None or y is None or not (corners == np.stack(np.meshgrid(corners[0, :, 0], corners[:, 0, 1]), -1)).all():
+        raise _unreadable(mesh, "only those of rectangular grids with the shading 'nearest' can")
+    return _cells(mesh, x, y, fig)
 
 
 def _image(ax: Axes, image: AxesImage, fig: Figure) -> list[Row]:
     shown: Any = image.get_array()
     rows, columns = shown.shape[:2]
+    if shown.ndim != 2:
+        raise _unreadable(image, "only those of images of one channel can")
+    left, right, bottom, top = image.get_extent()
+    if (left, right, *sorted((bottom, top))) != (-0.5, columns - 0.5, -0.5, rows - 0.5):
+        raise _unreadable(image, "only those of images with pixels at whole numbers can")
     return _cells(image, _names(ax.xaxis, columns), _names(ax.yaxis, rows), fig)
 
 
@@ -189,22 +271,26 @@ def _cells(shown: ScalarMappable, x: Sequence[Any], y: Sequence[Any], fig: Figur
     ]
 
 
-def _centres(edges: np.ndarray) -> list[float]:
-    """The abscissae between which matplotlib put the edges of cells half way (`shading="nearest"`)."""
+def _centres(edges: np.ndarray) -> list[float] | None:
+    """The abscissae between which matplotlib put the edges of cells half way (`shading="nearest"`), None elsewhere."""
     centres = [(edges[0] + edges[1]) / 2]
     for edge in edges[1:-1]:
         centres.append(2 * edge - centres[-1])
-    return [float(x) for x in centres]
+    last = centres[-1] + np.diff(centres[-2:]).sum() / 2  # where there is a single cell, its edges are its centre
+    return [float(x) for x in centres] if np.isclose(last, edges[-1], rtol=1e-6) else None
 
 
-def _named(row: Row, ax: Axes) -> Row:
-    """The row of a mark on an image whose rows or columns have names: by these names."""
+def _named(ax: Axes, line: Line2D, rows: list[Row]) -> list[Row]:
+    """The rows of marks on an image whose rows or columns have names: by these names."""
     for image in ax.images:
         shown: Any = image.get_array()
         for key, axis, count in (("y", ax.yaxis, shown.shape[0]), ("x", ax.xaxis, shown.shape[1])):
-            if key in row:
-                row |= {key: _names(axis, count)[round(row[key])]}
-    return row
+            names = dict(enumerate(_names(axis, count)))
+            try:
+                rows = [row | {key: names[row[key]]} if key in row else row for row in rows]
+            except KeyError:
+                raise _unreadable(line, "only those of marks on the pixels of an image can") from None
+    return rows
 
 
 def _names(axis: Axis, count: int) -> list[Any]:
@@ -242,7 +328,7 @@ def _legend_entries(ax: Axes, fig: Figure) -> list[Look]:
 
 def _look(shown: Any, name: str) -> Look:
     if isinstance(shown, LineCollection):  # the entry of points with error bars
-        return Look(name, to_rgb(shown.get_edgecolor()[0]), "", "")  # type: ignore[arg-type,index]
+        return Look(name, to_rgb(shown.get_edgecolor()[0]), "", "")  # type: ignore[arg-type]
     line, marker = (
         "" if str(one) in ("None", "none", " ") else str(one) for one in (shown.get_linestyle(), shown.get_marker())
     )

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ptft.end_point import EndPoint
-from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.network import TrainingRun
 from ptft.penalties import ell_order
 from ptft.regimes import CORNERS, Measures, PhasePortrait
@@ -101,6 +101,8 @@ def training(pretraining: TrainingRun, fine_tuning: TrainingRun, beta_pt: np.nda
 
 def _thinned(run: TrainingRun, points: int = 160) -> tuple[np.ndarray, np.ndarray]:
     """Times and coefficients at about `points` recorded times, evenly spaced in log time, once anything has moved."""
+    if run.time.size == 1:  # nothing to learn
+        return np.ones(1), run.beta
     size = np.max(np.abs(run.beta), axis=1)
     first = max(1, int(np.argmax(size > 1e-3 * size[-1])))
     index = np.searchsorted(run.time, np.geomspace(run.time[first], run.time[-1], points))
@@ -182,20 +184,21 @@ def triangle(paths: Mapping[str, Measures]) -> Figure:
     fig, axes = figure(1, 1, height=4.2)
     ax = axes[0, 0]
     corners = np.array(list(CORNERS.values()))
-    ax.fill(*corners.T, color="#f0f0f0", ec="#999999", lw=0.8, zorder=0)
+    ax.fill(*corners.T, color="#f0f0f0", ec="#999999", lw=0.8, zorder=0, label="possible pairs")
     for (name, corner), shift in zip(CORNERS.items(), ((-14, 6), (8, -10), (8, 6)), strict=True):
         ax.annotate(name, corner, xytext=shift, textcoords="offset points", fontsize=13, weight="bold")
     ax.annotate("IV", (1.38, -0.38), xytext=(-22, -12), textcoords="offset points", fontsize=13, weight="bold")
     styles = (":", "-", (0, (6, 2)), "--", "-.")
+    keys = []
     for i, (label, path) in enumerate(paths.items()):
         ell, pd = path.ell_order, path.pretraining_dependence
         # the paths meet on the edges: wider lines lie below narrower ones, so that each remains visible
         color = COLORS[i % len(COLORS)]
-        ax.plot(ell, pd, color=color, ls=styles[i % len(styles)], lw=4.5 - 0.7 * i, label=label, zorder=2 + i)
+        keys += ax.plot(ell, pd, color=color, ls=styles[i % len(styles)], lw=4.5 - 0.7 * i, label=label, zorder=2 + i)
         ax.plot(ell[:1], pd[:1], "o", color=color, ms=7, zorder=10)
         ax.plot(ell[-1:], pd[-1:], "s", color=color, ms=6, zorder=10)
     ax.set(xlabel=r"$\ell$-order", ylabel="pretraining dependence PD", xlim=(0.93, 2.07), ylim=(-1.07, 0.09))
-    ax.legend(loc="lower left")
+    ax.legend(handles=keys, loc="lower left")
     return fig
 
 

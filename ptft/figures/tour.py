@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from ptft.figures.curves import ALPHA_LABEL, MSE_LABEL
-from ptft.figures.style import COLORS, figure
+from ptft.figures.page_style import COLORS, figure
 from ptft.initialization import Initialization
 from ptft.penalties import penalty
 from ptft.replica import ReplicaCurve
@@ -40,7 +41,7 @@ def penalties(inits: Mapping[str, Initialization], a_pt: float, size: float) -> 
         unit = penalty(size, init.k(0.0))
         ax.plot(z, penalty(z, init.k(a_pt)) / unit, color=COLORS[0], label="used in pretraining")
         ax.plot(z, penalty(z, init.k(0.0)) / unit, color=COLORS[1], linestyle="--", label="not used")
-        ax.set(xlabel=r"coefficient $\beta_{\mathrm{FT}}$", title=name)
+        ax.set(xlabel=r"coefficient $\beta_{\mathrm{FT}}$", title=fill(name, 80 // len(inits)))
     axes[0, 0].set_ylabel("penalty, scaled")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig

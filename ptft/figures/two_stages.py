@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ptft.agreement import Comparison, TwoStageComparison
 from ptft.figures.curves import ALPHA_LABEL, LINES, MSE_LABEL
-from ptft.figures.style import figure, ordered_colors
+from ptft.figures.page_style import figure, ordered_colors
 from ptft.teachers import GROUPS
 from ptft.two_stages import TwoStageCurve
 
@@ -36,7 +36,7 @@ def along_alpha(
 
     Examples
     --------
-    >>> from ptft.experiments import FiniteSetting, predict_two_stages
+    >>> from ptft.experiments import FiniteSetting, Setting, predict_two_stages
     >>> panel = along_alpha({"a little pretraining": predict_two_stages(FiniteSetting(alpha_pt=0.2), [0.1, 0.3])})
     >>> [values.shape for values in panel.lines["a little pretraining"]]
     [(2,), (2,)]
@@ -63,8 +63,8 @@ def along_alpha_pt(
 
     Examples
     --------
-    >>> from ptft.experiments import FiniteSetting, predict_two_stages
-    >>> curves = [predict_two_stages(FiniteSetting(omega=1.0, alpha_pt=a), 0.1) for a in (0.2, 1.0)]
+    >>> from ptft.experiments import FiniteSetting, Setting, predict_two_stages
+    >>> curves = [predict_two_stages(FiniteSetting(Setting(omega=1.0), a), 0.1) for a in (0.2, 1.0)]
     >>> at, mse = along_alpha_pt(np.array([0.2, 1.0]), {"base point": curves}, reference=0.83).lines["base point"]
     >>> bool(mse[1] < mse[0])
     True
@@ -91,7 +91,9 @@ def errors(panels: Mapping[str, ErrorPanel], columns: int = 2, lowest: float = 1
     """
     rows = -(-len(panels) // columns)
     fig, axes = figure(rows, columns, height=2.9, sharey="row")
-    for ax, (title, panel) in zip(axes.ravel(), panels.items(), strict=True):
+    for empty in axes.flat[len(panels) :]:
+        empty.remove()
+    for ax, (title, panel) in zip(axes.flat, panels.items(), strict=False):
         for i, (color, (label, (x, y))) in enumerate(
             zip(ordered_colors(len(panel.lines)), panel.lines.items(), strict=True)
         ):
@@ -123,8 +125,8 @@ def forgetting(
 
     Examples
     --------
-    >>> from ptft.experiments import FiniteSetting, predict_two_stages
-    >>> curve = predict_two_stages(FiniteSetting(omega=0.5, alpha_pt=0.5), [0.1, 0.3])
+    >>> from ptft.experiments import FiniteSetting, Setting, predict_two_stages
+    >>> curve = predict_two_stages(FiniteSetting(Setting(omega=0.5), alpha_pt=0.5), [0.1, 0.3])
     >>> [ax.get_title() for ax in forgetting({"base point": curve}, np.array([1.0, 0.0, 1.0, 0.0])).axes]
     ['shared', 'new', 'pretraining only', 'none']
     """

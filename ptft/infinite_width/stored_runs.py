@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -75,6 +74,6 @@ def read_run(path: Path, task: Task, gamma: float) -> Run:
     True
     """
     saved = read_arrays(path)
-    curves: dict[str, Any] = {name: saved[name] for name in _CURVES}
+    time, train_loss, test_loss, source_loss, steps = (saved[name] for name in _CURVES)
     end, converged = Particles(saved["state"], saved["z"]), bool(saved["converged"])
-    return Run(**curves, gamma=gamma, task=task, end=end, origin=None, converged=converged)
+    return Run(time, train_loss, test_loss, source_loss, steps, gamma, task, end, None, converged)

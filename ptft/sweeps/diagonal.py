@@ -192,9 +192,8 @@ def comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison]:
     require(len(rows) > 0, "d", d, f"one of {sorted(stored['d'].unique().tolist())}, the dimensions in the table")
     found = {}
     for values, group in rows.groupby(columns[:6], dropna=False, sort=False):
-        row = zip(columns, values, strict=False)
-        numbers: dict[str, Any] = {name: None if np.isnan(value) else float(value) for name, value in row}
-        setting = DiagonalPoint(**numbers, d=d, alpha=1.0, seed=0).setting
+        numbers = [None if np.isnan(value) else float(value) for value in values]
+        setting = DiagonalPoint._make([*numbers, d, 1.0, 0]).setting
         grid = group.pivot(index="alpha", columns="seed", values=["mse", "converged"])
         require(not grid.isna().any(axis=None), "the table", setting, "complete: every seed at every alpha")
         alpha, seeds = grid.index.to_numpy(), grid["mse"].columns.tolist()

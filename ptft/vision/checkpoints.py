@@ -48,9 +48,10 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            return json.loads(file.metadata()["ptft"])
+            record: dict[str, Any] = json.loads(file.metadata()["ptft"])
     except (SafetensorError, TypeError, KeyError) as error:
         raise ValueError(f"{path} is not a checkpoint of ptft.vision ({error})") from None
+    return record
 
 
 def load_checkpoint(path: Path, model: ResNet) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def has_bf16(device: torch.device | str = "cpu") -> bool:
     """
     check_device(str(device))
     if torch.device(device).type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 
@@ -145,7 +145,8 @@ class _Convolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight.permute(0, 3, 1, 2)
         if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and _pixels(x, self) <= SMALL_MAP:
-            return _SmallMaps.apply(x, self.weight, self.stride, self.padding)
+            product: Tensor = _SmallMaps.apply(x, self.weight, self.stride, self.padding)
+            return product
         return F.conv2d(x, weight, None, self.stride, self.padding)
 
 
@@ -175,7 +176,7 @@ class _SmallMaps(torch.autograd.Function):
         grad_x = None
         if ctx.needs_input_grad[0]:
             kernel = weight.permute(0, 3, 1, 2)
-            grad_x = conv2d_input(x.shape, kernel, g, ctx.stride, ctx.padding)
+            grad_x = conv2d_input(x.shape, kernel, g, ctx.stride, ctx.padding)  # type: ignore[no-untyped-call]
         outputs, height, width, inputs = weight.shape
         (down, right), (top, left) = ctx.stride, ctx.padding
         padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, left, left, top, top))

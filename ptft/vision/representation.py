@@ -101,7 +101,7 @@ def activations(model: ResNet, images: Tensor, batch: int = 500) -> dict[str, np
     )
     found: dict[str, list[np.ndarray]] = {stage: [] for stage in STAGES}
     with torch.no_grad():
-        for x in images.split(batch):
+        for x in torch.split(images, batch):
             for stage, block in zip(STAGES, blocks, strict=True):
                 x = block(x)
                 found[stage].append(x.flatten(1).double().cpu().numpy())
@@ -111,9 +111,9 @@ def activations(model: ResNet, images: Tensor, batch: int = 500) -> dict[str, np
 
 def _centred(A: ArrayLike, name: str) -> np.ndarray:
     array = real_array(A, name, ndim=2)
-    centred = array - array.mean(axis=0)
+    centred: np.ndarray = array - array.mean(axis=0)
     require(np.any(array != array[:1]), name, array, "activations that vary over samples")
-    return centred / np.linalg.norm(centred)
+    return centred / float(np.linalg.norm(centred))
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:

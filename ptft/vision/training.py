@@ -202,7 +202,7 @@ def train(model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, see
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=stage.bf16):
                 logits = small(images[part])[:, outputs]
             loss = nn.functional.cross_entropy(logits.float() if stage.bf16 else logits, targets[part])
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             total += loss.detach() * len(part)
         losses.append(total.item() / len(images))
@@ -242,7 +242,7 @@ def accuracy(
     outputs, targets = _targets(labels, classes)
     small = compact(model, _size(images))[0].to(images.device).eval()
     with torch.no_grad(), torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
-        guesses = torch.cat([small(x)[:, outputs].argmax(1) for x in images.split(batch)])
+        guesses = torch.cat([small(x)[:, outputs].argmax(1) for x in torch.split(images, batch)])
     return float((guesses == targets).double().mean())
 
 
@@ -301,7 +301,7 @@ def _targets(labels: Tensor, classes: ArrayLike) -> tuple[Tensor, Tensor]:
 
 def _batches(order: Tensor, batch: int) -> Iterable[Tensor]:
     """Consecutive parts of at most `batch` indices; a last one alone joins the part before (batch norm needs two)."""
-    parts = list(order.split(batch))
+    parts = list(torch.split(order, batch))
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
     return parts

@@ -1,5 +1,6 @@
 """Running chapters: what is refused, what is written, what is run again, and what a re-run notices."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,11 +23,11 @@ CHAPTER = (
 
 ```{code-cell} python3
 :tags: [parameters, hide-input]
-rho = 0.5
-n = 3
-alpha = [0.1, 1]
-label = "text"
-noisy = False
+rho = 0.5  # (0, 10]  a number
+n = 3  # [1, 10]  a whole number
+alpha = [0.1, 1]  # 1 to 4 in [0, 1]
+label = "text"  # text
+noisy = False  # {True, False}
 ```
 
 ```{code-cell} python3
@@ -38,7 +39,25 @@ print(sum(alpha))
 """
 )
 OTHER = (
-    HEADER + "# Another\n\n```{code-cell} python3\n:tags: [parameters]\nm = 2\n```\n\n```{code-cell}\nprint(m)\n```\n"
+    HEADER
+    + """# Another
+
+```{code-cell} python3
+:tags: [parameters]
+m = 2  # [1, 9]
+```
+
+```{code-cell} python3
+:tags: [remove-cell]
+from ptft.book import parameters
+
+parameters.require(globals())
+```
+
+```{code-cell} python3
+print(m)
+```
+"""
 )
 
 
@@ -85,14 +104,32 @@ def shown(path: Path) -> list[str]:
     ("arguments", "said"),
     [
         ("03_none", ["03_none", "01_first", "02_other"]),
-        ("01_first -p sigma=1 -o out.ipynb", ["'sigma'", "rho=0.5", "n=3", "alpha=[0.1, 1]", "label='text'"]),
-        ("01_first -p rho=abc -o out.ipynb", ["rho = 'abc'", "a number", "rho=0.5"]),
+        (
+            "01_first -p sigma=1 -o out.ipynb",
+            ["'sigma'", "rho = 0.5", "n = 3  [1, 10]", "alpha = [0.1, 1]", "label = 'text'"],
+        ),
+        ("01_first -p rho=abc -o out.ipynb", ["rho = 'abc'", "a number", "rho = 0.5"]),
         ("01_first -p rho=true -o out.ipynb", ["rho = True", "a number"]),
         ("01_first -p rho= -o out.ipynb", ["rho = None", "a number"]),
+        ("01_first -p rho=0 -o out.ipynb", ["rho = 0 ", "(0, 10]"]),
+        ("01_first -p rho=.nan -o out.ipynb", ["rho = nan", "(0, 10]"]),
+        ("01_first -p rho=.inf -o out.ipynb", ["rho = inf", "(0, 10]"]),
+        ("01_first -p rho=1e999 -o out.ipynb", ["rho = inf", "(0, 10]"]),
+        ("01_first -p rho=1 -p rho=2 -o out.ipynb", ["rho is given twice"]),
+        ("01_first -p =1 -o out.ipynb", ["unknown parameter ''"]),
+        ("01_first -p n=11 -o out.ipynb", ["n = 11 ", "[1, 10]"]),
         ("01_first -p n=2.5 -o out.ipynb", ["n = 2.5", "a whole number"]),
         ("01_first -p n=[2] -o out.ipynb", ["n = [2]", "a whole number"]),
         ("01_first -p alpha=0.1 -o out.ipynb", ["alpha = 0.1", "a list"]),
         ("01_first -p alpha=[0.1,x] -o out.ipynb", ["alpha = [0.1, 'x']", "each element"]),
+        ("01_first -p alpha=[] -o out.ipynb", ["alpha = []", "1 to 4 in [0, 1]"]),
+        ("01_first -p alpha=[0,0,0,0,0] -o out.ipynb", ["alpha = [0, 0, 0, 0, 0]", "1 to 4 in [0, 1]"]),
+        ("01_first -p alpha=[0.5,2] -o out.ipynb", ["alpha = [0.5, 2]", "1 to 4 in [0, 1]"]),
+        ("01_first -p alpha=[true] -o out.ipynb", ["alpha = [True]", "each element"]),
+        ("01_first -p alpha='{a: 1}' -o out.ipynb", ["alpha = {'a': 1}", "a list"]),
+        ("01_first -p label= -o out.ipynb", ["label = None", "text"]),
+        ("01_first -p label=2001-99-99 -o out.ipynb", ["not a YAML value"]),
+        ("01_first -p label=!!float -o out.ipynb", ["not a YAML value"]),
         ("01_first -p label=7 -o out.ipynb", ["label = 7", "text"]),
         ("01_first -p noisy=1 -o out.ipynb", ["noisy = 1", "true or false"]),
         ("01_first -p rho -o out.ipynb", ["NAME=VALUE"]),
@@ -112,7 +149,7 @@ def test_an_unfit_request_is_refused_and_writes_nothing(book, capsys, monkeypatc
     monkeypatch.chdir(book.ROOT)
     Path("there.ipynb").write_text("kept")
     before = files(book.ROOT)
-    assert book.main(arguments.split()) == 2
+    assert book.main(shlex.split(arguments)) == 2
     message = capsys.readouterr().err
     assert all(words in message for words in said), message
     assert files(book.ROOT) == before and Path("there.ipynb").read_text() == "kept"
@@ -120,7 +157,12 @@ def test_an_unfit_request_is_refused_and_writes_nothing(book, capsys, monkeypatc
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("09_none: {}", "unknown chapter 09_none"), ("02_other: {k: 1}", "'k'"), ("02_other: {m: a}", "m = 'a'")],
+    [
+        *(("09_none: {}", "unknown chapter 09_none"), ("02_other: {k: 1}", "'k'"), ("02_other: {m: a}", "m = 'a'")),
+        *(("02_other: {m: 10}", "its range is [1, 9]"), ("02_other: {m: 1, m: 2}", "m is given twice")),
+        *(("02_other: [1]", "02_other = [1]"), ("- 02_other", "must map chapters"), ("a: [", "not YAML")),
+        *(("{1: {}}", "unknown chapter 1"), ("02_other: {1: 2}", "unknown parameter 1")),
+    ],
 )
 def test_the_parameters_of_the_book_are_checked_too(book, capsys, text, said):
     book.PARAMETERS.write_text(text)
@@ -130,23 +172,28 @@ def test_the_parameters_of_the_book_are_checked_too(book, capsys, text, said):
     assert files(book.ROOT) == before
 
 
-@pytest.mark.parametrize("cell", ["x = [i for i in range(3)]", "import os", "x, y = 1, 2", "f(1)"])
+@pytest.mark.parametrize("cell", ["x = [i for i in range(3)]", "import os", "x, y = 1, 2", "f(1)", "x = None"])
 def test_a_parameter_must_be_a_literal(book, capsys, cell):
-    (book.SOURCES / "02_other.md").write_text(OTHER.replace("m = 2", cell))
+    (book.SOURCES / "02_other.md").write_text(OTHER.replace("m = 2  # [1, 9]", cell))
     assert book.main(["02_other"]) == 2
     assert cell in capsys.readouterr().err
+
+
+def test_a_parameter_must_have_a_range(book, capsys):
+    (book.SOURCES / "02_other.md").write_text(OTHER.replace("# [1, 9]", "# a number"))
+    assert book.main(["02_other"]) == 2
+    assert "02_other, the parameters cell: m: 'a number' is not a range" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("pair", "value"),
     [
-        *(("rho=1", 1.0), ("rho=1e-3", 1e-3), ("rho=-2.5E4", -2.5e4), ("n=7", 7), ("label=sparse", "sparse")),
-        *(("alpha=[1, 2e-1]", [1.0, 0.2]), ("alpha=[]", []), ("noisy=true", True)),
+        *(("rho=1", 1.0), ("rho=1e-3", 1e-3), ("rho=2.5E0", 2.5), ("n=7", 7), ("label=sparse", "sparse")),
+        *(("alpha=[1, 2e-1]", [1.0, 0.2]), ("alpha=[0]", [0.0]), ("noisy=true", True), ("noisy = true", True)),
     ],
 )
 def test_a_value_of_the_right_kind_is_taken(book, pair, value):
-    known = {"rho": 0.5, "n": 3, "alpha": [0.1, 1], "label": "text", "noisy": False}
-    (found,) = book.checked(book.assignments([pair]), known, "01_first").values()
+    (found,) = book.checked(book.assignments([pair]), book.read_parameters("01_first"), "01_first").values()
     assert found == value and type(found) is type(value)
 
 
@@ -190,6 +237,16 @@ def test_papermill_runs_an_executed_chapter_with_other_parameters(book, tmp_path
     done = subprocess.run([*papermill, "-p", "m", "8"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert shown(tmp_path / "out.ipynb") == ["8\n"]
+    done = subprocess.run([*papermill, "-p", "m", "10"], capture_output=True, text=True)
+    assert done.returncode == 1
+    (error,) = (
+        output
+        for cell in nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "error"
+    )
+    assert error.traceback == ["m = 10 is not allowed: its range is [1, 9]"]
+    assert shown(tmp_path / "out.ipynb") == [], "nothing of the chapter may have run"
 
 
 @pytest.mark.parametrize(
@@ -274,7 +331,7 @@ def test_a_rerun_notices_a_changed_number_but_not_a_changed_figure(book):
     (book.SOURCES / "02_other.md").write_text(OTHER + "\n" + figure)
     assert command(book, "--jobs", "2").returncode == 0
     whole = command(book, "--check", "--jobs", "2")
-    assert whole.returncode == 0 and "6 passed" in whole.stdout, whole.stdout
+    assert whole.returncode == 0 and "7 passed" in whole.stdout, whole.stdout
     assert "since the chapters were last checked" in command(book, "--check", "--stale").stdout
 
     notebook = nbformat.read(book.output("02_other"), as_version=4)

@@ -26,7 +26,7 @@ import matplotlib.pyplot as plt
 
 from ptft import figures
 from ptft.figures.data import COLUMNS, csv_of, data_of, packed_csv
-from ptft.figures.style import DATA_TYPE, beside
+from ptft.figures.page_style import DATA_TYPE, beside
 
 
 def extension(name):
@@ -97,7 +97,9 @@ def test_a_band_has_its_ends_and_the_name_of_its_colour():
     axes[0, 0].plot(x, x, color="C1", label="mean")
     axes[0, 0].fill_between(x, low, high, color="C1", alpha=0.2)
     axes[0, 0].legend()
-    band = [row for row in data_of(fig) if row["kind"] == "band"]
+    axes[0, 0].fill_between([0, 1], [0, 0], [1, 1], label="named")
+    *band, named, _ = (row for row in data_of(fig) if row["kind"] == "band")
+    assert named["series"] == "named"
     assert columns(band, "series", "x", "low", "high") == [("mean", *one) for one in zip(x, low, high, strict=True)]
 
 
@@ -109,6 +111,96 @@ def test_lines_across_the_panel_are_references_with_one_coordinate():
         ("", "reference", None, 0.5),
         ("threshold", "reference", 2, None),
     ]
+
+
+def test_a_stripe_across_the_panel_has_its_edges_and_a_polygon_its_corners():
+    fig, axes = figures.figure()
+    axes[0, 0].axhspan(-2, 2, label="two standard errors")
+    axes[0, 0].axvspan(1, 3)
+    axes[0, 0].fill([0, 1, 1], [0, 0, 2], label="possible")
+    axes[0, 0].set_xscale("log")
+    assert columns(data_of(fig), "item", "series", "kind", "x", "y") == [
+        (1, "two standard errors", "reference", None, -2),
+        (1, "two standard errors", "reference", None, 2),
+        (2, "", "reference", 1, None),
+        (2, "", "reference", 3, None),
+        (3, "possible", "area", 0, 0),
+        (3, "possible", "area", 1, 0),
+        (3, "possible", "area", 1, 2),
+    ]
+
+
+UNREADABLE = {
+    "PathCollection 'dots'": lambda ax: ax.scatter([1], [2], label="dots"),
+    "Rectangle": lambda ax: ax.bar([1, 2], [3, 4]),
+    "LineCollection": lambda ax: ax.vlines([1, 2], 0, 1),
+    "FancyArrow": lambda ax: ax.arrow(0, 0, 1, 1),
+    "ErrorbarContainer 'wide'": lambda ax: ax.errorbar([1], [2], xerr=[0.5], label="wide"),
+    "ErrorbarContainer": lambda ax: ax.errorbar([1], [2], [0.5], fmt="none"),
+    "FillBetweenPolyCollection": lambda ax: ax.fill_betweenx([0, 1], [0, 0], [1, 2]),
+    "QuadContourSet": lambda ax: ax.contour([[0, 1], [1, 2]]),
+    "QuadMesh": lambda ax: ax.pcolormesh([0, 1, 3, 4], [0, 1, 2], np.ones((2, 3))),
+    "QuadMesh 'turned'": lambda ax: ax.pcolormesh(
+        *([[0, 1], [-1, 0]] + np.arange(2)[:, None, None]), np.ones((2, 2)), shading="nearest", label="turned"
+    ),
+    "AxesImage": lambda ax: ax.imshow(np.zeros((2, 2, 3))),
+    "AxesImage 'moved'": lambda ax: ax.imshow(np.zeros((2, 2)), extent=(0, 1, 0, 1), label="moved"),
+    "Line2D 'between'": lambda ax: (ax.imshow(np.zeros((2, 2))), ax.plot([0], [0.5], "o", label="between")),
+    "Line2D 'in the corner'": lambda ax: ax.plot([0], [1], "o", transform=ax.transAxes, label="in the corner"),
+    "AxLine": lambda ax: ax.axline((0, 0), slope=1),
+    "Polygon": lambda ax: ax.fill([0, 1, 1], [0, 0, 1], transform=ax.transAxes),
+    "Table": lambda ax: ax.table([["1"]]),
+    "Axes 'inset_axes'": lambda ax: ax.inset_axes((0.5, 0.5, 0.4, 0.4)),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_cannot_be_read_is_refused_with_its_name_and_its_panel(name):
+    fig, axes = figures.figure(1, 2)
+    axes[0, 1].plot([0, 1], [0, 1])
+    axes[0, 1].set_title("right")
+    UNREADABLE[name](axes[0, 1])
+    with pytest.raises(ValueError, match=f"panel 2, 'right': a figure with a {name} is not allowed: .* cannot be read"):
+        data_of(fig)
+
+
+def test_what_lies_on_the_figure_outside_its_panels_is_refused():
+    fig, _ = figures.figure()
+    fig.add_artist(Line2D([0, 1], [0, 1]))
+    with pytest.raises(ValueError, match="a figure with a Line2D is not allowed"):
+        data_of(fig)
+
+
+DECORATIONS = {
+    "text": lambda ax: ax.text(1, 3, "here"),
+    "arrow with a text": lambda ax: ax.annotate("here", (1, 3), (2, 3), arrowprops={}, bbox={}),
+    "legend": lambda ax: ax.legend(["one"]),
+    "entry of a legend": lambda ax: ax.plot([], [], label="entry"),
+    "titles": lambda ax: (ax.set_title("right", loc="right"), ax.figure.suptitle("all")),
+    "legend of the figure": lambda ax: ax.figure.legend(["one"]),
+    "frame": lambda ax: ax.spines["top"].set_visible(True),
+    "background": lambda ax: ax.set_facecolor("grey"),
+    "grid and ticks": lambda ax: (ax.grid(True, which="both"), ax.minorticks_on()),
+}
+
+
+@pytest.mark.parametrize("name", DECORATIONS)
+def test_decoration_is_let_through(name):
+    fig, axes = figures.figure()
+    axes[0, 0].plot([1, 2], [3, 4], label="one")
+    alone = data_of(fig)
+    DECORATIONS[name](axes[0, 0])
+    assert data_of(fig) == alone
+
+
+def test_contours_and_the_colour_bar_of_a_map_are_let_through():
+    fig, axes = figures.figure()
+    ax = axes[0, 0]
+    mesh = ax.pcolormesh([0, 1], [0, 1], [[0, 1], [1, 2]], shading="nearest")
+    fig.colorbar(mesh, label="value")
+    alone = data_of(fig)
+    ax.clabel(ax.contour([0, 1], [0, 1], [[0, 1], [1, 2]]))
+    assert len(alone) == 4 and data_of(fig) == alone
 
 
 def test_a_map_has_the_places_that_were_given_and_is_named_by_its_colour_bar():

@@ -13,7 +13,7 @@ from matplotlib.collections import QuadMesh
 
 import ptft
 from ptft import Initialization, figures
-from ptft.figures import curves
+from ptft.figures import curves, tour
 from ptft.regimes import measures, phase_portrait
 from ptft.stopping_rule import StoppedPoint
 
@@ -126,10 +126,31 @@ def test_training_is_thinned_for_the_page_but_keeps_its_end(stages):
     assert curve.get_xdata()[-1] == stages[1].time[-1]
 
 
+def test_training_that_has_nothing_to_learn_is_drawn_at_its_start():
+    zero = np.zeros(2)
+    run = ptft.train(np.eye(2), zero, ptft.pretraining_weights(Initialization(0.1), 2))
+    fig = figures.training(run, run, zero, ptft.min_penalty(np.eye(2), zero, 1.0))
+    assert all(np.all(line.get_ydata() == 0) for ax in fig.axes for line in ax.lines)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.0, -0.99, -0.9999, -1 + 1e-7])
+def test_a_relative_scale_and_one_closer_to_the_end_have_two_names(share):
+    one, closer = (Initialization(1e-3, (1 + share) / factor * 1e-3 - 1e-3) for factor in (1, 100))
+    assert curves.relative_scale(one) != curves.relative_scale(closer)
+
+
 def test_each_family_of_scales_has_its_panel_and_each_curve_its_name():
     fig = draw_scales()
     assert [ax.get_title() for ax in fig.axes] == ["one", "two"]
     assert all(len(ax.lines) == 3 == len(ax.get_legend().get_texts()) for ax in fig.axes)
+
+
+def test_titles_of_many_initializations_are_broken_to_fit_their_panels():
+    names = [f"number {i}, which has a long name" for i in range(5)]
+    fig = tour.penalties({name: Initialization(1.0) for name in names}, 1.0, 2.0)
+    titles = [ax.get_title() for ax in fig.axes]
+    assert [" ".join(title.split("\n")) for title in titles] == names
+    assert max(len(line) for title in titles for line in title.split("\n")) <= 16
 
 
 def test_triangle_shows_its_corners_and_the_ends_of_every_path():

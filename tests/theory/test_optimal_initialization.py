@@ -158,7 +158,7 @@ def test_no_choice_is_better_and_savings_are_those_of_the_curves(half):
         assert half.mse < choice.mse and 0 < half.savings[name] < 1
         teacher = SingleTask(0.1) if name == "single task" else HALF
         assert float(replica_curve(choice.alpha_needed, teacher, choice.init).mse) == pytest.approx(half.mse, rel=1e-5)
-        assert half.savings[name] == pytest.approx(1 - 0.1 / choice.alpha_needed)
+        assert half.savings[name] == half.saving(choice) == pytest.approx(1 - 0.1 / choice.alpha_needed)
     c = half.single_task.init.c_pt * np.array([0.5, 2.0])
     assert all(half.single_task.mse < replica_curve(0.1, SingleTask(0.1), ptft.Initialization(one)).mse for one in c)
 
@@ -171,8 +171,9 @@ def test_errors_below_the_resolution_count_as_equal():
 
 
 def test_the_usual_choices_are_the_regimes_of_figure_5():
-    for name, moved in experiments.REGIMES.items():
-        assert vars(USUAL[name]) == vars(experiments.Setting(**moved).init)
+    for task in experiments.figure_5().values():
+        for name, setting in task.items():
+            assert vars(USUAL[name]) == vars(setting.init)
 
 
 # --- the data scale that is needed ----------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 import ptft
 from ptft import Initialization
-from ptft.regimes import CORNERS, derivatives_of_definition, measures, phase_portrait, random_settings
+from ptft.checks.penalty_shape import corner, derivatives_of_definition, moves, random_settings
+from ptft.regimes import CORNERS, measures, phase_portrait
 
 
 def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:
@@ -186,3 +187,22 @@ def test_random_settings_are_reproducible_and_wide():
 def test_bad_input_is_refused_by_name(call, complaint):
     with pytest.raises(ValueError, match=complaint):
         call()
+
+
+def test_a_corner_is_reached_within_its_bound_and_is_no_other():
+    near = measures(1.0, 1.0, Initialization(1e-3, 0.0, 30.0))
+    assert [name for name in CORNERS if corner(name, near).holds] == ["III"]
+    on_the_way = measures(1.0, 1.0, Initialization(1e-12))  # to II, but beta_ft is as large as beta_pt
+    assert corner("II", on_the_way).error == pytest.approx([-0.113, 0.113], abs=1e-3)
+    assert not corner("II", on_the_way).holds
+
+
+def test_each_step_of_a_path_is_judged_by_both_measures():
+    up = measures(1.0, 1.0, Initialization([1e-3, 0.1, 10.0]))
+    assert moves(up, ell_order=1, pretraining_dependence=1).tolist() == [True, True]
+    back = measures(1.0, 1.0, Initialization([1e-3, 10.0, 0.1]))
+    assert moves(back, ell_order=1, pretraining_dependence=1).tolist() == [True, False]
+    assert not moves(up, ell_order=1, pretraining_dependence=0).any()
+    assert moves(measures(1.0, 0.0, Initialization([1e-3, 0.1])), ell_order=1, pretraining_dependence=0).all()
+    with pytest.raises(ValueError, match="ell_order = 2 is not allowed"):
+        moves(up, ell_order=2, pretraining_dependence=1)

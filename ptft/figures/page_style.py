@@ -67,9 +67,9 @@ def style() -> None:
     except ImportError:
         return
     if (shell := get_ipython()) is not None:
-        set_matplotlib_formats("svg", "pdf")
+        set_matplotlib_formats("svg", "pdf")  # type: ignore[no-untyped-call]
         carry = BaseFormatter(parent=shell.display_formatter, format_type=DATA_TYPE, print_method="_repr_data_")
-        carry.for_type(Figure, lambda fig: b64encode(packed_csv(fig)).decode())
+        carry.for_type(Figure, lambda fig: b64encode(packed_csv(fig)).decode())  # type: ignore[no-untyped-call]
         shell.display_formatter.formatters[DATA_TYPE] = carry
 
 

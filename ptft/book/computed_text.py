@@ -1,0 +1,107 @@
+"""Words and numbers that a chapter computes for its prose and captions, where ``{glue:text}`name``` puts them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def state(**texts: object) -> None:
+    """Make texts known by their names to the page: ``{glue:text}`name``` in Markdown or in a caption shows one.
+
+    Nothing is displayed in the notebook itself. Each text is kept as it is given, so numbers should come formatted.
+
+    Raises
+    ------
+    ValueError
+        If a text is empty or runs over more than one line, which a sentence cannot show.
+
+    Examples
+    --------
+    >>> state(best="")
+    Traceback (most recent call last):
+        ...
+    ValueError: best = '' is not allowed: it must be one line of text
+    """
+    from myst_nb import glue
+
+    for name, value in texts.items():
+        text = str(value)
+        if not text or "\n" in text:
+            raise ValueError(f"{name} = {text!r} is not allowed: it must be one line of text")
+        glue(name, text, display=False)
+
+
+def listed(words: Sequence[str], none: str = "none") -> str:
+    """Words as a list in a sentence.
+
+    Parameters
+    ----------
+    words : sequence of str
+    none : str, default "none"
+        What stands for an empty list.
+
+    Examples
+    --------
+    >>> listed(["I", "II", "IV"]), listed(["I", "II"]), listed(["I"]), listed([])
+    ('I, II and IV', 'I and II', 'I', 'none')
+    """
+    if len(words) < 2:
+        return words[0] if words else none
+    return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def stretches(holds: ArrayLike, at: ArrayLike) -> str:
+    """Where a statement holds on a grid, as ranges with three digits.
+
+    Parameters
+    ----------
+    holds : array_like of bool, shape (m,)
+    at : array_like, shape (m,)
+        The grid.
+
+    Examples
+    --------
+    >>> stretches([True, True, False, True], [0.1, 0.2, 0.3, 0.4]), stretches([False], [0.1])
+    ('0.1 to 0.2, 0.4 to 0.4', 'nowhere')
+    """
+    at = np.asarray(at)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(holds, dtype=bool), [False]]).astype(int)))
+    return ", ".join(f"{at[a]:.3g} to {at[b - 1]:.3g}" for a, b in edges.reshape(-1, 2)) or "nowhere"
+
+
+def either(holds: bool, yes: str, no: str) -> str:
+    """One of two phrases of a sentence, by a truth value.
+
+    Examples
+    --------
+    >>> either(0.1 < 0.2, "is below", "is not below")
+    'is below'
+    """
+    return yes if holds else no
+
+
+def paragraph(holds: bool, text: str) -> Markdown | None:
+    """A paragraph that reads results: what the last line of a cell shows where all that it says holds, else nothing.
+
+    Parameters
+    ----------
+    holds : bool
+    text : str
+        Markdown; the cell needs ``mystnb: {markdown_format: myst}``.
+
+    Examples
+    --------
+    >>> paragraph(0.1 < 0.2, "The first loss is *smaller*.").data
+    'The first loss is *smaller*.'
+    >>> paragraph(0.3 < 0.2, "The first loss is *smaller*.")
+    """
+    from IPython.display import Markdown
+
+    return Markdown(text) if holds else None  # type: ignore[no-untyped-call]

@@ -1,0 +1,275 @@
+"""Chapter 2: the closed forms of the measures, their triangle and the moves through it (Propositions 5.1 and B.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ptft.checks.identities import Check, relative
+from ptft.initialization import Initialization
+from ptft.penalties import penalty_grad, penalty_hess
+from ptft.regimes import CORNERS, Measures, measures
+from ptft.validation import broadcast, positive_array, real_array, require, whole_number
+
+
+def random_settings(
+    size: int, seed: int | np.random.Generator = 0, decades: float = 6.0
+) -> tuple[np.ndarray, np.ndarray, Initialization]:
+    """Coefficients and initializations from wide ranges, for a search for counterexamples.
+
+    |beta_ft|, |beta_pt|, c_pt and gamma_ft are log-uniform over `decades` decades on either side of 1, the signs of the
+    coefficients random; lambda_pt/c_pt is uniform in (-1, 1) for half of the settings, and for the others its distance
+    from -1 is log-uniform down to 1e-6; gamma_ft is zero in a third of all.
+
+    Returns
+    -------
+    beta_ft, beta_pt, init : arrays of shape (size,), and an `Initialization` of as many
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range.
+
+    Examples
+    --------
+    >>> beta_ft, beta_pt, init = random_settings(1000)
+    >>> at = measures(beta_ft, beta_pt, init)
+    >>> bool(np.all(at.shares > -1e-9))  # no counterexample to Proposition 5.1
+    True
+    """
+    whole_number(size, "size", at_least=1)
+    positive_array(decades, "decades", ndim=0)
+    rng = np.random.default_rng(seed)
+    beta_ft, beta_pt, c_pt, gamma_ft = 10 ** rng.uniform(-decades, decades, (4, size))
+    signs = rng.choice([-1.0, 1.0], size=(2, size))
+    near = rng.random(size) < 0.5
+    relative = np.where(near, -1 + 10 ** rng.uniform(-6, 0, size), rng.uniform(-1, 1, size))
+    gamma_ft = np.where(rng.random(size) < 1 / 3, 0.0, gamma_ft)
+    return signs[0] * beta_ft, signs[1] * beta_pt, Initialization(c_pt, relative * c_pt, gamma_ft)
+
+
+@dataclass(frozen=True, eq=False)
+class Derivatives:
+    """Derivatives of the penalty as its definition has them, rounded to float64; arrays of shape (m,)."""
+
+    first: np.ndarray  # dq/dbeta
+    second: np.ndarray  # d2q/dbeta2
+    ell_order: np.ndarray  # d log q / d log|beta_ft|
+    pretraining_dependence: np.ndarray  # d log q / d log|beta_pt|
+
+
+def derivatives_of_definition(
+    beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization, digits: int = 100
+) -> Derivatives:
+    """Differentiate the penalty of Theorem 4.1 numerically, in multiple precision and without any closed form.
+
+    q is taken from Equations 12 and 14 as they stand, which shares nothing with `ptft.penalty`. Needs mpmath.
+
+    Parameters
+    ----------
+    beta_ft, beta_pt : array_like, not zero, shape (m,)
+    init : Initialization
+        Scalars or arrays of shape (m,).
+    digits : int, default 100
+        Working precision; the definition loses 2 log10(sqrt(k)/|beta_ft|) of them where the penalty is quadratic.
+
+    Raises
+    ------
+    ValueError
+        If a coefficient is zero or not finite, or the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> found = derivatives_of_definition([0.5], [1.0], Initialization(0.1), digits=30)
+    >>> at = measures([0.5], [1.0], Initialization(0.1))
+    >>> bool(np.isclose(found.ell_order, at.ell_order, rtol=1e-12)[0])
+    True
+    """
+    import mpmath
+
+    ft, pt, c, lam, gamma = broadcast(
+        beta_ft=real_array(beta_ft, "beta_ft", ndim=1),
+        beta_pt=real_array(beta_pt, "beta_pt", ndim=1),
+        c_pt=np.asarray(init.c_pt),
+        lambda_pt=np.asarray(init.lambda_pt),
+        gamma_ft=np.asarray(init.gamma_ft),
+    )
+    require(ft != 0, "beta_ft", ft, "other than zero, where its logarithm has no derivative")
+    require(pt != 0, "beta_pt", pt, "other than zero, where its logarithm has no derivative")
+    whole_number(digits, "digits", at_least=15)
+
+    def definition(beta: Any, pretrained: Any, c: Any, lam: Any, gamma: Any) -> Any:
+        root = 2 * (lam + c) * (1 + mpmath.sqrt(1 + (pretrained / c) ** 2)) + gamma**2
+        x = 2 * beta / root
+        return root / 4 * (1 - mpmath.sqrt(1 + x**2) + x * mpmath.asinh(x))
+
+    rows = []
+    with mpmath.workdps(digits):
+        for numbers in zip(ft, pt, c, lam, gamma, strict=True):
+            b, p, *scales = (mpmath.mpf(float(number)) for number in numbers)
+            rows.append(
+                [
+                    # in units of beta, so that the steps of the differences are small against it
+                    mpmath.diff(lambda u, b=b, p=p, s=scales: definition(b * u, p, *s), 1) / b,
+                    mpmath.diff(lambda u, b=b, p=p, s=scales: definition(b * u, p, *s), 1, 2) / b**2,
+                    mpmath.diff(lambda u, b=b, p=p, s=scales: mpmath.log(definition(b * mpmath.exp(u), p, *s)), 0),
+                    mpmath.diff(lambda u, b=b, p=p, s=scales: mpmath.log(definition(b, p * mpmath.exp(u), *s)), 0),
+                ]
+            )
+    return Derivatives(*np.array(rows, dtype=np.float64).T)
+
+
+def closed_forms(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization, digits: int = 100) -> list[Check]:
+    """q', q'' and both measures against the derivatives of the definition, relative to those.
+
+    Parameters and errors are those of `derivatives_of_definition`; the arrays have the shape (m,).
+
+    Examples
+    --------
+    >>> [check.holds for check in closed_forms(*random_settings(3))]
+    [True, True, True, True]
+    """
+    exact, at, k = (
+        derivatives_of_definition(beta_ft, beta_pt, init, digits),
+        measures(beta_ft, beta_pt, init),
+        init.k(beta_pt),
+    )
+    return [
+        relative("relative error of $q_k'$", exact.first, penalty_grad(beta_ft, k), 1e-12),
+        relative("relative error of $q_k''$", exact.second, penalty_hess(beta_ft, k), 1e-12),
+        relative("relative error of the $\\ell$-order", exact.ell_order, at.ell_order, 1e-12),
+        relative("relative error of PD", exact.pretraining_dependence, at.pretraining_dependence, 1e-12),
+    ]
+
+
+def bounds(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> list[Check]:
+    """The measures, their sum and the elasticity of sqrt(k) stay in their intervals (Proposition 5.1).
+
+    The theory of each is the nearest number in its interval. Rounding may turn a strict bound into an equality.
+
+    Parameters
+    ----------
+    beta_ft, beta_pt, init
+        As in `ptft.regimes.measures`, as are errors; the arrays have their common shape.
+
+    Examples
+    --------
+    >>> [check.holds for check in bounds(*random_settings(1000))]
+    [True, True, True, True]
+    """
+    at = measures(beta_ft, beta_pt, init)
+    intervals = {
+        "$1 \\le \\ell\\text{-order} \\le 2$": (at.ell_order, 1, 2),
+        "$0 \\le \\kappa \\le 1$": (init.kappa(beta_pt), 0, 1),
+        "$-1 \\le \\mathrm{PD} \\le 0$": (at.pretraining_dependence, -1, 0),
+        "$1 \\le \\ell\\text{-order} + \\mathrm{PD} \\le 2$": (at.shares[2] + 1, 1, 2),
+    }
+    return [
+        Check(f"violation of {name}", np.clip(value, low, high), value, 1e-15)
+        for name, (value, low, high) in intervals.items()
+    ]
+
+
+def straight_line(c_pt: float, relative: ArrayLike, beta_ft: float = 1.0, beta_pt: float = 1.0) -> Check:
+    """As lambda_pt changes without a new readout, the measures move on a line: PD = kappa (1 - ell_order).
+
+    Parameters
+    ----------
+    c_pt : float
+    relative : array_like in (-1, 1], any shape
+        lambda_pt/c_pt along the path. kappa does not depend on it, and is taken at lambda_pt = 0.
+    beta_ft, beta_pt : float, default 1
+
+    Examples
+    --------
+    >>> straight_line(1e-3, [-0.999, 0.0, 1.0]).holds
+    True
+    """
+    at = measures(beta_ft, beta_pt, Initialization(c_pt, np.multiply(relative, c_pt)))
+    line = Initialization(c_pt).kappa(beta_pt) * (1 - at.ell_order)
+    return Check("distance of the path in $\\lambda$ from a straight line", line, at.pretraining_dependence, 1e-12)
+
+
+def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1.0, beta_pt: float = 1.0) -> Check:
+    """The ell-order does not fall as c_pt grows at a fixed lambda_pt/c_pt, without a new readout.
+
+    Parameters
+    ----------
+    c_pt : array_like, ascending, shape (m,)
+    relative : float in (-1, 1], default 0
+        lambda_pt/c_pt.
+    beta_ft, beta_pt : float, default 1
+
+    Returns
+    -------
+    Check
+        Each ell-order, shape (m - 1,), and the next one as its upper bound.
+
+    Examples
+    --------
+    >>> lazier_with_scale([1e-3, 1.0, 100.0]).holds
+    True
+    """
+    c = positive_array(c_pt, "c_pt", ndim=1)
+    ell = measures(beta_ft, beta_pt, Initialization(c, relative * c)).ell_order
+    return Check(
+        "decrease of the $\\ell$-order as $c$ grows at a fixed $\\lambda/c$", ell[1:], ell[:-1], 0.0, at_most=True
+    )
+
+
+def corner(name: str, at: Measures) -> Check:
+    """The measures at a corner of the triangle, which counts as reached within 0.05: both of them, shape (2, ...).
+
+    Parameters
+    ----------
+    name : "I", "II" or "III"
+    at : Measures
+
+    Examples
+    --------
+    >>> lazy = measures(1.0, 1.0, Initialization(100.0))
+    >>> corner("III", lazy).holds, corner("II", lazy).holds
+    (True, False)
+    """
+    measured = np.stack([at.ell_order, at.pretraining_dependence])
+    theory = np.reshape(CORNERS[name], (2,) + (1,) * (measured.ndim - 1))
+    return Check(f"distance from the corner {name}", theory, measured, 0.05)
+
+
+def moves(path: Measures, ell_order: int, pretraining_dependence: int) -> np.ndarray:
+    """Whether each step of a path takes both measures the way that is stated, up to rounding.
+
+    Parameters
+    ----------
+    path : Measures of shape (m,)
+    ell_order, pretraining_dependence : 1, -1 or 0
+        Up, down, or at zero on both sides of the step.
+
+    Returns
+    -------
+    ndarray of bool, shape (m - 1,)
+
+    Raises
+    ------
+    ValueError
+        If a direction is none of these.
+
+    Examples
+    --------
+    >>> moves(measures(1.0, 1.0, Initialization([1e-3, 1.0, 100.0])), ell_order=1, pretraining_dependence=1)
+    array([ True,  True])
+    """
+    require(ell_order in (1, -1, 0), "ell_order", ell_order, "1, -1 or 0")
+    require(pretraining_dependence in (1, -1, 0), "pretraining_dependence", pretraining_dependence, "1, -1 or 0")
+
+    def goes(values: np.ndarray, way: int) -> np.ndarray:
+        if way == 0:
+            result: np.ndarray = (values[1:] == 0) & (values[:-1] == 0)
+            return result
+        return np.asarray(way * np.diff(values) > -1e-15)
+
+    result: np.ndarray = goes(path.ell_order, ell_order) & goes(path.pretraining_dependence, pretraining_dependence)
+    return result

@@ -1,0 +1,127 @@
+"""Chapter 1: what gradient flow conserves, and where it ends (Theorem 4.1), on networks that were integrated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ptft.checks.identities import Check
+from ptft.end_point import EndPoint
+from ptft.initialization import Initialization
+from ptft.network import TrainingRun, pretrained_weights
+from ptft.validation import real_array
+
+LAYERS = ("w1_plus", "w2_plus", "w1_minus", "w2_minus")
+
+
+def conservation(runs: Sequence[TrainingRun]) -> Check:
+    """(w1^+)^2 - (w2^+)^2, its twin in the other pathway and w1^+ w1^- + w2^+ w2^- keep their values along each run.
+
+    Examples
+    --------
+    >>> from ptft import pretraining_weights, train
+    >>> run = train(np.eye(2), np.array([1.0, -0.5]), pretraining_weights(Initialization(0.1), 2))
+    >>> conservation([run]).holds
+    True
+    """
+    drift = [run.conservation_error for run in runs]
+    return Check("drift of a conserved quantity, in units of the largest squared weight", 0.0, drift, 1e-10)
+
+
+def weights_from_coefficients(runs: Sequence[TrainingRun], inits: Sequence[Initialization]) -> Check:
+    """The weights after pretraining follow from its coefficients alone; arrays of shape (runs, 4, d).
+
+    Examples
+    --------
+    >>> from ptft import pretraining_weights, train
+    >>> init = Initialization(0.1, 0.05)
+    >>> run = train(np.eye(2), np.array([1.0, -0.5]), pretraining_weights(init, 2), tolerance=1e-11)
+    >>> weights_from_coefficients([run], [init]).holds
+    True
+    """
+    predicted = [pretrained_weights(run.weights.beta, init) for run, init in zip(runs, inits, strict=True)]
+    return Check(
+        "difference between integrated and predicted weights after pretraining",
+        np.array([[getattr(weights, layer) for layer in LAYERS] for weights in predicted]),
+        np.array([[getattr(run.weights, layer) for layer in LAYERS] for run in runs]),
+        1e-9,
+    )
+
+
+def end_points(runs: Sequence[TrainingRun], ends: Sequence[EndPoint]) -> Check:
+    """Gradient flow ends at the minimiser of the penalty; arrays of shape (runs, d).
+
+    Examples
+    --------
+    >>> from ptft import min_penalty, pretraining_weights, train
+    >>> X, y, init = np.array([[1.0, 0.5]]), np.ones(1), Initialization(0.1)
+    >>> run = train(X, y, pretraining_weights(init, 2), tolerance=1e-11)
+    >>> end_points([run], [min_penalty(X, y, init.k_single_task)]).holds
+    True
+    """
+    return Check(
+        "distance of a coefficient from the minimiser",
+        np.array([end.beta for end in ends]),
+        np.array([run.weights.beta for run in runs]),
+        1e-9,
+    )
+
+
+def certificates(ends: Sequence[EndPoint]) -> Check:
+    """The minimisers satisfy their conditions: both residuals of each, shape (ends, 2).
+
+    Examples
+    --------
+    >>> from ptft import min_penalty
+    >>> certificates([min_penalty([[1.0, 0.5]], [1.0], 1e-4)]).holds
+    True
+    """
+    residuals = [[end.kkt_residual, end.interpolation_residual] for end in ends]
+    return Check("residuals of the certificate of a minimiser", 0.0, residuals, 1e-10)
+
+
+def rate(runs: Sequence[TrainingRun], X: ArrayLike, c: float) -> Check:
+    """Training from one scale c is at least as fast as exp(-2 c sigma^2 t), sigma the least singular value of X.
+
+    Parameters
+    ----------
+    runs : sequence of TrainingRun, by gradient flow
+    X : array_like, shape (n, d), of rank n
+    c : float
+
+    Returns
+    -------
+    Check
+        The residuals at all recorded times, one run after the other, and their bounds.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix.
+
+    Examples
+    --------
+    >>> from ptft import pretraining_weights, train
+    >>> X = np.array([[1.0, 0.5]])
+    >>> run = train(X, np.ones(1), pretraining_weights(Initialization(0.1), 2))
+    >>> rate([run], X, 0.1).holds
+    True
+    """
+    sigma = np.linalg.svd(real_array(X, "X", ndim=2), compute_uv=False)[-1]
+    time, residual = (np.concatenate([getattr(run, name) for run in runs]) for name in ("time", "residual"))
+    bound = np.exp(-2 * c * sigma**2 * time)
+    return Check("excess of the relative residual over its bound", bound, residual, 1e-12, at_most=True)
+
+
+def forgotten_sign(inits: Sequence[Initialization], beta_pt: ArrayLike) -> Check:
+    """The penalty scale k does not depend on the sign of beta_pt; arrays of shape (inits, *beta_pt.shape).
+
+    Examples
+    --------
+    >>> forgotten_sign([Initialization(0.1, 0.05, 0.3)], [0.2, -1.0]).holds
+    True
+    """
+    there, back = (np.array([init.k(np.multiply(sign, beta_pt)) for init in inits]) for sign in (1, -1))
+    return Check("change of $k$ when the sign of the pretrained coefficient changes", there, back, 0.0)
