@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +12,8 @@ from scipy import stats
 
 from ptft.experiments import FiniteSetting, Setting
 from ptft.generalization import replica_curve
-from ptft.simulation import sampled_teacher, simulate_many, simulate_two_stages
+from ptft.replica import MixtureRows, errors_by_rows
+from ptft.simulation import TwoStagePoint, sampled_teacher, simulate_many, simulate_two_stages_many
 from ptft.teachers import GROUPS, GaussianMixture, TeacherGroups
 from ptft.two_stages import two_stage_curve
 from ptft.validation import instance_of, positive_array, whole_number
@@ -32,22 +34,26 @@ class Comparison:
     @property
     def mean(self) -> np.ndarray:
         """Mean error over the seeds, (points,)."""
-        return self.mse.mean(axis=1)
+        result: np.ndarray = self.mse.mean(axis=1)
+        return result
 
     @property
     def standard_error(self) -> np.ndarray:
         """Standard error of the mean, (points,)."""
-        return self.mse.std(axis=1, ddof=1) / np.sqrt(self.mse.shape[1])
+        result: np.ndarray = self.mse.std(axis=1, ddof=1) / np.sqrt(self.mse.shape[1])
+        return result
 
     @property
     def half_width(self) -> np.ndarray:
         """Half the width of the 95 % confidence interval of the mean (Student's t), (points,)."""
-        return stats.t.ppf(0.975, self.mse.shape[1] - 1) * self.standard_error
+        result: np.ndarray = stats.t.ppf(0.975, self.mse.shape[1] - 1) * self.standard_error
+        return result
 
     @property
     def covered(self) -> np.ndarray:
         """Whether the interval of the mean covers the theory, (points,)."""
-        return np.abs(self.mean - self.theory) <= self.half_width
+        result: np.ndarray = np.abs(self.mean - self.theory) <= self.half_width
+        return result
 
     @property
     def given_teachers(self) -> Comparison:
@@ -61,8 +67,12 @@ class Comparison:
 
     @property
     def deviation(self) -> np.ndarray:
-        """Mean error minus the theory in standard errors of the mean, (points,)."""
-        return (self.mean - self.theory) / self.standard_error
+        """Mean error minus the theory in standard errors of the mean, (points,); nan where the error does not vary."""
+        error = self.standard_error
+        result: np.ndarray = np.divide(
+            self.mean - self.theory, error, out=np.full(error.shape, np.nan), where=error > 0
+        )
+        return result
 
 
 def compare(settings: Iterable[Setting], alpha: ArrayLike, d: int, seeds: Iterable[int]) -> dict[Setting, Comparison]:
@@ -128,15 +138,36 @@ def comparison(
     >>> one.mean, one.standard_error.round(3), one.theory.round(3), one.covered
     (array([0.8]), array([0.1]), array([0.894]), array([ True]))
     """
-    teacher, init = setting.teacher, setting.init
-    given_teacher = []
-    for seed in seeds:
-        beta_pt, beta_ft = sampled_teacher(teacher, d, seed)
-        sampled = GaussianMixture.of_sample(beta_ft, teacher.penalty_scale(init, beta_pt))
-        # few coordinates may hold no active one: nothing is learned then, and nothing is wrong
-        given_teacher.append(replica_curve(alpha, sampled).mse if beta_ft.any() else np.zeros_like(alpha))
-    theory = replica_curve(alpha, teacher, init).mse
-    return Comparison(setting, d, alpha, mse, certified, theory, np.transpose(given_teacher))
+    samples = [sampled_teacher(setting.teacher, d, seed) for seed in seeds]
+    scales = [setting.teacher.penalty_scale(setting.init, beta_pt) for beta_pt, _ in samples]
+    mixtures = [GaussianMixture.of_sample(beta_ft, k) for (_, beta_ft), k in zip(samples, scales, strict=True)]
+    theory = replica_curve(alpha, setting.teacher, setting.init).mse
+    return Comparison(setting, d, alpha, mse, certified, theory, _errors_of(mixtures, alpha))
+
+
+def _errors_of(mixtures: Sequence[GaussianMixture], alpha: np.ndarray) -> np.ndarray:
+    """Replica predictions for several mixtures without noise, shape (points, mixtures); 0 where one is all zero."""
+    learned = [i for i, one in enumerate(mixtures) if one.power > 0]
+    errors = np.zeros((alpha.size, len(mixtures)))
+    if not learned:
+        return errors
+    size, below = max(len(one.weight) for one in mixtures), np.flatnonzero(alpha < 1)
+
+    def of_every_row(name: str, mode: Literal["constant", "edge"] = "constant") -> np.ndarray:
+        """One parameter of the components; mixtures with fewer of them get some of weight 0."""
+        values = [getattr(mixtures[i], name) for i in learned]
+        padded = [np.pad(value, (0, size - len(value)), mode) for value in values]
+        return np.repeat(padded, below.size, axis=0)
+
+    rows = MixtureRows(
+        of_every_row("weight"), of_every_row("mean"), of_every_row("variance"), of_every_row("k", "edge")
+    )
+    if below.size:
+        found = errors_by_rows(np.tile(alpha[below], len(learned)), rows, refine=1.0)
+        errors[below[:, None], learned] = found.reshape(len(learned), below.size).T
+    for point, i in np.argwhere(~np.isfinite(errors)):
+        errors[point, i] = replica_curve(alpha[point], mixtures[i]).mse
+    return errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,39 +181,55 @@ class TwoStageComparison:
     ]  # E (beta_ft - beta*_pt)^2 within each group of `ptft.teachers.GROUPS` that exists
 
 
-def compare_two_stages(setting: FiniteSetting, alpha: ArrayLike, d: int, seeds: Iterable[int]) -> TwoStageComparison:
-    """Simulate both stages at every alpha and seed, and predict their errors, also for the teachers that were sampled.
+def compare_two_stages(
+    settings: Iterable[FiniteSetting], alpha: ArrayLike, d: int, seeds: Iterable[int]
+) -> dict[FiniteSetting, TwoStageComparison]:
+    """Simulate both stages of all settings, and predict their errors, also for the teachers that were sampled.
 
     Parameters
     ----------
-    setting : FiniteSetting
+    settings : iterable of FiniteSetting
+        They share the inputs of fine-tuning of each alpha and seed.
     alpha : array_like, shape (points,)
         Data scales of fine-tuning.
     d : int
     seeds : iterable of int, at least two
 
+    Returns
+    -------
+    dict from each setting to its TwoStageComparison
+
     Raises
     ------
     ValueError
-        If there are fewer than two seeds, `setting` is not a `FiniteSetting` (`compare` takes a `Setting`), or
+        If there are fewer than two seeds, a setting is not a `FiniteSetting` (`compare` takes a `Setting`), or
         `ptft.simulate_two_stages` refuses the arguments.
 
     Examples
     --------
     >>> few = FiniteSetting(Setting(omega=1.0), alpha_pt=0.5)
-    >>> both = compare_two_stages(few, [0.3], d=100, seeds=[0, 1])
+    >>> both = compare_two_stages([few], [0.3], d=100, seeds=[0, 1])[few]
     >>> both.fine_tuning.mse.shape, list(both.forgetting)  # the groups that exist
     ((1, 2), ['shared', 'none'])
     """
+    settings = [
+        instance_of(one, FiniteSetting, "setting", "compare takes a Setting") for one in dict.fromkeys(settings)
+    ]
     seeds = list(seeds)
     whole_number(len(seeds), "the number of seeds", at_least=2)
-    setting = instance_of(setting, FiniteSetting, "setting", "compare takes a Setting")
-    teacher = setting.teacher
-    data = (setting.alpha_pt, setting.noise_pt, setting.noise_ft)
-    runs = [simulate_two_stages(teacher, setting.init, alpha, data[0], d, seed, *data[1:]) for seed in seeds]
+    each = [(s.teacher, s.init, s.alpha_pt, s.noise_pt, s.noise_ft) for s in settings]
+    runs = [simulate_two_stages_many(each, alpha, d, seed) for seed in seeds]
+    return {s: _compared(s, [run[i] for run in runs]) for i, s in enumerate(settings)}
+
+
+def _compared(setting: FiniteSetting, runs: Sequence[Sequence[TwoStagePoint]]) -> TwoStageComparison:
+    """Simulations of one setting, by seed, beside their predictions."""
+    teacher, d, seeds = setting.teacher, runs[0][0].d, [run[0].seed for run in runs]
     used, used_pt = np.array([point.alpha for point in runs[0]]), np.array([runs[0][0].alpha_pt])
-    laws = [teacher.groups, *(TeacherGroups.of_sample(*sampled_teacher(teacher, d, seed)) for seed in seeds)]
-    curves = [two_stage_curve(used, law, setting.init, used_pt[0], *data[1:]) for law in laws]
+    further = (setting.init, used_pt[0], setting.noise_pt, setting.noise_ft)
+    law = two_stage_curve(used, teacher, *further)
+    samples = [TeacherGroups.of_sample(*sampled_teacher(teacher, d, seed)) for seed in seeds]
+    curves = [law, *(two_stage_curve(used, sample, *further, nearby=law) for sample in samples)]
     certified = np.array([[point.converged for point in run] for run in runs]).T
 
     def compared(at: np.ndarray, simulated: Sequence[object], theories: Sequence[np.ndarray]) -> Comparison:
@@ -209,8 +256,9 @@ def compare_two_stages(setting: FiniteSetting, alpha: ArrayLike, d: int, seeds: 
 def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tuple[float, float]:
     """How far simulations lie from the predictions for their teachers: a mean, and half its 95 % interval.
 
-    The deviation of a point is in units of the theory; points whose theory is at most `seen` are left out. Points of
-    one seed share their data, so the interval is that of the seeds' means (Student's t). (nan, nan) without a point.
+    The deviation of a point is in units of the theory; points whose theory is at most `seen`, or whose error is not a
+    number at some seed (a group without a coordinate), are left out. Points of one seed share their data, so the
+    interval is that of the seeds' means (Student's t). (nan, nan) without a point.
 
     Examples
     --------
@@ -221,7 +269,9 @@ def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tup
     True
     """
     relative = [
-        ((r.mse - r.given_teacher) / r.theory[:, None])[shown] for r in results if (shown := r.theory > seen).any()
+        ((r.mse - r.given_teacher) / r.theory[:, None])[shown]
+        for r in results
+        if (shown := (r.theory > seen) & np.isfinite(r.mse).all(axis=1)).any()
     ]
     if not relative:
         return np.nan, np.nan
@@ -277,4 +327,49 @@ def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[
     array([ True, False])
     """
     ratios = [np.log(errors[worse]) - np.log(errors[better]) for worse, better in pairs]
-    return np.all(np.diff(ratios, axis=0) > 0, axis=0)
+    result: np.ndarray = np.all(np.diff(ratios, axis=0) > 0, axis=0)
+    return result
+
+
+def advantage_seen(points: Mapping[Setting, Comparison], pairs: Sequence[tuple[Setting, Setting]]) -> np.ndarray | None:
+    """`advantage_grows` for the mean errors of simulations; None where they were not made at the same data scales.
+
+    Examples
+    --------
+    >>> few, many = Setting(0.01), Setting(0.1)
+    >>> points = compare([few, many], [0.2, 0.4], d=200, seeds=[0, 1])
+    >>> advantage_seen(points, [(few, few), (many, few)]).shape
+    (2,)
+    """
+    shown = [points[setting] for pair in pairs for setting in pair]
+    if any(not np.array_equal(one.alpha, shown[0].alpha) for one in shown):
+        return None
+    return advantage_grows({one.setting: one.mean for one in shown if isinstance(one.setting, Setting)}, pairs)
+
+
+def deviation_summary(deviation: np.ndarray) -> tuple[float, float, float]:
+    """Mean, root mean square and the largest (with its sign) of the deviations that are numbers; nan without any.
+
+    Examples
+    --------
+    >>> deviation_summary(np.array([-2.0, 1.0, np.nan, 2.0, -3.0]))
+    (-0.5, 2.1213203435596424, -3.0)
+    """
+    finite = deviation[np.isfinite(deviation)]
+    if not finite.size:
+        return np.nan, np.nan, np.nan
+    worst = finite[np.argmax(np.abs(finite))]
+    return float(finite.mean()), float(np.sqrt(np.mean(finite**2))), float(worst)
+
+
+def simulated_alike(results: Iterable[Comparison]) -> list[Comparison]:
+    """Those of the results that have the size and the number of seeds of the first, and so can be averaged with it.
+
+    Examples
+    --------
+    >>> small, large = (compare([Setting()], [0.2], d, seeds=[0, 1])[Setting()] for d in (50, 100))
+    >>> [one.d for one in simulated_alike([small, large, small])]
+    [50, 50]
+    """
+    results = list(results)
+    return [one for one in results if (one.d, one.mse.shape[1]) == (results[0].d, results[0].mse.shape[1])]

@@ -5,7 +5,7 @@ Sources: Section 5.3, Appendix A and Appendix E.2.6. All settings have rho_pt = 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -221,3 +221,59 @@ def predict_two_stages(setting: FiniteSetting, alpha: ArrayLike) -> TwoStageCurv
     """
     setting = instance_of(setting, FiniteSetting, "setting", "predict takes a Setting")
     return two_stage_curve(alpha, setting.teacher, setting.init, setting.alpha_pt, setting.noise_pt, setting.noise_ft)
+
+
+def trends() -> dict[str, list[tuple[Setting, Setting]]]:
+    """What the paper reads off Figure 3: pairs of settings, of which the error of the first over that of the second
+    grows from each pair to the next.
+
+    The key is the panel; two further statements about panel f have keys of their own.
+
+    Examples
+    --------
+    >>> list(trends())
+    ['a', 'b', 'c', 'd', 'e', 'f', 'f, all features needed', 'f, few needed']
+    >>> [(without.omega, shared.omega, shared.c_pt) for without, shared in trends()["a"]]
+    [(0.0, 1.0, 1.0), (0.0, 1.0, 0.001), (0.0, 1.0, 1e-06)]
+    """
+    apart, shared = Setting(0.1, 0.0), Setting(0.1, 1.0)
+    dense, few = Setting(0.9, 0.0), Setting(0.01, 1.0)
+    down = {"c_pt": C_PT[::-1], "gamma_ft": GAMMA_FT[::-1], "lambda_pt": tuple(1e-3 * share for share in SHARE[::-1])}
+
+    def moved(base: Setting, name: str, falls: bool = True) -> list[Setting]:
+        changes: list[dict[str, Any]] = [{name: value} for value in down[name][:: 1 if falls else -1]]
+        return [replace(base, **change) for change in changes]
+
+    def pairs(first: Setting, second: Setting, name: str, falls: bool = True) -> list[tuple[Setting, Setting]]:
+        return list(zip(moved(first, name, falls), moved(second, name, falls), strict=True))
+
+    return {
+        "a": pairs(apart, shared, "c_pt"),
+        "b": pairs(apart, shared, "gamma_ft"),
+        "c": pairs(apart, shared, "lambda_pt", falls=False),
+        "d": pairs(dense, apart, "c_pt"),
+        "e": pairs(dense, apart, "gamma_ft"),
+        "f": pairs(shared, few, "lambda_pt"),
+        "f, all features needed": [(setting, shared) for setting in moved(shared, "lambda_pt")],
+        "f, few needed": [(setting, shared) for setting in moved(few, "lambda_pt", falls=False)],
+    }
+
+
+def best_regimes(errors: Mapping[Setting, np.ndarray]) -> dict[tuple[float, float], np.ndarray]:
+    """For each task of Figure 5, the name of the regime with the smallest error at every point.
+
+    Parameters
+    ----------
+    errors : mapping from each setting of `figure_5` to its errors, shape (points,)
+
+    Examples
+    --------
+    >>> errors = {s: predict(s, [0.05, 0.4]).mse for task in figure_5().values() for s in task.values()}
+    >>> best_regimes(errors)[1.0, 0.1].tolist()
+    ['II', 'IV']
+    """
+    best = {}
+    for task, regimes in figure_5().items():
+        names = np.array(list(regimes))
+        best[task] = names[np.argmin([errors[setting] for setting in regimes.values()], axis=0)]
+    return best

@@ -42,12 +42,14 @@ class Weights:
     @property
     def beta(self) -> np.ndarray:
         """Coefficients of the linear function, shape (d,)  (Equation 1)."""
-        return self.w1_plus * self.w2_plus - self.w1_minus * self.w2_minus
+        result: np.ndarray = self.w1_plus * self.w2_plus - self.w1_minus * self.w2_minus
+        return result
 
     @property
     def absolute_scale(self) -> np.ndarray:
         """w1_plus w1_minus + w2_plus w2_minus = c, conserved by gradient flow, shape (d,)."""
-        return self.w1_plus * self.w1_minus + self.w2_plus * self.w2_minus
+        result: np.ndarray = self.w1_plus * self.w1_minus + self.w2_plus * self.w2_minus
+        return result
 
     @property
     def relative_scale(self) -> np.ndarray:
@@ -244,21 +246,35 @@ def _flow(
 def _descend(
     X: np.ndarray, y: np.ndarray, start: np.ndarray, target: float, learning_rate: float, max_steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
+    # A step multiplies the sum of the two weights of the first pair by 1 - learning_rate gradient and their difference
+    # by 1 + learning_rate gradient, and for the second pair the other way round: two products (2, d) are the state.
     record = set(np.unique(np.geomspace(1, max_steps, 400).astype(int)))
-    w, times, path = start, [0.0], [start]
-    for step in range(1, max_steps + 1):
-        velocity, misfit = _velocity(w, X, y)
-        arrived = np.linalg.norm(misfit) <= target
-        new = w + learning_rate * velocity
-        if arrived or not np.all(np.abs(new) < 1e70):  # beyond, squares of beta overflow
-            break
-        w = new
-        if step in record:
-            times.append(learning_rate * step)
-            path.append(w)
-    else:
-        step += 1
-    if path[-1] is not w:
-        times.append(learning_rate * (step - 1))
-        path.append(w)
+    plus, minus = (
+        np.stack([start[0] + start[1], start[2] - start[3]]),
+        np.stack([start[0] - start[1], start[2] + start[3]]),
+    )
+    above, below = np.sum(plus**2, axis=0) / 4, np.sum(minus**2, axis=0) / 4
+    signs = np.array([[-learning_rate], [learning_rate]])
+
+    def weights(products: np.ndarray) -> np.ndarray:
+        (s, q), (t, p) = plus * products[0], minus * products[1]
+        return np.stack([s + t, s - t, p + q, p - q]) / 2
+
+    products, times, path, step = np.ones((2, X.shape[1])), [0.0], [start], 0
+    with np.errstate(over="ignore", invalid="ignore"):  # where it diverges, it stops
+        while step < max_steps:
+            grown, shrunk = products * products
+            misfit = X @ (above * grown - below * shrunk) - y
+            if misfit @ misfit <= target**2:
+                break
+            new = products * (1 + signs * (misfit @ X))
+            if not np.abs(new).max() < 1e70:  # beyond, squares of beta overflow
+                break
+            products, step = new, step + 1
+            if step in record:
+                times.append(learning_rate * step)
+                path.append(weights(products))
+    if times[-1] != learning_rate * step:
+        times.append(learning_rate * step)
+        path.append(weights(products))
     return np.array(times), np.stack(path)

@@ -138,7 +138,8 @@ class Bounds:
 
 
 def _between(low: np.ndarray | float, high: np.ndarray | float, x: np.ndarray) -> np.ndarray:
-    return np.exp((1 - x) * np.log(low) + x * np.log(high))
+    result: np.ndarray = np.exp((1 - x) * np.log(low) + x * np.log(high))
+    return result
 
 
 def _h(c: np.ndarray | float, a_pt: float) -> np.ndarray:
@@ -353,7 +354,8 @@ def alpha_needed(
     rows = _rows(teacher, teacher.k[None, :])
 
     def excess(alpha: np.ndarray) -> np.ndarray:
-        return np.log(errors_by_rows(alpha, rows, noise_var)) - np.log(mse)
+        result: np.ndarray = np.log(errors_by_rows(alpha, rows, noise_var)) - np.log(mse)
+        return result
 
     enough = np.flatnonzero(excess(_SCAN) <= 0)
     if not enough.size:
@@ -370,6 +372,18 @@ class Landscape:
     inactive: np.ndarray  # (m,) sqrt(k) of the coordinates that pretraining did not use
     ratio: np.ndarray  # (r,) sqrt(k) of those that it used, in units of the former
     mse: np.ndarray  # (r, m); nan where no initialization has these scales
+
+    def width(self, best: float, factor: float = 1.1) -> float:
+        """How much of `inactive` has an error within `factor` of the `best`, at some ratio: the largest over the
+        smallest value; 1 where none has.
+
+        Examples
+        --------
+        >>> Landscape(np.array([0.1, 1.0, 10.0]), np.array([1.0]), np.array([[0.3, 0.31, 0.9]])).width(0.3)
+        10.0
+        """
+        near = self.inactive[np.any(self.mse <= factor * best, axis=0)]
+        return float(near.max() / near.min()) if near.size else 1.0
 
 
 def landscape(
@@ -459,7 +473,8 @@ def _search(errors: Callable[[np.ndarray], np.ndarray], grid: tuple[int, ...]) -
         centre[moved] = around[better, i[better]]
         best[moved] = found[better, i[better]]
         step[going[~far]] *= 0.4
-    return centre[np.argmin(best)]
+    result: np.ndarray = centre[np.argmin(best)]
+    return result
 
 
 def _on_bound(init: Initialization, difference: float, inactive: float, a_pt: float, bounds: Bounds) -> tuple[str, ...]:

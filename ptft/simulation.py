@@ -12,7 +12,8 @@ from scipy import linalg
 
 from ptft.end_point import min_penalties
 from ptft.initialization import Initialization, scalar_initialization
-from ptft.teachers import GROUPS, SpikeSlab, Teacher, group_of
+from ptft.network import pretraining_weights, train
+from ptft.teachers import GROUPS, SingleTask, SpikeSlab, Teacher, group_of
 from ptft.validation import nonnegative_array, positive_array, require, whole_number
 
 TOLERANCE = 1e-10  # on the certificate of least squares
@@ -46,6 +47,38 @@ def sampled_teacher(teacher: Teacher, d: int, seed: int) -> tuple[np.ndarray, np
     return teacher.sample(d, _stream(seed, 0))
 
 
+def seeds_with_task(teachers: Sequence[Teacher], d: int, first: int, number: int) -> list[int]:
+    """The first seeds, from `first` on, at which all sampled fine-tuning teachers have an active coordinate.
+
+    Parameters
+    ----------
+    teachers : sequence of Teacher
+    d : int
+    first : int
+    number : int
+        How many seeds.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer among the first thousand per seed asked for, or a number is outside its range.
+
+    Examples
+    --------
+    >>> from ptft import SingleTask
+    >>> seeds_with_task([SingleTask(0.01)], d=20, first=0, number=3)  # nothing to learn at most of them
+    [3, 9, 10]
+    """
+    first, number = whole_number(first, "first"), whole_number(number, "number", at_least=1)
+    found: list[int] = []
+    for seed in range(first, first + 1000 * number):
+        if all(sampled_teacher(teacher, d, seed)[1].any() for teacher in teachers):
+            found.append(seed)
+        if len(found) == number:
+            return found
+    raise ValueError(f"d = {d} is not allowed: it must be so large that sampled teachers have active coordinates")
+
+
 def _stream(seed: int, index: int) -> np.random.Generator:
     """Random numbers of one part: 0 for the teacher, 1 for the inputs, 2 for the noise, 3 and 4 for those before."""
     return np.random.default_rng(np.random.SeedSequence(seed).spawn(5)[index])
@@ -69,7 +102,8 @@ def sampled_inputs(alpha: float, d: int, seed: int) -> np.ndarray:
     alpha = float(positive_array(alpha, "alpha", ndim=0))
     n = round(alpha * d)
     require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
-    return _stream(seed, 1).standard_normal((n, d)) / np.sqrt(d)
+    result: np.ndarray = _stream(seed, 1).standard_normal((n, d)) / np.sqrt(d)
+    return result
 
 
 def simulate(
@@ -163,6 +197,52 @@ def simulate_many(
     ]
 
 
+def trained_alone(
+    rho: float, c_pt: float, shares: Sequence[float], alpha: float, d: int, seed: int, tolerance: float = 1e-9
+) -> tuple[np.ndarray, float]:
+    """Networks that learn a single task by gradient flow from several relative scales: their end point has none.
+
+    Theorem 4.1 without pretraining: k = (2 c)^2, whatever lambda is.
+
+    Parameters
+    ----------
+    rho : float
+        Share of active coordinates.
+    c_pt : float
+        Absolute scale of the initialization.
+    shares : sequence of float in [-1, 1]
+        lambda/c of each network.
+    alpha, d, seed
+        As in `simulate`.
+    tolerance : float, default 1e-9
+        On the training error relative to |y|, where `ptft.train` stops.
+
+    Returns
+    -------
+    mse : ndarray, shape (shares,)
+        |beta - beta*|^2 / d of each network.
+    distance : float
+        The largest difference between two of them at a coordinate, in units of the largest coefficient; 0 where the
+        sampled teacher has no active coordinate.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> mse, distance = trained_alone(0.1, 1e-2, [-0.5, 0.5], alpha=0.5, d=20, seed=0)
+    >>> mse.shape, distance < 1e-5
+    ((2,), True)
+    """
+    X = sampled_inputs(alpha, d, seed)
+    _, beta = sampled_teacher(SingleTask(rho), d, seed)
+    starts = [pretraining_weights(Initialization(c_pt, share * c_pt), d) for share in shares]
+    ends = np.array([train(X, X @ beta, start, tolerance=tolerance).weights.beta for start in starts])
+    return np.mean((ends - beta) ** 2, axis=1), float(np.max(np.ptp(ends, axis=0)) / (np.max(np.abs(ends)) or 1.0))
+
+
 @dataclass(frozen=True, eq=False)
 class TwoStagePoint:
     """Both stages of training on one sampled teacher and its data; groups as in `ptft.teachers.GROUPS`."""
@@ -229,38 +309,82 @@ def simulate_two_stages(
     >>> point.converged
     True
     """
+    return simulate_two_stages_many([(teacher, init, alpha_pt, noise_pt, noise_ft)], alpha, d, seed)[0]
+
+
+def simulate_two_stages_many(
+    settings: Sequence[tuple[SpikeSlab, Initialization, float, float, float]], alpha: ArrayLike, d: int, seed: int
+) -> list[list[TwoStagePoint]]:
+    """`simulate_two_stages` for several settings at one seed: they share X at each alpha, which is far faster.
+
+    Parameters
+    ----------
+    settings : sequence of (teacher, init, alpha_pt, noise_pt, noise_ft)
+        Those that differ in fine-tuning only are pretrained once.
+    alpha, d, seed
+        As in `simulate_two_stages`, as are the errors and warnings.
+
+    Returns
+    -------
+    list of the lists of points, in the order of `settings`
+
+    Examples
+    --------
+    >>> from ptft import Initialization, SpikeSlab
+    >>> settings = [(SpikeSlab(), Initialization(1e-3), alpha_pt, 0.0, 0.0) for alpha_pt in (0.0, 2.0)]
+    >>> (none,), (perfect,) = simulate_two_stages_many(settings, [0.5], d=200, seed=0)
+    >>> none.mse_pt > 0, perfect.mse_pt < 1e-20
+    (True, True)
+    """
     alpha = positive_array(alpha, "alpha", ndim=1)
-    init = scalar_initialization(init)
-    alpha_pt, noise_pt, noise_ft = (
-        float(nonnegative_array(value, name, ndim=0))
-        for value, name in ((alpha_pt, "alpha_pt"), (noise_pt, "noise_pt"), (noise_ft, "noise_ft"))
-    )
     inputs = [sampled_inputs(float(a), d, seed) for a in alpha]
+    starts: dict[tuple[object, ...], tuple[np.ndarray, np.ndarray, np.ndarray, int, bool]] = {}
+    runs, noise = [], []
+    for teacher, init, *numbers in settings:
+        init = scalar_initialization(init)
+        alpha_pt, noise_pt, noise_ft = (
+            float(nonnegative_array(value, name, ndim=0))
+            for value, name in zip(numbers, ("alpha_pt", "noise_pt", "noise_ft"), strict=True)
+        )
+        start = (teacher, float(np.asarray(init.c_pt)), alpha_pt, noise_pt)
+        if start not in starts:
+            starts[start] = _pretrain(teacher, init, alpha_pt, noise_pt, d, seed)
+        runs.append((init.k(starts[start][0]), *starts[start]))
+        noise.append(np.sqrt(noise_ft))
+    K, true_ft = (np.column_stack([run[i] for run in runs]) for i in (0, 3))
+    points: list[list[TwoStagePoint]] = [[] for _ in runs]
+    for X in inputs:
+        labels = X @ true_ft + _stream(seed, 2).standard_normal((len(X), 1)) * np.array(noise)
+        ends = min_penalties(X, labels, K, stacklevel=3)
+        for end, (_, beta_pt, truth_pt, truth_ft, n_pt, certified), found in zip(ends, runs, points, strict=True):
+            group = group_of(truth_pt, truth_ft)
+            error, forgetting = (end.beta - truth_ft) ** 2, (end.beta - truth_pt) ** 2
+            found.append(
+                TwoStagePoint(
+                    mse=float(error.mean()),
+                    error=_group_means(error, group),
+                    forgetting=_group_means(forgetting, group),
+                    mse_pt=float(np.mean((beta_pt - truth_pt) ** 2)),
+                    alpha=len(X) / d,
+                    alpha_pt=n_pt / d,
+                    d=int(d),
+                    seed=int(seed),
+                    converged=end.converged and certified,
+                )
+            )
+    return points
+
+
+def _pretrain(
+    teacher: SpikeSlab, init: Initialization, alpha_pt: float, noise_pt: float, d: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, bool]:
+    """beta_pt, both sampled teachers, the number of examples, and whether the end point is certified."""
     true_pt, true_ft = sampled_teacher(teacher, d, seed)
     n_pt = round(alpha_pt * d)
     X = _stream(seed, 3).standard_normal((n_pt, d)) / np.sqrt(d)
     y = X @ true_pt + np.sqrt(noise_pt) * _stream(seed, 4).standard_normal(n_pt)
     beta_pt, certified = _pretrained(X, y, init)
-    k, group = init.k(beta_pt), group_of(true_pt, true_ft)
-    points = []
-    for X in inputs:
-        noise = np.sqrt(noise_ft) * _stream(seed, 2).standard_normal(len(X))
-        end = min_penalties(X, (X @ true_ft + noise)[:, None], k[:, None], stacklevel=3)[0]
-        error, forgetting = (end.beta - true_ft) ** 2, (end.beta - true_pt) ** 2
-        points.append(
-            TwoStagePoint(
-                mse=float(error.mean()),
-                error=_group_means(error, group),
-                forgetting=_group_means(forgetting, group),
-                mse_pt=float(np.mean((beta_pt - true_pt) ** 2)),
-                alpha=len(X) / d,
-                alpha_pt=n_pt / d,
-                d=int(d),
-                seed=int(seed),
-                converged=end.converged and certified,
-            )
-        )
-    return points
+    return beta_pt, true_pt, true_ft, n_pt, certified
 
 
 def _pretrained(X: np.ndarray, y: np.ndarray, init: Initialization) -> tuple[np.ndarray, bool]:
@@ -282,4 +406,5 @@ def _group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Mean of `values` within each group, (4,); nan for a group without a coordinate."""
     counts = np.bincount(group, minlength=len(GROUPS))
     sums = np.bincount(group, weights=values, minlength=len(GROUPS))
-    return np.divide(sums, counts, out=np.full(len(GROUPS), np.nan), where=counts > 0)
+    result: np.ndarray = np.divide(sums, counts, out=np.full(len(GROUPS), np.nan), where=counts > 0)
+    return result

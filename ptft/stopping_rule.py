@@ -108,3 +108,34 @@ def stopped_training(
             )
         )
     return points
+
+
+@dataclass(frozen=True)
+class StoppedAverages:
+    """What several data sets say about one threshold."""
+
+    distance: float  # mean of the distances
+    ratio: float  # mean error over that of the end points; 1 where both are 0
+    epochs: float  # median
+
+
+def averages(points: Sequence[StoppedPoint]) -> StoppedAverages:
+    """Averages over points of one threshold, such as those of several seeds.
+
+    Raises
+    ------
+    ValueError
+        If there is no point, or they differ in their thresholds.
+
+    Examples
+    --------
+    >>> point = StoppedPoint(1e-4, True, 100, mse=0.02, distance=0.1, end_mse=0.01, end_method="amp", end_iterations=50)
+    >>> averages([point, point])
+    StoppedAverages(distance=0.1, ratio=2.0, epochs=100.0)
+    """
+    losses = sorted({point.loss for point in points})
+    require(len(losses) == 1, "the thresholds of the points", losses, "one")
+    mse, end = (float(np.mean([getattr(point, name) for point in points])) for name in ("mse", "end_mse"))
+    ratio = 1.0 if mse == end else mse / end if end > 0 else np.inf
+    distance, epochs = np.mean([p.distance for p in points]), np.median([p.epochs for p in points])
+    return StoppedAverages(float(distance), ratio, float(epochs))

@@ -23,7 +23,15 @@ from numpy.typing import ArrayLike
 
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization, scalar_initialization
-from ptft.replica import MixtureRows, ReplicaCurve, angle_nodes, joined_curves, scalar_moments, solve_by_quadrature
+from ptft.replica import (
+    MixtureRows,
+    ReplicaCurve,
+    angle_nodes,
+    joined_curves,
+    scalar_moments,
+    solve_by_quadrature,
+    solve_nearby,
+)
 from ptft.teachers import GaussianMixture, SpikeSlab, TeacherGroups
 from ptft.validation import nonnegative_array, positive_array, require
 
@@ -55,12 +63,14 @@ class TwoStageCurve:
     @property
     def residual(self) -> np.ndarray:
         """The larger residual of the two stages (see `ReplicaCurve`)."""
-        return np.maximum(self.pretraining.residual, self.fine_tuning.residual)
+        result: np.ndarray = np.maximum(self.pretraining.residual, self.fine_tuning.residual)
+        return result
 
     @property
     def converged(self) -> np.ndarray:
         """Whether both stages are solved."""
-        return self.pretraining.converged & self.fine_tuning.converged
+        result: np.ndarray = self.pretraining.converged & self.fine_tuning.converged
+        return result
 
 
 def two_stage_curve(
@@ -70,6 +80,7 @@ def two_stage_curve(
     alpha_pt: float,
     noise_pt: float = 0.0,
     noise_ft: float = 0.0,
+    nearby: TwoStageCurve | None = None,
 ) -> TwoStageCurve:
     """Replica-symmetric error of fine-tuning, and what it forgets, after pretraining on finite and noisy data.
 
@@ -85,6 +96,9 @@ def two_stage_curve(
         noisy ones least squares, with noise of variance noise_pt/(alpha_pt - 1) on every coefficient.
     noise_pt, noise_ft : float, default 0
         Variances of the label noise of the two stages, which both interpolate below a data scale of 1.
+    nearby : TwoStageCurve, optional
+        The prediction along the same alpha for a similar problem, such as that for the law of a sampled teacher: its
+        solution saves most of the work.
 
     Returns
     -------
@@ -130,7 +144,12 @@ def two_stage_curve(
         k=np.concatenate([row.k for row in rows], axis=None),
     )
     # One alpha at a time: the arrays of a mixture with hundreds of components stay in the cache.
-    fine_tuning = joined_curves([solve_by_quadrature(a, mixture, noise_ft, 0.0) for a in alpha.reshape(-1, 1)], alpha)
+    if nearby is None:
+        parts = [solve_by_quadrature(a, mixture, noise_ft, 0.0) for a in alpha.reshape(-1, 1)]
+    else:
+        require(np.array_equal(nearby.alpha, alpha), "nearby.alpha", nearby.alpha, "alpha")
+        parts = [solve_nearby(part, mixture, noise_ft) for part in nearby.fine_tuning.parts]
+    fine_tuning = joined_curves(parts, alpha)
     groups = [_within_group(fine_tuning, row) for row in rows]
     error, power = (np.stack(arrays, axis=-1) for arrays in zip(*groups, strict=True))
     curve = TwoStageCurve(pretraining, fine_tuning, mixture, error, teacher.beta_pt**2 + power)
@@ -160,7 +179,7 @@ def _penalty_scales(
     `refine` is a factor on the number of nodes.
     """
     tau, theta, s = (
-        np.array([float(value)]) for value in (np.sqrt(pretraining.tau2), pretraining.theta, 2 * init.c_pt)
+        np.array([float(value)]) for value in (np.sqrt(pretraining.tau2), pretraining.theta, np.multiply(2, init.c_pt))
     )
     if tau == 0 or np.isinf(tau):  # beta_pt is beta*_pt, or 0
         return np.ones(1), np.atleast_1d(init.k(size if tau == 0 else 0.0))

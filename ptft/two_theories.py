@@ -7,13 +7,14 @@ magnitude of each coordinate of the source over to the target. The features of a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from ptft.end_point import min_penalty
+from ptft.end_point import min_penalties
 from ptft.generalization import replica_curve
 from ptft.infinite_width import feature_moment, fine_tuning_loss, regression_loss, source_coefficients, train_linear
 from ptft.initialization import Initialization
@@ -132,31 +133,38 @@ def dense_loss(alpha: ArrayLike, tasks: TwoTasks, gamma_1: float) -> np.ndarray:
     return fine_tuning_loss(alpha, (tasks.alpha_s, 0.0), source_coefficients(gamma_1, 1.0))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BothLosses:
-    """Losses of the two networks on the same target data."""
+    """Losses of the two networks on the same target data. Arrays have the shape of `alpha`."""
 
-    alpha: float  # n/d with the whole number n that was used
-    diagonal: float
-    dense: float
+    alpha: np.ndarray  # n/d with the whole number n that was used
+    diagonal: np.ndarray
+    dense: np.ndarray
 
 
 def simulate_both(
-    alpha: float, tasks: TwoTasks, init: Initialization, gamma_1: float, d: int, seed: int = 0
-) -> BothLosses:
-    """Sample teachers and data, train both networks on the same, and measure their losses on the target.
+    alpha: ArrayLike, tasks: Sequence[TwoTasks], init: Initialization, gamma_1: float, d: int, seed: int = 0
+) -> list[BothLosses]:
+    """Sample teachers and data of each of the tasks, train both networks on the same, and measure their losses.
 
     The source has 2 d examples. The diagonal network recovers its teacher from them, and is taken to the exact end
     point of fine-tuning; the features of the dense one are those at the end of its gradient flow on them.
 
     Parameters
     ----------
-    alpha : float, positive
-        Rounded to a whole number of examples n = alpha d, from 1 to d.
-    tasks, init, gamma_1
+    alpha : array_like, any shape, positive
+        Rounded to whole numbers of examples n = alpha d, from 1 to d. Both networks are pretrained once for all, and
+        the examples of a smaller n are the first of a larger one.
+    tasks : sequence of TwoTasks
+        Those that are all sparse, or all rotated, see the same inputs.
+    init, gamma_1
         Of the diagonal network, `init`; of the dense one, gamma_1.
     d : int
     seed : int, default 0
+
+    Returns
+    -------
+    list of BothLosses, one for each of the tasks
 
     Raises
     ------
@@ -167,23 +175,56 @@ def simulate_both(
 
     Examples
     --------
-    >>> both = simulate_both(0.5, TwoTasks(omega=1.0), Initialization(c_pt=1e-2), gamma_1=1.0, d=40)
+    >>> (both,) = simulate_both([0.2, 0.5], [TwoTasks(omega=1.0)], Initialization(c_pt=1e-2), gamma_1=1.0, d=40)
     >>> both.alpha, both.diagonal < both.dense  # the task is sparse
-    (0.5, True)
+    (array([0.2, 0.5]), array([ True,  True]))
     """
-    n = round(float(positive_array(alpha, "alpha", ndim=0)) * whole_number(d, "d", 1))
-    require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
-    rng = np.random.default_rng(seed)
-    beta_pt, beta_ft = tasks.sample(d, rng)
-    require(beta_pt.any() and beta_ft.any(), "d", d, "larger: a sampled teacher is zero")
-    X_1, X_2 = rng.standard_normal((2 * d, d)), rng.standard_normal((n, d))
-    s, t = beta_pt / np.linalg.norm(beta_pt), beta_ft / np.linalg.norm(beta_ft)
-    end = min_penalty(X_2, X_2 @ beta_ft, init.k(beta_pt))
-    run = train_linear(X_1, X_1 @ s, gamma_1)
-    if not (end.converged and run.converged):
-        raise RuntimeError(f"residuals: {end.kkt_residual:.1e} of the end point, {run.residual:.1e} of pretraining")
-    diagonal = float(np.sum((end.beta - beta_ft) ** 2) / np.sum(beta_ft**2))
-    return BothLosses(n / d, diagonal, regression_loss(feature_moment(run.b[-1]), X_2, t))
+    n = np.rint(positive_array(alpha, "alpha") * whole_number(d, "d", 1)).astype(int)
+    require((n >= 1) & (n <= d), "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
+    shared: dict[str, tuple[np.random.Generator, dict[int, tuple[np.ndarray, np.ndarray]]]] = {}
+    for i, one in enumerate(tasks):
+        rng = np.random.default_rng(seed)
+        teachers = one.sample(d, rng)
+        require(teachers[0].any() and teachers[1].any(), "d", d, "larger: a sampled teacher is zero")
+        shared.setdefault(str(rng.bit_generator.state), (rng, {}))[1][i] = teachers  # the inputs follow from the state
+    losses = np.empty((2, len(tasks), n.size))
+    for rng, group in shared.values():
+        X_1, X_2 = rng.standard_normal((2 * d, d)), rng.standard_normal((int(n.max(initial=1)), d))
+        beta_pt, beta_ft = np.array(list(group.values())).transpose(1, 0, 2)
+        losses[0, list(group)] = _diagonal_losses(X_2, n.ravel(), beta_ft, init.k(beta_pt))
+        losses[1, list(group)] = _dense_losses(X_1, X_2, n.ravel(), beta_pt, beta_ft, gamma_1)
+    return [
+        BothLosses(n / d, diagonal.reshape(n.shape), dense.reshape(n.shape))
+        for diagonal, dense in zip(*losses, strict=True)
+    ]
+
+
+def _diagonal_losses(X: np.ndarray, sizes: np.ndarray, beta_ft: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """Of the exact end points on the first examples, for targets and penalty scales (tasks, d): (tasks, sizes)."""
+    problems, of = np.unique(np.hstack([beta_ft, k]), axis=0, return_inverse=True)  # signs of the source are not seen
+    targets, scales = np.vsplit(problems.T, 2)
+    losses = np.empty((len(problems), sizes.size))
+    for j, n in enumerate(sizes):
+        ends = min_penalties(X[:n], X[:n] @ targets, scales)
+        for i, (end, target) in enumerate(zip(ends, targets.T, strict=True)):
+            if not end.converged:
+                raise RuntimeError(f"the end point on {n} examples has a residual of {end.kkt_residual:.1e}")
+            losses[i, j] = np.sum((end.beta - target) ** 2) / np.sum(target**2)
+    return losses[of.ravel()]
+
+
+def _dense_losses(
+    X_1: np.ndarray, X_2: np.ndarray, sizes: np.ndarray, beta_pt: np.ndarray, beta_ft: np.ndarray, gamma_1: float
+) -> np.ndarray:
+    """Of a new readout on the features after training on X_1, for tasks with teachers (tasks, d): (tasks, sizes)."""
+    losses = np.empty((len(beta_pt), sizes.size))
+    for i, (s, t) in enumerate(zip(beta_pt, beta_ft, strict=True)):
+        run = train_linear(X_1, X_1 @ (s / np.linalg.norm(s)), gamma_1)
+        if not run.converged:
+            raise RuntimeError(f"pretraining ended with a residual of {run.residual:.1e}")
+        M = feature_moment(run.b[-1])
+        losses[i] = [regression_loss(M, X_2[:n], t / np.linalg.norm(t)) for n in sizes]
+    return losses
 
 
 def equivalent_richness(init: Initialization, beta_pt: float) -> float:

@@ -24,7 +24,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.nodes import make_refnode
 from sphinx.util.typing import ExtensionMetadata
 
-from ptft.figures.style import DATA_TYPE
+from ptft.figures.page_style import DATA_TYPE
 
 PACKAGE = "ptft.figures"
 FORMATS: dict[str, tuple[str, Callable[[str], bytes]]] = {

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -81,3 +85,23 @@ def either(holds: bool, yes: str, no: str) -> str:
     'is below'
     """
     return yes if holds else no
+
+
+def paragraph(holds: bool, text: str) -> Markdown | None:
+    """A paragraph that reads results: what the last line of a cell shows where all that it says holds, else nothing.
+
+    Parameters
+    ----------
+    holds : bool
+    text : str
+        Markdown; the cell needs ``mystnb: {markdown_format: myst}``.
+
+    Examples
+    --------
+    >>> paragraph(0.1 < 0.2, "The first loss is *smaller*.").data
+    'The first loss is *smaller*.'
+    >>> paragraph(0.3 < 0.2, "The first loss is *smaller*.")
+    """
+    from IPython.display import Markdown
+
+    return Markdown(text) if holds else None  # type: ignore[no-untyped-call]

@@ -179,16 +179,16 @@ COORDINATES = ("log10_rho_ft", "overlap_share", "log10_sqrt_k", "log10_ratio", "
 
 def _nodes() -> pd.DataFrame:
     """Coordinates of the nodes of `ERROR_AXES`, one row each, the last axis fastest."""
-    from ptft.sweeps import table as tables
+    import pandas as pd
 
     grid = np.meshgrid(*(axis.nodes for axis in ERROR_AXES), indexing="ij")
-    return tables.pd.DataFrame({name: one.ravel() for name, one in zip(COORDINATES, grid, strict=True)})
+    return pd.DataFrame({name: one.ravel() for name, one in zip(COORDINATES, grid, strict=True)})
 
 
 def _key() -> str:
-    from ptft.sweeps import table as tables
+    from ptft.sweeps import table as stored
 
-    return tables.digest([FORMAT, RHO_PT, [[axis.nodes.round(9).tolist(), axis.degree] for axis in ERROR_AXES]])
+    return stored.digest([FORMAT, RHO_PT, [[axis.nodes.round(9).tolist(), axis.degree] for axis in ERROR_AXES]])
 
 
 def write_error_table(path: Path, table: InterpolationTable) -> None:
@@ -207,11 +207,11 @@ def write_error_table(path: Path, table: InterpolationTable) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_error_table(Path(folder, "explorer.parquet"), table)
     """
-    from ptft.sweeps import table as tables
+    from ptft.sweeps import table as stored
 
     nodes = _nodes()
     frame = nodes.assign(log10_alpha=table.values.ravel().round(4))
-    tables.write_table(path, frame, nodes, tables.provenance(MADE_BY, FORMAT, _key()))
+    stored.write_table(path, frame, nodes, stored.provenance(MADE_BY, FORMAT, _key()))
 
 
 def read_error_table(path: Path) -> InterpolationTable:
@@ -231,9 +231,9 @@ def read_error_table(path: Path) -> InterpolationTable:
     >>> table.values.ndim, bool(np.all(table.values <= 0))  # log10 alpha
     (5, True)
     """
-    from ptft.sweeps import table as tables
+    from ptft.sweeps import table as stored
 
-    frame, provenance = tables.read_table(path, MADE_BY, FORMAT, FORMERLY)
+    frame, provenance = stored.read_table(path, MADE_BY, FORMAT, FORMERLY)
     if provenance["key"] != _key():
         raise ValueError(f"{path} has other nodes than ptft.book.live_figures: make it again with {MADE_BY}")
     shape = [axis.nodes.size for axis in ERROR_AXES]

@@ -205,7 +205,7 @@ def _spread(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 @dataclass(frozen=True)
-class Choice:
+class OneOf:
     """One of a few values."""
 
     values: tuple[Any, ...]
@@ -250,7 +250,7 @@ class Several:
 
     fewest: Expression
     most: Expression
-    element: Interval | Choice | Text | Rows
+    element: Interval | OneOf | Text | Rows
     order: str = ""  # or "distinct" or "increasing"
     total: Expression | None = None
     not_all_zero: bool = False
@@ -322,7 +322,7 @@ class Rows:
         return list(row.values())
 
 
-Range = Interval | Choice | Text | Several
+Range = Interval | OneOf | Text | Several
 
 _LIST = re.compile(
     r"(?P<fewest>.+?)(?: to (?P<most>.+?))?(?: (?P<order>distinct|increasing))?"
@@ -355,7 +355,7 @@ def parsed(text: str) -> Range:
     elif match := _LIST.fullmatch(text):
         fewest = Expression(match["fewest"])
         most = Expression(match["most"] or match["fewest"])
-        inner: Interval | Choice | Text | Rows = Text()
+        inner: Interval | OneOf | Text | Rows = Text()
         rest = ""
         if match["columns"]:
             inner = _rows(match["columns"])
@@ -367,7 +367,7 @@ def parsed(text: str) -> Range:
     raise ValueError(f"{text!r} is not a range")
 
 
-def _element(text: str) -> tuple[Interval | Choice, str]:
+def _element(text: str) -> tuple[Interval | OneOf, str]:
     """The interval or the choice with which a text begins, and what follows it."""
     even = text.startswith("even in ")
     body = text.removeprefix("even in ")
@@ -381,7 +381,7 @@ def _element(text: str) -> tuple[Interval | Choice, str]:
     inside, rest = body[: i + 1], body[i + 1 :]
     if inside[0] == "{" and inside[-1] == "}" and not even:
         try:
-            return Choice(tuple(ast.literal_eval(f"[{inside[1:-1]}]"))), rest
+            return OneOf(tuple(ast.literal_eval(f"[{inside[1:-1]}]"))), rest
         except (ValueError, SyntaxError):
             raise ValueError(f"{text!r} is not a range") from None
     if inside[0] not in "[(" or inside[-1] not in "])" or not comma:

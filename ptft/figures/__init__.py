@@ -1,6 +1,7 @@
 """Every figure of the book, in one style. Each function takes results of `ptft` and returns a matplotlib Figure."""
 
 from ptft.figures.data import csv_of, data_of
+from ptft.figures.page_style import COLORS, figure, ordered_colors, save, style
 from ptft.figures.penalties import (
     measure_curves,
     penalty_scales,
@@ -9,7 +10,6 @@ from ptft.figures.penalties import (
     training,
     triangle,
 )
-from ptft.figures.style import COLORS, figure, ordered_colors, save, style
 
 __all__ = [
     "COLORS",

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
-from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.infinite_width import MeasuredLoss
+from ptft.validation import require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,36 @@ class Line:
 
     loss: np.ndarray  # at the abscissae of its panel
     measured: tuple[MeasuredLoss | None, ...] = ()  # one for each kind of measurement, with a marker of its own
+
+
+def lines(
+    labels: Sequence[str],
+    losses: Sequence[np.ndarray] | np.ndarray,
+    *measured: MeasuredLoss | Sequence[MeasuredLoss | None],
+) -> dict[str, Line]:
+    """A line for each of several settings.
+
+    Parameters
+    ----------
+    labels : sequence of k str
+    losses : array_like, shape (k, m)
+        Predictions at the abscissae.
+    *measured : MeasuredLoss of k settings, or sequence of k of one setting each or None
+        One for each kind of measurement.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many losses as labels, or labels are not distinct.
+
+    Examples
+    --------
+    >>> one = lines(["nothing", "some"], np.ones((2, 3)), [None, None])["some"]
+    >>> one.loss, one.measured
+    (array([1., 1., 1.]), (None,))
+    """
+    require(len(set(labels)) == len(labels) == len(losses), "labels", labels, f"{len(losses)} different ones")
+    return {label: Line(losses[i], tuple(one[i] for one in measured)) for i, label in enumerate(labels)}
 
 
 def losses(
@@ -141,7 +172,7 @@ def budget(
     Parameters
     ----------
     gamma_1 : ndarray, of the lines
-    losses_by_nu : mapping from nu_2 to its line; measurements are at `measured_gamma_1`, one `MeasuredLoss` each
+    losses_by_nu : mapping from nu_2 to its line; measurements, if any, are one `MeasuredLoss` at `measured_gamma_1`
     optimal : mapping from nu_2 to (gamma_1, loss) of the optimum
     nu_2, optimum : ndarrays, the optimal gamma_1 against target data
     measured_gamma_1 : ndarray
@@ -160,9 +191,8 @@ def budget(
     left, right = axes[0]
     for (nu, line), color in zip(losses_by_nu.items(), ordered_colors(len(losses_by_nu)), strict=True):
         left.semilogx(gamma_1, line.loss, color=color, label=rf"$\nu_2$ = {nu:g}")
-        points = [m for m in line.measured if m is not None]
-        mean, se = (np.array([getattr(m, name) for m in points]) for name in ("mean", "se"))
-        _points(left, measured_gamma_1, mean, se, "o", color)
+        for measured in filter(None, line.measured):
+            _points(left, measured_gamma_1, measured.mean, measured.se, "o", color)
         left.plot(*optimal[nu], marker="*", color=color, markersize=11, markeredgecolor="black", linestyle="")
         right.plot(nu, optimal[nu][0], marker="*", color=color, markersize=11, markeredgecolor="black", zorder=3)
     left.set_xlabel(GAMMA_1_LABEL)
@@ -181,7 +211,7 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
     Parameters
     ----------
-    rows : as from `ptft.infinite_width.kernel_transfer.kernel_transfer`
+    rows : as from `ptft.infinite_width.kernel_transfer.transfer_losses`
 
     Examples
     --------
@@ -206,10 +236,14 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
                     for P in sizes
                 ]
                 mean = np.array([np.mean(one) for one in found])
-                se = np.array([np.std(one, ddof=1) / np.sqrt(len(one)) for one in found])
+                se = None  # of one draw there is none
+                if all(len(one) > 1 for one in found):
+                    se = np.array([np.std(one, ddof=1) / np.sqrt(len(one)) for one in found])
                 if look == "-":
                     ax.plot(sizes, mean, color=color, label=rf"$\gamma_1$ = {gamma:g}")
-                    ax.fill_between(sizes, mean - 1.96 * se, mean + 1.96 * se, color=color, alpha=0.15, linewidth=0)
+                    if se is not None:
+                        low, high = mean - 1.96 * se, mean + 1.96 * se
+                        ax.fill_between(sizes, low, high, color=color, alpha=0.15, linewidth=0)
                 else:
                     _points(ax, np.array(sizes), mean, se, look, color)
         ax.set(xscale="log", yscale="log", xticks=sizes, title=rf"$P_1$ = {P_1}", xlabel="target examples $P_2$")
@@ -261,5 +295,5 @@ def widths(differences: pd.DataFrame) -> Figure:
     return fig
 
 
-def _points(ax: Axes, x: np.ndarray, mean: np.ndarray, se: np.ndarray, marker: str, color: Any) -> None:
-    ax.errorbar(x, mean, 1.96 * se, fmt=marker, color=color, markersize=3.5, elinewidth=0.8)
+def _points(ax: Axes, x: np.ndarray, mean: np.ndarray, se: np.ndarray | None, marker: str, color: Any) -> None:
+    ax.errorbar(x, mean, None if se is None else 1.96 * se, fmt=marker, color=color, markersize=3.5, elinewidth=0.8)

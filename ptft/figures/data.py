@@ -188,7 +188,7 @@ def _across(ax: Axes, transform: Transform) -> str:
 
 
 def _in_data(ax: Axes, artist: Artist, transform: Transform) -> None:
-    """Raise unless an artist is where its coordinates say, but for a shift (as by `ptft.figures.style.beside`)."""
+    """Raise unless an artist is where its coordinates say, but for a shift (as by `ptft.figures.page_style.beside`)."""
     corners = np.column_stack([ax.get_xlim(), ax.get_ylim()])
     shift = transform.transform(corners) - ax.transData.transform(corners)
     if not np.allclose(shift[0], shift[1]):

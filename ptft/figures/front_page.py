@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ptft.figures.curves import ALPHA_LABEL, MSE_LABEL
-from ptft.figures.style import COLORS, figure
+from ptft.figures.page_style import COLORS, figure
 from ptft.initialization import Initialization
 from ptft.penalties import ell_order, penalty, pretraining_dependence
 from ptft.replica import ReplicaCurve

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ptft.figures.curves import ALPHA_LABEL, MSE_LABEL
-from ptft.figures.style import COLORS, figure
+from ptft.figures.page_style import COLORS, figure
 
 
 def errors(alpha: np.ndarray, curves: Mapping[str, np.ndarray], floor: float) -> Figure:

@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from ptft.figures.curves import ALPHA_LABEL, SYMBOLS
-from ptft.figures.style import COLORS, figure
+from ptft.figures.page_style import COLORS, figure
 from ptft.optimal_initialization import BestInitialization, Landscape
 
 REGIME_COLORS = {"I": COLORS[0], "II": COLORS[1], "III": "#bbbbbb", "IV": COLORS[3], "between": "#ffffff"}

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ptft.end_point import EndPoint
-from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.network import TrainingRun
 from ptft.penalties import ell_order
 from ptft.regimes import CORNERS, Measures, PhasePortrait

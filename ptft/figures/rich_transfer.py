@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from ptft.figures.style import COLORS, beside, figure, ordered_colors
+from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.outcomes import by_gamma, curves, ends, gammas, ratios
 from ptft.infinite_width.rich_transfer import EDGES, Law

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ptft.figures.curves import ALPHA_LABEL, MSE_LABEL
-from ptft.figures.style import COLORS, figure
+from ptft.figures.page_style import COLORS, figure
 from ptft.initialization import Initialization
 from ptft.penalties import penalty
 from ptft.replica import ReplicaCurve

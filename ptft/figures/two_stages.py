@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ptft.agreement import Comparison, TwoStageComparison
 from ptft.figures.curves import ALPHA_LABEL, LINES, MSE_LABEL
-from ptft.figures.style import figure, ordered_colors
+from ptft.figures.page_style import figure, ordered_colors
 from ptft.teachers import GROUPS
 from ptft.two_stages import TwoStageCurve
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ptft.figures.style import COLORS, figure, ordered_colors
+from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.two_theories import BothLosses
 
 
@@ -19,7 +19,7 @@ class BothCurves:
 
     diagonal: np.ndarray  # at the abscissae of the figure
     dense: np.ndarray
-    simulated: Sequence[Sequence[BothLosses]] = ()  # for each alpha, one for each seed
+    simulated: Sequence[BothLosses] = ()  # one for each seed, at the same alpha of shape (points,)
 
 
 def both_losses(alpha: np.ndarray, panels: Mapping[str, Mapping[str, BothCurves]]) -> Figure:
@@ -44,13 +44,11 @@ def both_losses(alpha: np.ndarray, panels: Mapping[str, Mapping[str, BothCurves]
         for both, color in zip(curves.values(), ordered_colors(len(curves)), strict=True):
             for name, line, marker in (("diagonal", "-", "o"), ("dense", "--", "s")):
                 ax.plot(alpha, getattr(both, name), color=color, linestyle=line)
-                losses = np.array([[getattr(one, name) for one in seeds] for seeds in both.simulated])
+                losses = np.array([getattr(one, name) for one in both.simulated])
                 if losses.size:
-                    se = losses.std(axis=1, ddof=1) / np.sqrt(losses.shape[1])
-                    at = [seeds[0].alpha for seeds in both.simulated]
-                    ax.errorbar(
-                        at, losses.mean(axis=1), 2 * se, fmt=marker, color=color, markersize=3.5, elinewidth=0.8
-                    )
+                    se = losses.std(axis=0, ddof=1) / np.sqrt(len(losses))
+                    look = {"fmt": marker, "color": color, "markersize": 3.5, "elinewidth": 0.8}
+                    ax.errorbar(both.simulated[0].alpha, losses.mean(axis=0), 2 * se, **look)
         ax.set_title(title)
         ax.set_xlabel(r"target data $\alpha = \nu_2$")
     axes[0, 0].set_ylabel(r"loss on the target, relative to $|\beta|^2$")

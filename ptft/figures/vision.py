@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ptft.figures.style import COLORS, beside, figure, ordered_colors
-from ptft.vision.protocol import SAMPLE_SIZES, UNTRAINED
+from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
+from ptft.vision.protocol import BASELINE, SAMPLE_SIZES, UNTRAINED
 from ptft.vision.trends import (
     PUBLISHED_SCALING,
     PUBLISHED_UNTRAINED,
@@ -28,8 +28,9 @@ TITLES = {
     "c": "$c$: all, at the start",
     "gamma": r"$\gamma$: readout, after pretraining",
     "weights": "$s$: all, after pretraining",
+    "baseline": "baseline",
 }
-SYMBOLS = {"kappa": r"$\kappa$", "c": "$c$", "gamma": r"$\gamma$", "weights": "$s$"}
+SYMBOLS = {"kappa": r"$\kappa$", "c": "$c$", "gamma": r"$\gamma$", "weights": "$s$", "baseline": "baseline"}
 MARKERS = "osD^v"
 COLUMNS = ("accuracy", "accuracy_recalibrated")
 
@@ -78,7 +79,7 @@ def accuracy_curves(table: pd.DataFrame, knobs: Sequence[str], column: str = "ac
     >>> len(accuracy_curves(table, ("kappa", "c")).axes)
     2
     """
-    shown = [knob for knob in knobs if knob in knobs_of(table)]
+    shown = [knob for knob in knobs if knob in _panels(table)] or [BASELINE[0]]
     fig, axes = figure(1, len(shown), height=3.2, sharey=True)
     for ax, knob in zip(axes[0], shown, strict=True):
         _accuracy(ax, {value: curve(table, knob, value, column) for value in values_of(table, knob)}, SYMBOLS[knob])
@@ -127,14 +128,14 @@ def trends(table: pd.DataFrame) -> Figure:
     >>> len(trends(table).axes) == len(knobs_of(table))
     True
     """
-    knobs = knobs_of(table)
+    knobs = _panels(table)
     fig, axes = figure(1, len(knobs), height=2.8, sharey=True)
     looks = (("o", COLORS[0], "as trained"), ("s", COLORS[1], "recalibrated"))
     for ax, knob in zip(axes[0], knobs, strict=True):
         for i, (column, (marker, color, label)) in enumerate(zip(COLUMNS, looks, strict=True)):
-            effects = trend(table, knob, column)
+            effects = trend(table, knob, column) if knob != BASELINE[0] else {}
             mean = np.array([e.mean for e in effects.values()])
-            reach = np.array([[e.mean - e.low, e.high - e.mean] for e in effects.values()]).T
+            reach = np.array([[e.mean - e.low, e.high - e.mean] for e in effects.values()]).reshape(-1, 2).T
             bars = ax.errorbar(list(effects), mean, reach, color=color, marker=marker, ls="", label=label)
             beside(bars.get_children(), i, 2, 5)
         ax.axhline(0, color="black", lw=0.8)
@@ -161,7 +162,7 @@ def dimensions(representations: pd.DataFrame, n: int) -> Figure:
     >>> len(dimensions(table, n=100).axes) == 3 * len(knobs_of(table))
     True
     """
-    knobs = knobs_of(representations)
+    knobs = _panels(representations)
     stages = list(dict.fromkeys(representations["stage"].tolist()))
     by_stage = [representations[(representations["stage"] == s) & (representations["n"] == n)] for s in stages]
     rows = {"pr_before": "PR before", "pr_after": "PR after", "ensd": "ENSD"}
@@ -200,7 +201,7 @@ def signature_curves(runs: pd.DataFrame) -> Figure:
     >>> len(signature_curves(runs).axes) == 2 * len(knobs_of(runs))
     True
     """
-    knobs = knobs_of(runs)
+    knobs = _panels(runs)
     rows = {"change": "ln(PR after / before)", "inherited": "ENSD / PR after"}
     fig, axes = figure(len(rows), len(knobs), height=2.2, sharex=True, sharey="row")
     for (i, (column, name)), (j, knob) in ((r, k) for r in enumerate(rows.items()) for k in enumerate(knobs)):
@@ -217,6 +218,11 @@ def signature_curves(runs: pd.DataFrame) -> Figure:
         ax.legend(loc="upper center", fontsize="x-small", **look)
         _sizes(ax, sizes_of(runs))
     return fig
+
+
+def _panels(table: pd.DataFrame) -> list[str]:
+    """The knobs of a table, or its baseline alone where it holds none."""
+    return knobs_of(table) or [BASELINE[0]]
 
 
 def _looks(values: Sequence[float], symbol: str) -> list[tuple[float, dict[str, Any]]]:

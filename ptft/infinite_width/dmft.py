@@ -353,16 +353,18 @@ class NumpySystem:
         tangent = (phi.T @ phi + (g.T @ g) * self._overlaps) / (phi.shape[0] * misfit.size)
         values, vectors = eigh(tangent.astype(np.float64))
         decay = np.maximum(values * dt, np.finfo(float).eps)
-        return (vectors @ (-np.expm1(-decay) / decay * (vectors.T @ misfit))).astype(misfit.dtype)
+        decayed: np.ndarray = vectors @ (-np.expm1(-decay) / decay * (vectors.T @ misfit))
+        return decayed.astype(misfit.dtype)
 
     def _features(self) -> np.ndarray:
         """phi(h) at the training inputs; phi'(h) is left in `_slope`."""
-        h = self._local.read(self._where)
+        h: np.ndarray = self._local.read(self._where)
         if self._local.activation == "linear":
             self._slope[...] = 1
             return h
-        np.sign(np.maximum(h, 0, out=self._phi), out=self._slope)
-        return self._phi
+        phi: np.ndarray = np.maximum(h, 0, out=self._phi)
+        np.sign(phi, out=self._slope)
+        return phi
 
     def _gradient(self, phi: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sums over examples of misfit g K_x (or g x/sqrt(D)) and of misfit phi."""

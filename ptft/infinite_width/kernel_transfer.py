@@ -7,7 +7,8 @@ synthetic tasks and ReLU ones on any data, and the loss on the target is that of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from scipy.linalg import eigvalsh
 from ptft.infinite_width.dmft import train
 from ptft.infinite_width.linear import MeasuredLoss, feature_moment, regression_loss, train_linear
 from ptft.infinite_width.particles import (
+    Particles,
     Task,
     arccosine_kernel,
     feature_kernel,
@@ -26,7 +28,7 @@ from ptft.infinite_width.particles import (
     function_particles,
     kernel_regression,
 )
-from ptft.validation import nonnegative_array, positive_array, real_array, require, whole_number
+from ptft.validation import broadcast, nonnegative_array, positive_array, real_array, require, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +116,7 @@ def pretrain_linear(
 def fine_tune_linear(
     features: LinearFeatures,
     nu_2: ArrayLike,
-    alphas: tuple[float, float] = (1.0, 0.0),
+    alphas: tuple[ArrayLike, ArrayLike] = (1.0, 0.0),
     relative_ridge: float = 0.0,
     draws: int = 20,
     seed: int | np.random.Generator = 0,
@@ -127,6 +129,7 @@ def fine_tune_linear(
     nu_2 : array_like, positive
         Rounded to whole numbers of examples, at least 1.
     alphas : (alpha_s, alpha_g)
+        If they are arrays, they broadcast to a shape of targets, which differ in nothing else.
     relative_ridge : float, default 0
         Ridge in units of the largest eigenvalue of M, as in `budgeted_loss`.
     draws : int, at least 2, default 20
@@ -135,6 +138,7 @@ def fine_tune_linear(
     Returns
     -------
     MeasuredLoss
+        Its means have the shape of the targets, followed by that of `nu_2`.
 
     Raises
     ------
@@ -150,29 +154,32 @@ def fine_tune_linear(
     """
     nu = positive_array(nu_2, "nu_2")
     whole_number(draws, "draws", 2)
-    a_s, a_g = (float(real_array(a, "alphas", ndim=0)) for a in alphas)
-    require(a_s**2 + a_g**2 <= 1 + 1e-12, "alpha_s^2 + alpha_g^2", a_s**2 + a_g**2, "at most 1")
+    a_s, a_g = broadcast(alpha_s=real_array(alphas[0], "alpha_s"), alpha_g=real_array(alphas[1], "alpha_g"))
+    size = a_s**2 + a_g**2
+    require(size <= 1 + 1e-12, "alpha_s^2 + alpha_g^2", size, "at most 1")
     M, D = features.M, len(features.s)
-    ridge = float(nonnegative_array(relative_ridge, "relative_ridge", ndim=0)) * eigvalsh(M)[-1]
+    ridge = float(nonnegative_array(relative_ridge, "relative_ridge", ndim=0)) * float(eigvalsh(M)[-1])
     rng = np.random.default_rng(seed)
     plane = np.column_stack([features.s, features.g])
+    inside, aside = plane @ [a_s.ravel(), a_g.ravel()], np.sqrt(np.maximum(1 - size, 0.0)).ravel()
 
-    def loss(P: int) -> float:
+    def loss(P: int) -> np.ndarray:
         rest = rng.standard_normal(D)
         rest -= plane @ (plane.T @ rest)
-        t = plane @ [a_s, a_g] + np.sqrt(max(1 - a_s**2 - a_g**2, 0.0)) * rest / np.linalg.norm(rest)
+        t = inside + np.outer(rest / np.linalg.norm(rest), aside)
         return regression_loss(M, rng.standard_normal((P, D)), t, ridge)
 
     sizes = np.maximum(np.rint(nu * D).astype(int), 1)
-    losses = np.array([[loss(P) for _ in range(draws)] for P in sizes.ravel()])
-    se = losses.std(axis=1, ddof=1) / np.sqrt(draws)
-    return MeasuredLoss(np.asarray(sizes / D), losses.mean(axis=1).reshape(nu.shape), se.reshape(nu.shape))
+    losses = np.array([[loss(P) for _ in range(draws)] for P in sizes.ravel()])  # (points, draws, targets)
+    return MeasuredLoss.of_draws(
+        np.asarray(sizes / D), np.moveaxis(losses, -1, 0).reshape(*a_s.shape, *nu.shape, draws)
+    )
 
 
 # --- ReLU networks --------------------------------------------------------------------------------------------------
 
 
-def kernel_transfer(
+def transfer_losses(
     source: Task,
     target: Task,
     gamma_1: float,
@@ -223,7 +230,7 @@ def kernel_transfer(
     >>> X = np.random.default_rng(0).standard_normal((60, 5))
     >>> source = Task(X[:20], X[:20, 0], X[:20], X[:20, 0])
     >>> target = Task(X[20:40], np.sign(X[20:40, 0]), X[40:], np.sign(X[40:, 0]))
-    >>> rows = kernel_transfer(source, target, 0.0, [8], draws=2, S=200, N=200)  # 0: random features
+    >>> rows = transfer_losses(source, target, 0.0, [8], draws=2, S=200, N=200)  # 0: random features
     >>> [(row["features"], row["P_2"], row["draw"]) for row in rows]
     [('mean field', 8, 0), ('mean field', 8, 1), ('network', 8, 0), ('network', 8, 1)]
     """
@@ -239,7 +246,7 @@ def kernel_transfer(
     points = np.concatenate([source.X, target.X, target.X_test])
     seen = np.concatenate([target.X, target.X_test])
     alone = Task(source.X, source.y, source.X, source.y)  # function particles know no other source inputs
-    starts = {
+    starts: dict[str, Callable[[], Particles]] = {
         "mean field": lambda: function_particles(points, S, rng),
         "network": lambda: finite_network(points.shape[1], N, rng),
     }
@@ -285,14 +292,14 @@ def solve_point(
     root: str | Path | None = None,
     **options: Any,
 ) -> list[dict[str, Any]]:
-    """`kernel_transfer` between two pairs of classes of one data set, each row with `dataset`; needs ``ptft[vision]``.
+    """`transfer_losses` between two pairs of classes of one data set, each row with `dataset`; needs ``ptft[vision]``.
 
     Parameters
     ----------
     dataset, source, target, P_1, seed, root
         As `name`, `source`, `target`, `P1`, `seed` and `root` of `ptft.infinite_width.images.class_pair_tasks`.
     gamma_1, P_2, **options
-        As in `kernel_transfer`.
+        As in `transfer_losses`.
     pool : int, even
         Target images from which the training sets are drawn; all others are test images.
 
@@ -305,7 +312,35 @@ def solve_point(
     from ptft.infinite_width.images import class_pair_tasks
 
     tasks = class_pair_tasks(source, target, P_1, pool, name=dataset, seed=seed, root=root)
-    return [{"dataset": dataset, **row} for row in kernel_transfer(*tasks, gamma_1, P_2, seed=seed, **options)]
+    return [{"dataset": dataset, **row} for row in transfer_losses(*tasks, gamma_1, P_2, seed=seed, **options)]
+
+
+def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
+    """Mean over the draws of the loss with one kind of features, for every P_1, gamma_1 and P_2 in increasing order.
+
+    Parameters
+    ----------
+    rows : as from `transfer_losses`, of one or several calls
+    features : "mean field" or "network"
+
+    Returns
+    -------
+    ndarray, one axis each for P_1, gamma_1 and P_2
+
+    Examples
+    --------
+    >>> names = ("features", "P_1", "gamma_1", "P_2", "loss")
+    >>> values = [("network", 20, g, P_2, g + loss) for g in (0.0, 1.0) for P_2 in (4, 8) for loss in (0.2, 0.4)]
+    >>> mean_losses([dict(zip(names, one)) for one in values], "network").round(3)
+    array([[[0.3, 0.3],
+            [1.3, 1.3]]])
+    """
+    axes = [sorted({row[name] for row in rows}) for name in ("P_1", "gamma_1", "P_2")]
+    losses: dict[tuple[Any, ...], list[float]] = {point: [] for point in itertools.product(*axes)}
+    for row in rows:
+        if row["features"] == features:
+            losses[row["P_1"], row["gamma_1"], row["P_2"]].append(row["loss"])
+    return np.array([np.mean(one) for one in losses.values()]).reshape([len(axis) for axis in axes])
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:

@@ -14,13 +14,14 @@ and fine-tuning trains a new readout from zero on them: kernel regression on T2 
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import DOP853
-from scipy.linalg import solve
+from scipy.linalg import solve, svd
 from scipy.optimize import minimize_scalar
 
 from ptft.validation import (
@@ -61,12 +62,12 @@ def spike_size(gamma_1: ArrayLike, nu_1: ArrayLike, kind: str = "exact") -> np.n
     nu = np.minimum(nu, 1.0)
     if one_of(kind, "kind", KINDS) == "exact":
         return _boost(gamma * np.sqrt(nu))
-    return nu * _boost(gamma)
+    return np.asarray(nu * _boost(gamma))
 
 
 def _boost(size: np.ndarray) -> np.ndarray:
     """sqrt(1 + size^2) - 1, without cancellation at small sizes."""
-    return size * (size / (1 + np.hypot(1.0, size)))
+    return np.asarray(size * (size / (1 + np.hypot(1.0, size))))
 
 
 def source_coefficients(
@@ -132,7 +133,7 @@ def feature_moment(b: ArrayLike) -> np.ndarray:
            [0., 2.]])
     """
     b = real_array(b, "b", ndim=1)
-    return np.eye(b.size) + np.outer(b, b) / (1 + np.sqrt(1 + b @ b))
+    return np.asarray(np.eye(b.size) + np.outer(b, b) / (1 + np.sqrt(1 + b @ b)))
 
 
 # --- the loss of fine-tuning ----------------------------------------------------------------------------------------
@@ -302,7 +303,7 @@ def optimal_gamma_1(
             return 0.0 if i == 0 else np.inf
         return float(np.expm1(minimize_scalar(loss, bounds=(grid[i - 1], grid[i + 1]), method="bounded").x))
 
-    return np.vectorize(best, otypes=[float])(nonnegative_array(nu_2, "nu_2"))
+    return np.asarray(np.vectorize(best, otypes=[float])(nonnegative_array(nu_2, "nu_2")))
 
 
 # --- the same loss, measured ----------------------------------------------------------------------------------------
@@ -310,11 +311,20 @@ def optimal_gamma_1(
 
 @dataclass(frozen=True, eq=False)
 class MeasuredLoss:
-    """Fine-tuning loss over random draws of the target data. Arrays have the shape of `nu_2`."""
+    """Fine-tuning loss over random draws of the target data, of one setting or of several on the same draws."""
 
     nu_2: np.ndarray  # P_2/D with the whole number P_2 that was used
-    mean: np.ndarray
+    mean: np.ndarray  # the shape of `nu_2`, after that of the settings if there are several
     se: np.ndarray  # standard error of the mean
+
+    def __getitem__(self, setting: int) -> MeasuredLoss:
+        """That of one of several settings."""
+        return MeasuredLoss(self.nu_2, self.mean[setting], self.se[setting])
+
+    @classmethod
+    def of_draws(cls, nu_2: np.ndarray, losses: np.ndarray) -> MeasuredLoss:
+        """From the losses of all draws, which are the last axis."""
+        return cls(nu_2, losses.mean(axis=-1), losses.std(axis=-1, ddof=1) / np.sqrt(losses.shape[-1]))
 
 
 def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike, ridge: float = 0.0) -> np.ndarray:
@@ -343,23 +353,32 @@ def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike, ridge: float = 0.
     array([0.75, 0.25])
     """
     X, y = regression(X, y)
+    return _end_points(X, y, X @ real_array(M, "M", ndim=2), float(nonnegative_array(ridge, "ridge", ndim=0)))
+
+
+def _end_points(X: np.ndarray, y: np.ndarray, XM: np.ndarray, ridge: float) -> np.ndarray:
+    """`kernel_end_point` for labels (P,) or, of several targets, (P, k), with the product X M."""
     P, D = X.shape
-    XM, lam = X @ real_array(M, "M", ndim=2), float(nonnegative_array(ridge, "ridge", ndim=0)) * D
     if P <= D:
-        return XM.T @ solve(XM @ X.T + lam * np.eye(P), y, assume_a="pos")
-    return solve(XM.T @ X + lam * np.eye(D), XM.T @ y)  # the same estimator through a matrix that is not singular
+        return np.asarray(XM.T @ solve(XM @ X.T + ridge * D * np.eye(P), y, assume_a="pos"))
+    # the same estimator through a matrix that is not singular
+    return np.asarray(solve(XM.T @ X + ridge * D * np.eye(D), XM.T @ y))
 
 
-def regression_loss(M: np.ndarray, X: ArrayLike, t: ArrayLike, ridge: float = 0.0) -> float:
+def regression_loss(M: ArrayLike, X: ArrayLike, t: ArrayLike, ridge: float = 0.0) -> np.ndarray:
     """|beta_hat - t|^2 of kernel regression of X t on X with the kernel x^T M x' and the ridge lambda D.
 
     Parameters
     ----------
-    M : ndarray, shape (D, D), positive definite
+    M : array_like, shape (D, D), positive definite
     X : array_like, shape (P, D)
-    t : array_like, shape (D,)
+    t : array_like, shape (D,), or (D, k) for several targets on the same data
     ridge : float, default 0
         lambda, as in `fine_tuning_loss`.
+
+    Returns
+    -------
+    ndarray, shape () or (k,)
 
     Raises
     ------
@@ -368,18 +387,19 @@ def regression_loss(M: np.ndarray, X: ArrayLike, t: ArrayLike, ridge: float = 0.
 
     Examples
     --------
-    >>> round(regression_loss(np.eye(2), [[1.0, 0.0]], [0.6, 0.8]), 6)  # the second coordinate is not seen
-    0.64
+    >>> regression_loss(np.eye(2), [[1.0, 0.0]], [0.6, 0.8]).round(6)  # the second coordinate is not seen
+    np.float64(0.64)
     """
-    X, t = real_array(X, "X", ndim=2), real_array(t, "t", ndim=1)
-    return float(np.sum((kernel_end_point(X, X @ t, M, ridge) - t) ** 2))
+    X, M, t = real_array(X, "X", ndim=2), real_array(M, "M", ndim=2), real_array(t, "t")
+    end = _end_points(X, X @ t, X @ M, float(nonnegative_array(ridge, "ridge", ndim=0)))
+    return np.asarray(np.sum((end - t) ** 2, axis=0))
 
 
 def simulate_fine_tuning(
     nu_2: ArrayLike,
     alphas: Numbers = (1.0, 0.0),
     coefficients: Coefficients = (0.0, 0.0, 0.0),
-    ridge: float = 0.0,
+    ridge: ArrayLike = 0.0,
     *,
     D: int = 400,
     draws: int = 20,
@@ -392,7 +412,7 @@ def simulate_fine_tuning(
     nu_2 : array_like, positive
         Rounded to whole numbers of examples, at least 1.
     alphas, coefficients, ridge
-        As in `fine_tuning_loss`, one number each.
+        As in `fine_tuning_loss`; if they are arrays, they broadcast to a shape of settings, which see the same data.
     D : int, at least 3, default 400
     draws : int, at least 2, default 20
         Target data sets for each nu_2.
@@ -401,6 +421,7 @@ def simulate_fine_tuning(
     Returns
     -------
     MeasuredLoss
+        Its means have the shape of the settings, followed by that of `nu_2`.
 
     Raises
     ------
@@ -410,24 +431,33 @@ def simulate_fine_tuning(
     Examples
     --------
     >>> measured = simulate_fine_tuning(0.5, D=100, draws=5)
-    >>> measured.nu_2, round(float(measured.mean), 2)
-    (array(0.5), 0.53)
+    >>> measured.nu_2, measured.mean.round(2)
+    (array(0.5), np.float64(0.53))
+    >>> simulate_fine_tuning([0.2, 0.5], ([0.0, 0.5, 1.0], 0.0), D=20, draws=2).mean.shape
+    (3, 2)
     """
-    nu = positive_array(nu_2, "nu_2")
+    nu, lam = positive_array(nu_2, "nu_2"), nonnegative_array(ridge, "ridge")
     whole_number(D, "D", 3)
     whole_number(draws, "draws", 2)
-    a_s, a_g = (float(real_array(a, "alphas", ndim=0)) for a in _alphas(alphas))
-    c1, c2, c3 = (float(real_array(c, "coefficients", ndim=0)) for c in _coefficients(coefficients))
-    rng = np.random.default_rng(seed)
-    t, M = np.zeros(D), np.eye(D)  # s, g and the rest of t are the first three axes: the inputs are isotropic
-    t[:3] = a_s, a_g, np.sqrt(max(1 - a_s**2 - a_g**2, 0.0))
-    M[:2, :2] += [[c2, c1], [c1, c3]]
+    (a_s, a_g), (c1, c2, c3) = _alphas(alphas), _coefficients(coefficients)
+    settings = broadcast(ridge=lam, c1=c1, c2=c2, c3=c3, alpha_s=a_s, alpha_g=a_g)
+    shape = settings[0].shape
+    table = np.stack([one.ravel() for one in settings])
+    kernels, of = np.unique(table[:4], axis=1, return_inverse=True)  # (4, m): settings with one M share its matrix
+    a_s, a_g = table[4:]
+    t = np.zeros((D, a_s.size))  # s, g and the rest of t are the first three axes: the inputs are isotropic
+    t[:3] = a_s, a_g, np.sqrt(np.maximum(1 - a_s**2 - a_g**2, 0.0))
     sizes = np.maximum(np.rint(nu * D).astype(int), 1)
-    losses = np.array(
-        [[regression_loss(M, rng.standard_normal((P, D)), t, ridge) for _ in range(draws)] for P in sizes.ravel()]
-    )
-    se = losses.std(axis=1, ddof=1) / np.sqrt(draws)
-    return MeasuredLoss(np.asarray(sizes / D), losses.mean(axis=1).reshape(nu.shape), se.reshape(nu.shape))
+    losses = np.empty((a_s.size, sizes.size, draws))
+    rng = np.random.default_rng(seed)
+    for (i, P), draw in itertools.product(enumerate(sizes.ravel()), range(draws)):
+        X = rng.standard_normal((P, D))
+        for j, (lam_j, *c) in enumerate(kernels.T):
+            XM, own = X.copy(), of.ravel() == j
+            XM[:, :2] += X[:, :2] @ [[c[1], c[0]], [c[0], c[2]]]
+            end = _end_points(X, X @ t[:, own], XM, lam_j)
+            losses[own, i, draw] = np.sum((end - t[:, own]) ** 2, axis=0)
+    return MeasuredLoss.of_draws(np.asarray(sizes / D), losses.reshape(*shape, *nu.shape, draws))
 
 
 # --- training of all weights ----------------------------------------------------------------------------------------
@@ -509,21 +539,33 @@ def train_linear(
         raise ValueError(f"start has shape {origin.shape}: it must have one entry for each of the {D} columns of X")
     grid = None if times is None else _times(times)
 
+    # b moves in the row space of X and along what the start has outside it. In the basis of the singular vectors the
+    # gradient costs one product for each coordinate.
+    left, singular, rows = svd(X, full_matrices=False)
+    outside = origin - rows.T @ (rows @ origin)
+    if P < D and (far := float(np.linalg.norm(outside))) > 0:
+        outside /= far
+        outside -= rows.T @ (rows @ outside)  # orthogonal even if little of the start lies outside
+        rows = np.vstack([rows, outside])
+    r = len(rows)
+    pull, decay, begin = np.zeros(r), np.zeros(r), rows @ origin
+    pull[: singular.size], decay[: singular.size] = singular * (left.T @ y) / P, singular**2 / P
+
     def gradient(beta: np.ndarray) -> np.ndarray:
-        return X.T @ (y - X @ beta) / P
+        return np.asarray(pull - decay * beta)
 
     def velocity(_: float, beta: np.ndarray) -> np.ndarray:
-        b, v = origin + gamma * beta, gradient(beta)
+        b, v = begin + gamma * beta, gradient(beta)
         sigma = np.sqrt(1 + b @ b)
-        return (1 + sigma) * v + b * ((b @ v) / (1 + sigma))
+        return np.asarray((1 + sigma) * v + b * ((b @ v) / (1 + sigma)))
 
     def residual(beta: np.ndarray) -> float:
         return float(np.linalg.norm(gradient(beta))) / size
 
-    size = float(np.linalg.norm(gradient(np.zeros(D)))) or 1.0
+    size = float(np.linalg.norm(pull)) or 1.0
     end = np.inf if grid is None else float(grid[-1])
-    solver = DOP853(velocity, 0.0, np.zeros(D), end, rtol=1e-10, atol=1e-12)
-    time, path = [0.0], [np.zeros(D)]
+    solver = DOP853(velocity, 0.0, np.zeros(r), end, rtol=1e-10, atol=1e-12)
+    time, path = [0.0], [np.zeros(r)]
     while solver.status == "running" and solver.nfev < max_evaluations:
         if grid is None and residual(path[-1]) <= tolerance:
             break
@@ -531,7 +573,7 @@ def train_linear(
         due = np.array([solver.t]) if grid is None else grid[(grid > solver.t_old) & (grid <= solver.t)]
         time.extend(due)
         path.extend(solver.dense_output()(due).T)
-    predictor = np.array(path)
+    predictor = np.array(path) @ rows
     loss = np.mean((predictor @ X.T - y) ** 2, axis=1)
     run = LinearRun(
         np.array(time), origin + gamma * predictor, predictor, loss, residual(path[-1]), residual(path[-1]) <= tolerance

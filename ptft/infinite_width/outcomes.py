@@ -17,6 +17,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.particles import Task
 from ptft.infinite_width.rich_transfer import EDGES, TransferSetting, preactivations
@@ -188,15 +191,33 @@ def ratios(table: pd.DataFrame, *, start: str = "centred", **point: Any) -> pd.D
     return by_gamma(table, start=start, **point) / by_gamma(table, start="scratch", **point)
 
 
-def spread(values: pd.Series, digits: int = 2) -> str:
-    """Mean over draws and their standard deviation, in Markdown.
+def geometric_mean(ratios: ArrayLike, axis: int | None = None) -> np.ndarray:
+    """Of ratios, positive numbers.
+
+    Parameters
+    ----------
+    ratios : array_like, any shape
+    axis : int, optional
+        Over all by default.
 
     Examples
     --------
-    >>> print(spread(pd.Series([1.0, 1.5])))
-    $1.25 \\pm 0.35$
+    >>> geometric_mean([[0.5, 2.0], [1.0, 4.0]], axis=1), geometric_mean([0.25, 1.0]).round(6)
+    (array([1., 2.]), np.float64(0.5))
     """
-    return f"${values.mean():.{digits}f} \\pm {values.std():.{digits}f}$"
+    return np.asarray(np.exp(np.log(np.asarray(ratios, dtype=np.float64)).mean(axis=axis)))
+
+
+def spread(values: pd.Series, digits: int = 2) -> str:
+    """Mean over draws and their standard deviation, if there is more than one, in Markdown.
+
+    Examples
+    --------
+    >>> print(spread(pd.Series([1.0, 1.5])), spread(pd.Series([1.0])))
+    $1.25 \\pm 0.35$ $1.00$
+    """
+    error = f" \\pm {values.std():.{digits}f}" if len(values) > 1 else ""
+    return f"${values.mean():.{digits}f}{error}$"
 
 
 def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:

@@ -58,7 +58,8 @@ class Particles:
 
     def output(self, X: ArrayLike) -> np.ndarray:
         """<z phi(h)> at the inputs X (P, D), shape (P,), in float64; the network function is this over gamma."""
-        return (self.z @ activate(self.preactivations(X), self.activation)).astype(np.float64) / self.z.size
+        total: np.ndarray = self.z @ activate(self.preactivations(X), self.activation)
+        return total.astype(np.float64) / self.z.size
 
     def locate(self, X: ArrayLike) -> np.ndarray | slice:
         """How h at X is read from the state: the matrix X^T/sqrt(D), or the columns of the points."""
@@ -83,7 +84,7 @@ class Particles:
         """What moves the state when dh/dt at X is pushed: X/sqrt(D) or x.x'/D at all points, shape (P, D) or (P, n)."""
         X = real_array(X, "X", ndim=2)
         push = X / np.sqrt(X.shape[1]) if self.points is None else X @ self.points.T / X.shape[1]
-        return push.astype(self.state.dtype)
+        return np.asarray(push, dtype=self.state.dtype)
 
 
 def activate(h: np.ndarray, activation: str) -> np.ndarray:
@@ -245,7 +246,7 @@ def feature_kernel(particles: Particles, X: ArrayLike, X_other: ArrayLike | None
     """
     phi = activate(particles.preactivations(X), particles.activation)
     other = phi if X_other is None else activate(particles.preactivations(X_other), particles.activation)
-    return (phi.T @ other).astype(np.float64) / len(phi)
+    return np.asarray(phi.T @ other, dtype=np.float64) / len(phi)
 
 
 def arccosine_kernel(X: ArrayLike, X_other: ArrayLike | None = None) -> np.ndarray:
@@ -274,7 +275,7 @@ def arccosine_kernel(X: ArrayLike, X_other: ArrayLike | None = None) -> np.ndarr
     sizes = np.outer(np.linalg.norm(X, axis=1), np.linalg.norm(X_other, axis=1))
     cosine = np.clip(np.divide(X @ X_other.T, sizes, out=np.zeros_like(sizes), where=sizes > 0), -1, 1)
     angle = np.arccos(cosine)
-    return sizes * (np.sqrt(1 - cosine**2) + (np.pi - angle) * cosine) / (2 * np.pi * X.shape[1])
+    return np.asarray(sizes * (np.sqrt(1 - cosine**2) + (np.pi - angle) * cosine) / (2 * np.pi * X.shape[1]))
 
 
 def kernel_regression(K: ArrayLike, K_test: ArrayLike, y: ArrayLike, relative_ridge: float = 1e-6) -> np.ndarray:
@@ -307,4 +308,4 @@ def kernel_regression(K: ArrayLike, K_test: ArrayLike, y: ArrayLike, relative_ri
     K, y = regression(K, y)
     K_test = real_array(K_test, "K_test", ndim=2)
     ridge = float(nonnegative_array(relative_ridge, "relative_ridge", ndim=0)) * np.trace(K) / len(y)
-    return K_test @ solve(K + ridge * np.eye(len(y)), y, assume_a="pos")
+    return np.asarray(K_test @ solve(K + ridge * np.eye(len(y)), y, assume_a="pos"))

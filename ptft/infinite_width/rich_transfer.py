@@ -184,7 +184,7 @@ def hermite(degree: int, u: np.ndarray) -> np.ndarray:
     >>> hermite(2, np.array([0.0, 1.0, 3.0])) * np.sqrt(2)
     array([-1.,  0.,  8.])
     """
-    return hermeval(u, np.eye(degree + 1)[degree]) / math.sqrt(math.factorial(degree))
+    return np.asarray(hermeval(u, np.eye(degree + 1)[degree])) / math.sqrt(math.factorial(degree))
 
 
 # --- training -------------------------------------------------------------------------------------------------------

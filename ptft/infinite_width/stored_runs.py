@@ -74,5 +74,6 @@ def read_run(path: Path, task: Task, gamma: float) -> Run:
     True
     """
     saved = read_arrays(path)
-    curves = [saved[name] for name in _CURVES]
-    return Run(*curves, gamma, task, Particles(saved["state"], saved["z"]), None, bool(saved["converged"]))
+    time, train_loss, test_loss, source_loss, steps = (saved[name] for name in _CURVES)
+    end, converged = Particles(saved["state"], saved["z"]), bool(saved["converged"])
+    return Run(time, train_loss, test_loss, source_loss, steps, gamma, task, end, None, converged)

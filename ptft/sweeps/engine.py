@@ -145,7 +145,8 @@ def run(
     whole_number(sweep.batch, "batch", at_least=1)
     rows = list(dict.fromkeys(plan))
     points = list(dict.fromkeys(map(sweep.point_of, rows)))
-    folder, first = work_folder(work, sweep.key), sweep.preparation
+    key, first = sweep.key, sweep.preparation
+    folder = work_folder(work, key)
     found = read_points(sweep, folder)
     missing = [point for point in points if point not in found]
     solve = partial(_solve, sweep, None)
@@ -155,11 +156,11 @@ def run(
         pieces = _pieces(first, missing)
         fresh = [piece for piece in pieces if not _is_whole(first, home / first.file(piece))]
         with progress_bar(len(pieces), len(pieces) - len(fresh), progress, first.kind) as bar:
-            for _ in solved(partial(_prepare, sweep, home), fresh, sweep.key, jobs, scheduler):
+            for _ in solved(partial(_prepare, sweep, home), fresh, key, jobs, scheduler):
                 bar.update()
     with progress_bar(len(points), len(points) - len(missing), progress) as bar:
-        for text in solved(solve, units(sweep, missing), sweep.key, jobs, scheduler):
-            done = _points(sweep, text)
+        for text in solved(solve, units(sweep, missing), key, jobs, scheduler):
+            done = _points(sweep, text, key)
             write_whole(folder / f"points_{table.digest(list(done))}.json", text.encode())
             found |= done
             bar.update(len(done))
@@ -201,18 +202,19 @@ def read_points(sweep: Sweep, folder: Path) -> dict[Any, dict[str, Any]]:
     {}
     """
     found: dict[Any, dict[str, Any]] = {}
+    key = sweep.key
     for path in sorted(folder.glob("points_*.json")):
         try:
-            found |= _points(sweep, path.read_text(encoding="utf-8"))
+            found |= _points(sweep, path.read_text(encoding="utf-8"), key)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             warnings.warn(f"{path} is damaged ({error!r}): its points are computed again", stacklevel=3)
     return found
 
 
-def _points(sweep: Sweep, text: str) -> dict[Any, dict[str, Any]]:
+def _points(sweep: Sweep, text: str, key: str) -> dict[Any, dict[str, Any]]:
     """What `_solve` returned, or the file of it."""
     unit = json.loads(text)
-    if unit["key"] != sweep.key:
+    if unit["key"] != key:
         raise ValueError(f"its key is {unit['key']}")
     found = {}
     for one in unit["points"]:
@@ -313,8 +315,8 @@ def _solve(sweep: Sweep, home: Path | None, unit: Unit, expected_key: str) -> st
             prepared = home / sweep.preparation.file(piece)
             record = sweep.preparation.record(prepared)
         rows = sweep.solve(unit, prepared)
-    points = [{"point": point._asdict(), "rows": of} for point, of in zip(unit, rows, strict=True)]
-    return json.dumps({"key": expected_key, "machine": sweep.machine(), "prepared": record, "points": points})
+        points = [{"point": point._asdict(), "rows": of} for point, of in zip(unit, rows, strict=True)]
+        return json.dumps({"key": expected_key, "machine": sweep.machine(), "prepared": record, "points": points})
 
 
 def _prepare(sweep: Sweep, home: Path, piece: tuple[Any, ...], expected_key: str) -> None:
@@ -400,7 +402,7 @@ def solved(
         yield from _by_dask(solve, tasks, key, scheduler) if scheduler else _by_joblib(solve, tasks, key, jobs)
 
 
-def _by_joblib(solve: Callable, tasks: Sequence, key: str, jobs: int) -> Iterator[Any]:
+def _by_joblib(solve: Callable[[Any, str], Any], tasks: Sequence[Any], key: str, jobs: int) -> Iterator[Any]:
     parallel = Parallel(n_jobs=min(jobs, len(tasks) or 1), return_as="generator_unordered", batch_size=1)
     try:
         yield from parallel(delayed(solve)(task, key) for task in tasks)
@@ -416,7 +418,7 @@ async def _greet(scheduler: str) -> None:
     await comm.close()
 
 
-def _by_dask(solve: Callable, tasks: Sequence, key: str, scheduler: str) -> Iterator[Any]:
+def _by_dask(solve: Callable[[Any, str], Any], tasks: Sequence[Any], key: str, scheduler: str) -> Iterator[Any]:
     try:
         from distributed import Client, KilledWorker, as_completed
     except ImportError as error:

@@ -305,8 +305,8 @@ SMALL = {  # ranges that keep a run short
     },
     "09_which_initialization": {
         "alphas": "1 to 2 increasing in [0.01, 0.95]",
-        "rhos": "1 to 2 increasing in (0, 1]",
-        "omegas": "1 to 2 increasing in [0, 1]",
+        "rhos": "1 to 2 increasing in [0.001, 1]",
+        "omegas": "1 to 2 increasing in [max(0, 1 - (1 - rho_pt) / min(rhos)), min(1, rho_pt / min(rhos))]",
         "grid": "[2, 10]",
         "d": "[100, 200]",
         "n_seeds": "[2, 3]",

@@ -26,7 +26,7 @@ import matplotlib.pyplot as plt
 
 from ptft import figures
 from ptft.figures.data import COLUMNS, csv_of, data_of, packed_csv
-from ptft.figures.style import DATA_TYPE, beside
+from ptft.figures.page_style import DATA_TYPE, beside
 
 
 def extension(name):

@@ -49,8 +49,8 @@ def draw_spikes():
 
 def draw_budget():
     gamma, points = np.geomspace(0.1, 100, 30), np.array([1.0, 10.0])
-    measured = tuple(wide.simulate_fine_tuning(0.5, (0.8, 0.0), (0.0, g, 0.0), 0.1, D=20, draws=2) for g in points)
-    by_nu = {nu: Line(wide.budgeted_loss(nu, (0.8, 0.0), gamma, 0.5), measured) for nu in (0.2, 0.8)}
+    measured = wide.simulate_fine_tuning(0.5, (0.8, 0.0), (0.0, points, 0.0), 0.1, D=20, draws=2)
+    by_nu = {nu: Line(wide.budgeted_loss(nu, (0.8, 0.0), gamma, 0.5), (measured,)) for nu in (0.2, 0.8)}
     best = {nu: (3.0, 0.5) for nu in by_nu}
     return adapted_kernels.budget(gamma, by_nu, best, np.array([0.2, 0.5, 0.8]), np.array([30.0, 9.0, 3.0]), points)
 
@@ -72,7 +72,8 @@ def draw_kernel_transfer():
 
 
 def draw_both():
-    simulated = [[BothLosses(a, 0.5, 0.4), BothLosses(a, 0.7, 0.4)] for a in (0.25, 0.5)]
+    alpha = np.array([0.25, 0.5])
+    simulated = [BothLosses(alpha, np.full(2, loss), np.full(2, 0.4)) for loss in (0.5, 0.7)]
     both = {"some": BothCurves(1 - NU, 1 - NU**2, simulated), "none": BothCurves(1 - NU, 1 - NU)}
     return two_theories.both_losses(NU, {"left": both, "right": both})
 
@@ -146,3 +147,10 @@ def test_both_theories_show_means_over_seeds():
     diagonal, dense = (container.lines[0] for container in left.containers)
     assert diagonal.get_ydata() == pytest.approx([0.6, 0.6]) and dense.get_ydata() == pytest.approx([0.4, 0.4])
     assert diagonal.get_xdata() == pytest.approx([0.25, 0.5])
+
+
+def test_one_draw_of_images_has_points_and_lines_without_intervals():
+    rows = [row for row in image_rows() if row["draw"] == 0]
+    fig = adapted_kernels.kernel_transfer(rows)
+    assert not fig.axes[0].collections  # neither bands nor bars
+    assert len(figures.data_of(fig)) == 2 * 2 * 2 * 2  # theory and network, P_1, gamma_1 and P_2

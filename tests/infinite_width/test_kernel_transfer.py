@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ptft.checks import adapted_kernels as checks
 from ptft.infinite_width import (
     Task,
     arccosine_kernel,
@@ -90,6 +91,29 @@ def test_bad_input_is_named(call, message):
         call()
 
 
+def test_targets_that_are_measured_together_have_the_losses_that_they_have_alone():
+    features, a_s = pretrain_linear(3.0, 0.5, D=20), np.array([0.0, 0.5, 0.9])
+    together = fine_tune_linear(features, [0.3, 0.6], (a_s, 0.1), 0.05, draws=4, seed=1)
+    for i, a in enumerate(a_s):
+        alone = fine_tune_linear(features, [0.3, 0.6], (a, 0.1), 0.05, draws=4, seed=1)
+        assert together[i].mean == pytest.approx(alone.mean, rel=1e-9)
+        assert together[i].se == pytest.approx(alone.se, rel=1e-7)
+
+
+def test_the_check_of_spikes_tells_the_sets_apart():
+    trained = [pretrain_linear(5.0, 0.5, D=24, N=3000), pretrain_linear(20.0, 0.4, D=24)]
+    assert checks.spikes(trained, [5.0, 20.0]).holds
+    assert not checks.spikes(trained, [5.0, 20.0], "caption").holds
+    assert not checks.spikes(trained, [20.0, 5.0]).holds
+
+
+def test_the_check_of_collapsed_features_fails_without_the_budget_that_collapses_them():
+    rich = pretrain_linear(1e5, 0.5, D=100)
+    with_ridge, without = (fine_tune_linear(rich, [0.3, 0.8], (0.8, 0.0), r) for r in (0.01, 0.0))
+    assert checks.collapsed_losses(with_ridge, rich.nu_1, (0.8, 0.0)).holds
+    assert not checks.collapsed_losses(without, rich.nu_1, (0.8, 0.0)).holds
+
+
 # --- ReLU networks --------------------------------------------------------------------------------------------------
 
 
@@ -117,7 +141,7 @@ def losses(rows, **chosen):
 
 def test_without_pretraining_it_is_regression_with_the_arccosine_kernel(tasks):
     source, target = tasks
-    rows = kernel_transfer.kernel_transfer(source, target, 0.0, [32], draws=2, S=100, N=20_000)
+    rows = kernel_transfer.transfer_losses(source, target, 0.0, [32], draws=2, S=100, N=20_000)
     f = kernel_regression(arccosine_kernel(target.X), arccosine_kernel(target.X_test, target.X), target.y)
     expected = np.mean((f - target.y_test) ** 2)
     assert losses(rows, features="mean field") == pytest.approx(expected)  # all of the pool, in whatever order
@@ -129,7 +153,7 @@ def test_pretraining_on_the_same_task_helps_in_theory_and_in_a_finite_network():
     drawn, target = signs(40, 160, 2, 0), signs(40, 32, 100, 1)
     source = Task(drawn.X, drawn.X[:, 0], drawn.X, drawn.X[:, 0])  # the coordinate of which the target takes the sign
     options = {"P_2": [8, 32], "draws": 6, "S": 1000, "N": 1000, "tolerance": 1e-2}
-    none, rich = (kernel_transfer.kernel_transfer(source, target, gamma, **options) for gamma in (0.0, 3.0))
+    none, rich = (kernel_transfer.transfer_losses(source, target, gamma, **options) for gamma in (0.0, 3.0))
     for features in ("mean field", "network"):
         before, after = (losses(rows, features=features, P_2=8) for rows in (none, rich))
         assert before.shape == after.shape == (6,)
@@ -150,7 +174,7 @@ def test_training_sets_are_balanced_and_nested(tasks, monkeypatch):
         return np.zeros(len(K_test))
 
     monkeypatch.setattr(kernel_transfer, "kernel_regression", spy)
-    rows = kernel_transfer.kernel_transfer(source, target, 0.0, [2, 4, 16], draws=3, S=100, N=50)
+    rows = kernel_transfer.transfer_losses(source, target, 0.0, [2, 4, 16], draws=3, S=100, N=50)
     assert all(row["loss"] == 1.0 for row in rows)  # of predicting zero
     sets = [[seen[3 * i + draw] for i in range(3)] for draw in range(3)]
     for small, middle, large in sets:
@@ -162,7 +186,18 @@ def test_training_sets_are_balanced_and_nested(tasks, monkeypatch):
 def test_pretraining_that_does_not_converge_is_reported(tasks, monkeypatch):
     monkeypatch.setattr(kernel_transfer, "TIMES", np.array([0.0, 1e-3]))
     with pytest.raises(RuntimeError, match="pretraining with gamma_1 = 1 ended at"):
-        kernel_transfer.kernel_transfer(*tasks, 1.0, [4], S=20, N=20)
+        kernel_transfer.transfer_losses(*tasks, 1.0, [4], S=20, N=20)
+
+
+def test_mean_losses_are_ordered_and_of_one_kind_of_features(tasks):
+    source, target = tasks
+    rows = kernel_transfer.transfer_losses(source, target, 0.0, [16, 4], draws=3, S=100, N=200)
+    found = kernel_transfer.mean_losses(rows, "network")
+    assert found.shape == (1, 1, 2)
+    assert found[0, 0] == pytest.approx([losses(rows, features="network", P_2=P_2).mean() for P_2 in (4, 16)])
+    assert checks.image_losses(rows).theory == pytest.approx(kernel_transfer.mean_losses(rows, "mean field"))
+    worse = [{**row, "loss": 2 * row["loss"]} if row["features"] == "network" else row for row in rows]
+    assert not checks.image_losses(worse).holds
 
 
 def test_classes_of_the_digits():
@@ -182,4 +217,4 @@ def test_classes_of_the_digits():
 def test_bad_images_are_named(tasks, change, message):
     arguments = {"source": tasks[0], "target": tasks[1], "gamma_1": 0.0, "P_2": [4]} | change
     with pytest.raises(ValueError, match=message):
-        kernel_transfer.kernel_transfer(**arguments)
+        kernel_transfer.transfer_losses(**arguments)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
+from ptft.checks import adapted_kernels as checks
 from ptft.infinite_width import (
     KINDS,
     budgeted_loss,
@@ -360,3 +361,49 @@ def test_a_run_out_of_evaluations_warns():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# --- several settings on the same data, and checks ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nu_2", [[0.3, 0.8], [1.5]])
+def test_settings_that_are_measured_together_have_the_losses_that_they_have_alone(nu_2):
+    a_s, c2, ridge = np.array([[0.2], [0.9]]), np.array([0.5, 3.0, 30.0]), np.array([0.0, 0.1, 0.1])
+    options = {"D": 30, "draws": 3, "seed": 5}
+    together = simulate_fine_tuning(nu_2, (a_s, 0.1), (0.2, c2, 0.4), ridge, **options)
+    assert together.mean.shape == together.se.shape == (2, 3, len(nu_2))
+    for i, j in np.ndindex(2, 3):
+        alone = simulate_fine_tuning(nu_2, (a_s[i, 0], 0.1), (0.2, c2[j], 0.4), ridge[j], **options)
+        assert together[i].mean[j] == pytest.approx(alone.mean, rel=1e-9, abs=1e-20)
+        assert together[i].se[j] == pytest.approx(alone.se, rel=1e-7, abs=1e-20)
+
+
+def test_training_that_begins_almost_in_the_row_space_moves_in_all_directions_it_should():
+    rng = np.random.default_rng(2)
+    X, inside = rng.standard_normal((3, 6)), rng.standard_normal(3)
+    begin = X.T @ inside
+    aside = np.linalg.svd(X)[2][-1]
+    runs = [train_linear(X, X[:, 0], 2.0, start=begin + far * aside, times=[0.0, 1.0]) for far in (0.0, 1e-9, 1e-3)]
+    assert runs[1].b[-1] == pytest.approx(runs[0].b[-1], abs=1e-8)
+    assert np.max(np.abs(runs[2].b[-1] - runs[0].b[-1])) > 1e-4
+
+
+def test_checks_of_losses_fail_where_theory_and_measurement_are_of_different_things():
+    pretrained, nu_2 = source_coefficients(3.0, 1.0), np.array([0.3, 0.6])
+    alphas = (np.array([0.3, 0.9]), 0.0)
+    measured = simulate_fine_tuning(nu_2, alphas, pretrained, 0.1, D=200, draws=12)
+    assert checks.losses(measured, alphas, pretrained, 0.1).holds
+    assert checks.losses(measured, alphas, pretrained, 0.1).error.shape == (2, 2)
+    assert not checks.losses(measured, alphas, pretrained).holds
+    assert not checks.losses(measured, alphas, source_coefficients(1.0, 1.0), 0.1).holds
+
+
+@pytest.mark.parametrize("kind", ["exact", "caption"])
+def test_what_pretraining_leaves_does_no_harm_and_richer_is_better_without_a_budget(kind):
+    nu_2, gamma_1 = np.array([0.05, 0.5, 0.98]), np.geomspace(0.05, 300, 20)
+    for nu_1 in (0.1, 0.5, 1.0):
+        coefficients = source_coefficients(gamma_1[:, None], nu_1, kind)
+        assert checks.no_harm(nu_2, (0.9, 0.1), coefficients).holds
+        assert checks.richer_is_better(nu_2, (0.8, 0.0), gamma_1, nu_1, kind).holds
+    assert not checks.no_harm(nu_2, (0.9, 0.1), (-1.2, 2.0, 0.1)).holds
+    assert not checks.richer_is_better(nu_2, (0.8, 0.0), gamma_1, 0.5, kind, relative_ridge=0.02).holds

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import ptft
-from ptft import Initialization
-from ptft.infinite_width import feature_moment, kernel_end_point, source_coefficients
+from ptft import Initialization, two_theories
+from ptft.checks.two_theories import lazy_distances
+from ptft.infinite_width import feature_moment, kernel_end_point, source_coefficients, train_linear
 from ptft.two_theories import (
     TwoTasks,
     dense_loss,
@@ -55,18 +56,41 @@ def test_the_diagonal_network_ignores_signs_and_the_dense_one_everything_but_the
 @pytest.mark.parametrize("tasks", [TwoTasks(rho=0.3, omega=0.5), TwoTasks(rotated=True)], ids=str)
 def test_simulations_have_the_predicted_losses(tasks):
     init, d, seeds = Initialization(0.3), 150, 10
-    results = [simulate_both(0.5, tasks, init, 3.0, d, seed) for seed in range(seeds)]
+    results = [simulate_both(0.5, [tasks], init, 3.0, d, seed)[0] for seed in range(seeds)]
     for name, expected in (("diagonal", diagonal_loss(0.5, tasks, init)), ("dense", dense_loss(0.5, tasks, 3.0))):
         losses = np.array([getattr(one, name) for one in results])
         assert losses.mean() == pytest.approx(float(expected), abs=4 * losses.std(ddof=1) / np.sqrt(seeds))
-    assert {one.alpha for one in results} == {0.5}
+    assert {float(one.alpha) for one in results} == {0.5}
+
+
+def test_tasks_and_amounts_of_data_that_are_simulated_together_have_the_losses_that_they_have_alone():
+    init, alpha = Initialization(1e-2), np.array([0.3, 0.6])
+    together = simulate_both(alpha, EVERY, init, 2.0, 60, seed=3)
+    for tasks, one in zip(EVERY, together, strict=True):
+        for i, a in enumerate(alpha):
+            (alone,) = simulate_both(a, [tasks], init, 2.0, 60, seed=3)
+            assert one.diagonal[i] == pytest.approx(alone.diagonal, rel=1e-6)
+            assert one.dense[i] == pytest.approx(alone.dense, rel=1e-6)
+    assert len({one.diagonal[0].round(9) for one in together}) > 3  # they differ
+
+
+def test_pretraining_is_done_once_for_all_amounts_of_data(monkeypatch):
+    calls = []
+
+    def counted(*arguments):
+        calls.append(arguments)
+        return train_linear(*arguments)
+
+    monkeypatch.setattr(two_theories, "train_linear", counted)
+    simulate_both([0.2, 0.4, 0.6], [TwoTasks(), TwoTasks(omega=0.5)], Initialization(0.1), 2.0, 40)
+    assert len(calls) == 2
 
 
 def test_in_the_lazy_limit_both_are_minimum_norm_interpolation():
     lazy = Initialization(1e4)
     assert diagonal_loss(ALPHA, TwoTasks(), lazy) == pytest.approx(1 - ALPHA, abs=1e-7)
     assert dense_loss(ALPHA, TwoTasks(), 1e-4) == pytest.approx(1 - ALPHA, abs=1e-7)
-    both = simulate_both(0.4, TwoTasks(), lazy, 1e-4, 60)
+    (both,) = simulate_both(0.4, [TwoTasks()], lazy, 1e-4, 60)
     assert both.diagonal == pytest.approx(both.dense, rel=1e-6)
 
 
@@ -103,11 +127,21 @@ def test_a_source_of_one_coordinate_is_the_same_theory(lambda_pt, gamma_ft):
     [
         (lambda: TwoTasks(signs="both"), "must be one of equal, independent"),
         (lambda: TwoTasks(rho=0.9, omega=0.0), "is not allowed"),
-        (lambda: simulate_both(1.5, TwoTasks(), Initialization(1.0), 1.0, 20), "between 1 and d = 20"),
-        (lambda: simulate_both(0.5, TwoTasks(rho=1e-6), Initialization(1.0), 1.0, 20), "a sampled teacher is zero"),
+        (lambda: simulate_both(1.5, [TwoTasks()], Initialization(1.0), 1.0, 20), "between 1 and d = 20"),
+        (lambda: simulate_both(0.5, [TwoTasks(rho=1e-6)], Initialization(1.0), 1.0, 20), "a sampled teacher is zero"),
         (lambda: kernel_end_point(np.ones((2, 3)), np.ones(3), np.eye(3)), "y has shape"),
     ],
 )
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_lazy_limit_is_kernel_regression_with_its_own_kernel_only():
+    rng = np.random.default_rng(0)
+    X, source, scales = rng.standard_normal((10, 20)), 3 * rng.standard_normal(20), np.array([1.0, 10.0, 100.0])
+    y = X @ rng.standard_normal(20)
+    own = np.diag(Initialization(1.0).sqrt_k(source))
+    distances = lazy_distances(X, y, scales, source, 7.0 * own)  # a factor cancels
+    assert np.all(distances[1:] < 0.02 * distances[:-1])  # falls with the square of the scale
+    assert np.all(lazy_distances(X, y, scales, source, np.eye(20)) > 0.1)

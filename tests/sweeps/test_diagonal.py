@@ -49,7 +49,7 @@ def units_in(folder):
     return sorted((folder / "work").glob("*/points_*.json"))
 
 
-def until(condition, seconds=180):
+def until(condition, seconds=600):
     """Wait for `condition` to hold."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -119,7 +119,7 @@ def read_tables(whole, folder):
     return dict(zip(whole.sweep.tables, (table for table, _ in found), strict=True)), found[0][1]
 
 
-def until(condition, seconds=180):
+def until(condition, seconds=600):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -1,10 +1,14 @@
 """The published settings, and theory beside simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import ptft
 from ptft import agreement, experiments
 from ptft.experiments import Setting
+from ptft.simulation import sampled_teacher
 
 
 def test_the_settings_are_the_published_ones():
@@ -95,3 +99,48 @@ def test_relative_errors_are_paired():
     assert mean == pytest.approx(2)
     assert np.log(high / mean) == pytest.approx(4.302653 * np.log(2) / np.sqrt(3), rel=1e-6)
     assert low * high == pytest.approx(mean**2)
+
+
+def test_teachers_without_anything_to_learn_have_no_error_and_errors_that_do_not_vary_no_deviation():
+    alone, alpha, seeds = Setting(0.01, pretrained=False), np.array([0.2, 1.0]), range(30)
+    zero = [not sampled_teacher(alone.teacher, 60, seed)[1].any() for seed in seeds]
+    one = agreement.comparison(alone, 60, alpha, seeds, np.zeros((2, 30)), np.full((2, 30), True))
+    assert any(zero) and np.array_equal(one.given_teacher[0] == 0, zero) and np.all(one.given_teacher[1] < 1e-12)
+    assert np.isnan(one.deviation).all() and np.isnan(agreement.deviation_summary(one.deviation)).all()
+
+
+def test_teachers_predicted_together_are_those_predicted_alone():
+    setting, alpha = Setting(omega=0.5), np.array([0.1, 0.3])
+    one = agreement.comparison(setting, 80, alpha, range(4), np.ones((2, 4)), np.full((2, 4), True))
+    for seed in range(4):
+        pt, ft = sampled_teacher(setting.teacher, 80, seed)
+        alone = ptft.replica_curve(alpha, ptft.GaussianMixture.of_sample(ft, setting.init.k(pt)))
+        assert one.given_teacher[:, seed] == pytest.approx(alone.mse, rel=1e-9)
+
+
+def test_trends_move_one_parameter_of_both_settings():
+    trends = experiments.trends()
+    for key in "abcdef":
+        panel = experiments.figure_3()[key]
+        for pair in trends[key]:
+            assert set(pair) <= {*panel.settings, *(replace(s, omega=0.0) for s in panel.settings)}
+        moved = [getattr(better, panel.color) for _, better in trends[key]]
+        assert len(set(moved)) == 3 and moved == sorted(moved, reverse=key != "c")
+    for key in ("f, all features needed", "f, few needed"):
+        assert {base for _, base in trends[key]} == {Setting(0.1, 1.0)}
+
+
+def test_a_trend_of_simulations_needs_the_same_data_scales():
+    pairs = [(Setting(0.1), Setting(0.1)), (Setting(0.1), Setting(0.01))]
+    points = agreement.compare([Setting(0.1), Setting(0.01)], [0.2, 0.4], d=200, seeds=[0, 1])
+    means = {setting: one.mean for setting, one in points.items()}
+    assert np.array_equal(agreement.advantage_seen(points, pairs), agreement.advantage_grows(means, pairs))
+    points |= agreement.compare([Setting(0.01)], [0.2], d=200, seeds=[0, 1])
+    assert agreement.advantage_seen(points, pairs) is None
+
+
+def test_the_best_regime_has_the_smallest_error():
+    every = [s for task in experiments.figure_5().values() for s in task.values()]
+    errors = {setting: np.array([1.0, 1.0]) for setting in every}
+    errors[experiments.figure_5()[1.0, 0.01]["IV"]] = np.array([2.0, 0.5])
+    assert experiments.best_regimes(errors)[1.0, 0.01].tolist() == ["I", "IV"]

@@ -1,14 +1,16 @@
 """The replica equations (Proposition 4.2): the quadrature, its solver, and the limits with known answers."""
 
+import functools
 import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, stats
+from scipy import stats
 
 import ptft
+from ptft.limits import recovery_threshold
 from ptft.penalties import prox_angle
 from ptft.replica import TOLERANCE, scalar_moments
 
@@ -22,30 +24,18 @@ def decades(low, high):
 # --- the quadrature -------------------------------------------------------------------------------------------------
 
 
-def adaptive_moments(tau2, theta, mean, variance, k):
-    """MSE and response of one component by adaptive integration over z, with the proximal map solved at every z."""
+def moments_over_z(tau2, theta, mean, variance, k):
+    """MSE and response of one component by Gauss's rule over z in pieces, with the proximal map solved at every z."""
     s, V = np.sqrt(k), variance + tau2
-
-    def angle(z):
-        return np.sign(z) * prox_angle(np.abs(np.array([z])), np.array([s]), np.array([theta]))[0]
-
-    def error(z):
-        return ((s / 2) * np.sinh(angle(z)) - (mean + variance / V * (z - mean))) ** 2
-
-    def response(z):
-        c = s * np.cosh(angle(z))
-        return c / (c + theta)
-
-    law = stats.norm(mean, np.sqrt(V))
-    knots = mean + np.sqrt(V) * np.linspace(-9, 9, 37)
-
-    def expect(f):
-        return sum(
-            integrate.quad(lambda z: f(z) * law.pdf(z), a, b, epsabs=0, epsrel=1e-11)[0]
-            for a, b in itertools.pairwise(knots)
-        )
-
-    return expect(error) + variance * tau2 / V, expect(response)
+    knots = mean + np.sqrt(V) * np.linspace(-9, 9, 721)
+    at, weight = np.polynomial.legendre.leggauss(40)
+    half = np.diff(knots)[:, None] / 2
+    z, weight = (knots[:-1, None] + half * (1 + at)).ravel(), (half * weight).ravel()
+    t = np.sign(z) * prox_angle(np.abs(z), s, theta)
+    error = ((s / 2) * np.sinh(t) - (mean + variance / V * (z - mean))) ** 2
+    response = s * np.cosh(t) / (s * np.cosh(t) + theta)
+    density = stats.norm(mean, np.sqrt(V)).pdf(z)
+    return weight @ (error * density) + variance * tau2 / V, weight @ (response * density)
 
 
 @pytest.mark.parametrize(
@@ -59,10 +49,10 @@ def adaptive_moments(tau2, theta, mean, variance, k):
         (1e-6, 1e-4, 0.0, 1.0, 1e-4),
     ],
 )
-def test_quadrature_agrees_with_adaptive_integration(tau2, theta, mean, variance, k):
+def test_quadrature_agrees_with_integration_over_z(tau2, theta, mean, variance, k):
     mixture = ptft.GaussianMixture([1.0], mean, variance, k)
     moments = scalar_moments(np.array([tau2]), np.array([theta]), mixture)
-    mse, response = adaptive_moments(tau2, theta, mean, variance, k)
+    mse, response = moments_over_z(tau2, theta, mean, variance, k)
     assert moments.mse[0] == pytest.approx(mse, rel=1e-8)
     assert moments.response[0] == pytest.approx(response, rel=1e-8)
 
@@ -126,7 +116,7 @@ def test_the_whole_published_range_is_solved_from_both_starts(slab):
     count = 0
     for teacher, init in published_settings():
         teacher = type(teacher)(**{**vars(teacher), "slab": slab})
-        curve = ptft.replica_curve(ALPHA, teacher, init)
+        curve = ptft.replica_curve(ALPHA if slab == "gaussian" else ALPHA[::2], teacher, init)
         assert curve.converged.all() and np.all(curve.residual <= TOLERANCE)
         assert np.all(curve.mismatch_db < 1e-7)  # the residual, amplified near the transition to recovery
         assert np.all(curve.mse > 0) and np.all(np.isfinite(curve.mse))
@@ -157,6 +147,138 @@ def test_any_teacher_and_initialization(rho_pt, rho_ft, omega, c, share, gamma, 
     )
     assert curve.converged.all() and np.all(curve.mismatch_db < 1e-6)
     assert np.all(curve.tau2 * curve.alpha >= noise_var)
+
+
+def legal_problem(seed):
+    """A random teacher with an initialization, noise, ridge and data scales, some of them next to the threshold."""
+    rng = np.random.default_rng([13, seed])
+
+    def decade(low, high):
+        return 10 ** rng.uniform(low, high)
+
+    c, gamma = decade(-8, 3), rng.choice([0.0, decade(-6, 2)])
+    share = rng.choice([rng.uniform(-1, 1), decade(-12, 0) - 1, 0.0, 1.0])
+    init = ptft.Initialization(c, share * c, gamma)
+    kind, slab = rng.choice(4), rng.choice(["gaussian", "signs"])
+    if kind == 0:
+        teacher = ptft.SingleTask(decade(-4, 0), str(slab))
+    elif kind == 1:
+        size = rng.integers(1, 6)
+        beta_pt, mean, variance = (
+            np.where(rng.random(size) < 0.5, 0, 10 ** rng.uniform(-3, 3, size)) for _ in range(3)
+        )
+        mean[0] = 1.0  # there is something to learn
+        teacher = ptft.TeacherGroups(rng.dirichlet(np.ones(size)), beta_pt, mean, variance)
+    else:
+        rho_pt, omega = rng.choice([rng.random(), decade(-4, 0), 1.0]), rng.choice([0.0, 1.0, rng.random()])
+        largest = min(1.0, rho_pt / max(omega, 1e-9), (1 - rho_pt) / max(1 - omega, 1e-9))
+        rho_ft = max(largest * rng.choice([1.0, rng.random()]), 1e-4)
+        if omega * rho_ft > rho_pt or rho_pt + (1 - omega) * rho_ft > 1:
+            rho_pt, omega = 0.5, 0.5
+        teacher = ptft.SpikeSlab(rho_pt, min(rho_ft, 1.0), omega, decade(-6, 6), str(slab))
+    mixture = teacher.mixture(init)
+    noise_var, ridge = rng.choice([0.0, decade(-8, 2)]), rng.choice([0.0, 0.0, decade(-8, 2)])
+    threshold = recovery_threshold(mixture)
+    alpha = [decade(-3, 0), rng.uniform(0, 1), 1 - decade(-3, -0.3), 1e-3, 0.999]
+    alpha += [threshold * (1 + sign * decade(-5, -0.5)) for sign in (1, -1)]
+    alpha = np.minimum(alpha, 0.999) if ridge == 0 else np.array([*alpha, 1.0, decade(0, 1)])
+    return mixture, noise_var, ridge, alpha
+
+
+def assert_solved(seeds):
+    for seed in seeds:
+        mixture, noise_var, ridge, alpha = legal_problem(seed)
+        curve = ptft.replica_curve(alpha, mixture, noise_var=noise_var, ridge=ridge)
+        assert curve.converged.all(), f"seed {seed}: alpha = {alpha[~curve.converged]}"
+        assert np.all(curve.residual <= TOLERANCE) and np.all(curve.mismatch_db < 1e-3), f"seed {seed}"
+
+
+def test_legal_teachers_are_solved_from_both_starts():
+
+    assert_solved(range(40))
+
+
+@pytest.mark.slow
+def test_thousands_of_legal_teachers_are_solved_from_both_starts():
+    assert_solved(range(40, 3000))
+
+
+@pytest.mark.parametrize(
+    ("problem", "alpha", "ridge"),
+    [
+        # chapter 3 above the threshold at rho_ft = 0.3: tau^2 near 1e-41, theta near 1e-23
+        (([0.3, 0.7], 0.0, [1 / 0.3, 0.0], 1e-200), 0.7101295, 0.0),
+        (([0.231, 0.118, 0.651], [1.69, 1.69, 0.0], 0.0, [2.12e-15, 1.8e-34, 1.8e-34]), 0.9985, 0.0),
+        # an atom so far out, in units of tau, that one float64 number is the angle of all its neighbourhood
+        (([1.0], 41.6, 0.0, 1.6e-26), 0.9951, 0.000255),
+        # Newton's method alone does not end from one of the starts
+        (([0.000836, 0.999164], [34.6, 0.0], 0.0, 5.85e-5), 0.9122, 0.0028),
+        (([0.0179, 0.541, 0.4411], [7.47, 0.0, 0.0], 0.0, [1.01e11, 1.01e11, 4320.0]), 5.139, 3.05e-5),
+        # the gap of tau^2 has a slope below 1e-5
+        (([0.000529, 0.999471], [43.5, 0.0], 0.0, 1.05e6), 1.0, 1.71e-8),
+    ],
+    ids=["rich", "two scales", "far", "knee", "small ridge", "flat"],
+)
+def test_problems_that_once_did_not_converge_are_solved_and_solved_rightly(problem, alpha, ridge):
+    mixture = ptft.GaussianMixture(*problem)
+    curve = ptft.replica_curve(alpha, mixture, ridge=ridge)
+    assert curve.converged and curve.mismatch_db < 1e-6
+    mse, response = moments_in_multiple_precision(mixture, curve.tau2, curve.theta)
+    assert mse / alpha == pytest.approx(float(curve.tau2), rel=1e-11)
+    assert ridge / curve.theta + response / alpha == pytest.approx(1, rel=1e-11)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_solutions_satisfy_the_equations_in_multiple_precision(seed):
+    mixture, noise_var, ridge, alpha = legal_problem(100 + seed)
+    curve = ptft.replica_curve(alpha[1], mixture, noise_var=noise_var, ridge=ridge)
+    mse, response = moments_in_multiple_precision(mixture, curve.tau2, curve.theta)
+    assert (noise_var + mse) / alpha[1] == pytest.approx(float(curve.tau2), rel=1e-11)
+    assert ridge / curve.theta + response / alpha[1] == pytest.approx(1, rel=1e-11)
+
+
+def moments_in_multiple_precision(mixture, tau2, theta):
+    """MSE and response with 30 digits from (x_hat - E(beta*|z))^2 as it stands, by Gauss's rule in the angle."""
+    from mpmath import asinh, cosh, exp, mp, mpf, pi, quad, sinh, sqrt
+
+    def angle(z, s, theta):
+        t = asinh(2 * abs(z) / s)
+        t = min(t, 2 * abs(z) / theta)
+        for _ in range(500):  # above or below the root, Newton's method on a function that is convex beyond 0 ends
+            step = (s / 2 * sinh(t) + theta / 2 * t - abs(z)) / (s / 2 * cosh(t) + theta / 2)
+            t -= step
+            if abs(step) <= mpf(10) ** -25 * (mpf(10) ** -30 + abs(t)):
+                return t if z > 0 else -t
+        raise AssertionError(f"no angle at z = {z}")
+
+    with mp.workdps(30):
+        tau2, theta = mpf(float(tau2)), mpf(float(theta))
+        response = mse = mpf(0)
+        for weight, m, v, k in zip(
+            *(map(mpf, a) for a in (mixture.weight, mixture.mean, mixture.variance, mixture.k)), strict=True
+        ):
+            V, s = v + tau2, sqrt(k)
+            middle, low, high = (angle(m + i * sqrt(V), s, theta) for i in (0, -12, 12))
+            low, twice = (0, 2) if m == 0 else (low, 1)  # centred integrands are even
+            # pieces as wide as the Gaussian in t, or as the strip in which the integrand is analytic
+            width = min(mpf(1), 4 * sqrt(V) / (s * cosh(middle) + theta))
+            count = int((high - low) / width) + 1
+            knots = [low + (high - low) * i / count for i in range(count + 1)]
+
+            @functools.cache
+            def both(t, m=m, v=v, V=V, s=s):
+                x, c = s / 2 * sinh(t), s * cosh(t)
+                z = x + theta / 2 * t
+                density = exp(-((z - m) ** 2) / (2 * V)) / sqrt(2 * pi * V) * (c + theta) / 2
+                return density * (x - m - v / V * (z - m)) ** 2, density * c / (c + theta)
+
+            squared, slope = (
+                twice * quad(lambda t, i=i, both=both: both(t)[i], knots, method="gauss-legendre", maxdegree=4)
+                for i in (0, 1)
+            )
+            mse += weight * (squared + v * tau2 / V)
+            response += weight * slope
+        return float(mse), float(response)
 
 
 def test_shapes_follow_alpha():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ptft
-from ptft.simulation import simulate_many
+from ptft.simulation import sampled_teacher, seeds_with_task, simulate_many, trained_alone
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,21 @@ def test_the_degenerate_corner_is_refused():
     with pytest.raises(ValueError, match="fine-tuning starts on a saddle"):
         ptft.simulate(ptft.SpikeSlab(), ptft.Initialization(1.0, -1.0), 0.5, 20, seed=0)
     assert ptft.simulate(ptft.SingleTask(), ptft.Initialization(1.0, -1.0), 0.5, 20, seed=0).converged
+
+
+def test_the_relative_scale_of_a_single_task_is_not_in_the_end_point():
+    mse, distance = trained_alone(0.1, 1e-2, [-1.0, 0.0, 0.9], 0.4, 20, 3)
+    assert distance < 1e-6 and np.ptp(mse) < 1e-6 * mse.max()
+    _, early = trained_alone(0.1, 1e-2, [-1.0, 0.0, 0.9], 0.4, 20, 3, tolerance=0.5)  # before the end it matters
+    assert early > 1e-3
+    nothing = next(seed for seed in range(100) if not sampled_teacher(ptft.SingleTask(0.04), 20, seed)[1].any())
+    assert trained_alone(0.04, 1e-2, [-0.5, 0.5], 0.4, 20, nothing)[1] == 0
+
+
+def test_seeds_with_a_task_skip_teachers_without_one():
+    few, many = ptft.SingleTask(0.02), ptft.SpikeSlab(0.1, 0.02, 1.0)
+    seeds = seeds_with_task([few, many], 30, first=5, number=4)
+    active = [all(sampled_teacher(one, 30, s)[1].any() for one in (few, many)) for s in range(5, seeds[-1] + 1)]
+    assert [5 + i for i, learned in enumerate(active) if learned] == seeds
+    with pytest.raises(ValueError, match="d = 1 is not allowed"):
+        seeds_with_task([ptft.SingleTask(1e-9)], 1, first=0, number=1)

@@ -1,12 +1,14 @@
 """Gradient descent stopped at a loss: the threshold, the way to the end point, and bad input."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import ptft
 from ptft.experiments import Setting
 from ptft.simulation import sampled_inputs, sampled_teacher
-from ptft.stopping_rule import stopped_training
+from ptft.stopping_rule import averages, stopped_training
 
 SETTING = Setting(omega=0.5)
 
@@ -39,7 +41,7 @@ def test_thresholds_one_after_another_are_those_alone():
 
 
 def test_small_steps_and_a_small_loss_lead_to_the_end_point_of_simulate():
-    coarse, fine = (stopped_training(SETTING, 0.3, 60, 2, [1e-12], rate)[0] for rate in (0.2, 0.02))
+    coarse, fine = (stopped_training(SETTING, 0.3, 60, 2, [1e-12], rate)[0] for rate in (0.4, 0.05))
     assert fine.distance < 0.2 * coarse.distance < 0.01  # what is left is the finite step
     end = ptft.simulate(SETTING.teacher, SETTING.init, 0.3, 60, 2)
     assert fine.end_mse == pytest.approx(end.mse, rel=1e-8) and fine.end_method in ("amp", "newton")
@@ -73,3 +75,14 @@ def test_bad_input_is_named(change, message):
     arguments = {"setting": SETTING, "alpha": 0.4, "d": 20, "seed": 0} | change
     with pytest.raises(ValueError, match=message):
         stopped_training(**arguments)
+
+
+def test_averages_are_ratios_of_mean_errors():
+    one, other = stopped_training(SETTING, 0.4, 40, 1)[0], stopped_training(SETTING, 0.4, 40, 2)[0]
+    both = averages([one, other])
+    assert both.ratio == pytest.approx((one.mse + other.mse) / (one.end_mse + other.end_mse))
+    assert both.distance == pytest.approx((one.distance + other.distance) / 2)
+    assert averages([replace(one, mse=0.0, end_mse=0.0)]).ratio == 1
+    assert averages([replace(one, mse=1.0, end_mse=0.0)]).ratio == np.inf
+    with pytest.raises(ValueError, match="the thresholds of the points"):
+        averages([one, replace(one, loss=1.0)])

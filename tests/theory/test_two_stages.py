@@ -1,5 +1,7 @@
 """Both stages from finite and noisy data: the theory's limits and closed forms, Monte Carlo, and exact simulation."""
 
+from dataclasses import replace
+
 import matplotlib
 
 matplotlib.use("agg")
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 import ptft
-from ptft import agreement, experiments, two_stages
+from ptft import agreement, experiments, replica, two_stages
 from ptft.experiments import FiniteSetting, Setting
 from ptft.figures import two_stages as pictures
 from ptft.limits import minimum_norm_error, noisy_pretraining_peak
@@ -140,7 +142,7 @@ def test_the_law_of_the_scale_is_that_of_sampled_proximal_points(alpha_pt, noise
     [(1e-6, -0.99, 0.0, 0.1, 0.0), (1e-3, 0.0, 0.0, 0.45, 0.0), (1.0, 0.9, 1.0, 0.95, 0.5), (1e-3, 0.0, 0.0, 3.0, 0.1)],
 )
 def test_doubling_the_nodes_changes_nothing(monkeypatch, c, share, gamma, alpha_pt, noise_pt):
-    arguments = (ALPHA, TEACHER, ptft.Initialization(c, share * c, gamma), alpha_pt, noise_pt)
+    arguments = (ALPHA[1:2], TEACHER, ptft.Initialization(c, share * c, gamma), alpha_pt, noise_pt)
     curve = ptft.two_stage_curve(*arguments)
     scales = two_stages._penalty_scales
     monkeypatch.setattr(two_stages, "_penalty_scales", lambda *a: scales(*a, refine=2.0))
@@ -261,7 +263,7 @@ SETTING = FiniteSetting(Setting(omega=1.0), alpha_pt=0.3, noise_pt=0.01)
 
 @pytest.fixture(scope="module")
 def compared():
-    return agreement.compare_two_stages(SETTING, [0.2, 0.4], d=120, seeds=range(3))
+    return agreement.compare_two_stages([SETTING], [0.2, 0.4], d=120, seeds=range(3))[SETTING]
 
 
 def test_a_comparison_holds_the_simulations_and_their_predictions(compared):
@@ -279,10 +281,46 @@ def test_a_comparison_holds_the_simulations_and_their_predictions(compared):
         assert compared.forgetting[name].given_teacher[:, 1] == pytest.approx(curve.forgetting[:, g])
 
 
+def test_settings_compared_together_are_those_compared_alone(compared):
+    noisy = FiniteSetting(Setting(omega=0.5), alpha_pt=1.5, noise_pt=0.1, noise_ft=0.1)
+    together = agreement.compare_two_stages([noisy, SETTING], [0.2, 0.4], d=120, seeds=range(3))
+    assert together[SETTING].fine_tuning.mse == pytest.approx(compared.fine_tuning.mse, rel=1e-8)
+    assert together[SETTING].pretraining.mse == pytest.approx(compared.pretraining.mse, rel=1e-8)
+    (alone,) = agreement.compare_two_stages([noisy], [0.2, 0.4], d=120, seeds=range(3)).values()
+    assert together[noisy].fine_tuning.mse == pytest.approx(alone.fine_tuning.mse, rel=1e-8)
+    assert together[noisy].forgetting["new"].mse == pytest.approx(alone.forgetting["new"].mse, rel=1e-8)
+
+
+def test_a_curve_from_a_nearby_one_is_that_from_the_start():
+    law = experiments.predict_two_stages(SETTING, [0.2, 0.4])
+    sample = ptft.TeacherGroups.of_sample(*sampled_teacher(SETTING.teacher, 120, 1))
+    arguments = ([0.2, 0.4], sample, SETTING.init, 0.3, 0.01)
+    near, alone = ptft.two_stage_curve(*arguments, nearby=law), ptft.two_stage_curve(*arguments)
+    assert near.mse == pytest.approx(alone.mse, rel=1e-10) and near.converged.all() and not np.all(near.mse == law.mse)
+    assert near.forgetting == pytest.approx(alone.forgetting, rel=1e-10)
+    with pytest.raises(ValueError, match=r"nearby\.alpha"):
+        ptft.two_stage_curve([0.2, 0.3], *arguments[1:], nearby=law)
+
+
+def test_a_nearby_curve_that_is_no_help_is_not_used():
+    lazy, other = (ptft.GaussianMixture([1.0], 0.0, v, 1e8) for v in (1.0, 2.0))
+    for alpha in (0.5, 1.5):  # above 1 the data determine the answer
+        start = replica.solve_by_quadrature(np.array([alpha]), lazy, 0.1, 0.0)
+        alone = replica.solve_by_quadrature(np.array([alpha]), other, 0.1, 0.0)
+        assert replica.solve_nearby(start, other, 0.1).mse == pytest.approx(alone.mse, rel=1e-10)
+
+
+def test_groups_without_a_coordinate_are_left_out_of_a_deviation(compared):
+    one = compared.fine_tuning
+    gap = replace(one, mse=np.where(np.arange(2)[:, None] == 1, np.nan, one.mse))
+    first = replace(one, **{k: getattr(one, k)[:1] for k in ("alpha", "mse", "certified", "theory", "given_teacher")})
+    assert agreement.relative_deviation([gap]) == agreement.relative_deviation([first])
+
+
 def test_figures_show_theory_as_lines_and_simulations_as_points(compared):
     curve = experiments.predict_two_stages(SETTING, [0.2, 0.3, 0.4])
     line = [experiments.predict_two_stages(SETTING, [0.2]) for _ in range(2)]
-    one = agreement.compare_two_stages(SETTING, [0.2], d=60, seeds=range(2))
+    one = agreement.compare_two_stages([SETTING], [0.2], d=60, seeds=range(2))[SETTING]
     fig = pictures.errors(
         {
             "along": pictures.along_alpha({"a": curve}, {"a": compared}),
@@ -352,8 +390,8 @@ def test_bad_input_of_a_comparison_is_named():
     with pytest.raises(ValueError, match=r"setting = FiniteSetting.* \(compare_two_stages takes a FiniteSetting\)"):
         agreement.compare([SETTING], [0.2], d=50, seeds=[0, 1])
     with pytest.raises(ValueError, match=r"setting = Setting.* \(compare takes a Setting\)"):
-        agreement.compare_two_stages(SETTING.base, [0.2], d=50, seeds=[0, 1])
+        agreement.compare_two_stages([SETTING.base], [0.2], d=50, seeds=[0, 1])
     with pytest.raises(ValueError, match="the number of seeds = 1 is not allowed"):
-        agreement.compare_two_stages(SETTING, [0.2], d=50, seeds=[0])
+        agreement.compare_two_stages([SETTING], [0.2], d=50, seeds=[0])
     with pytest.raises(ValueError, match=r"the sum of weight = 0\.5"):
         ptft.TeacherGroups([0.5], 0.0, 0.0, 1.0)

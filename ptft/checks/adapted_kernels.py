@@ -1,0 +1,192 @@
+"""Chapter 6: losses of fine-tuning and spikes of the features, by theory and by measurement, and what can harm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ptft.checks.identities import Check, relative
+from ptft.infinite_width.kernel_transfer import LinearFeatures, mean_losses
+from ptft.infinite_width.linear import (
+    Coefficients,
+    MeasuredLoss,
+    Numbers,
+    fine_tuning_loss,
+    rich_limit_loss,
+    source_coefficients,
+    spike_size,
+)
+
+ERRORS = 3.5  # standard errors within which a measured loss agrees
+
+
+def spikes(features: Sequence[LinearFeatures], gamma_1: ArrayLike, kind: str = "exact") -> Check:
+    """The largest eigenvalue of the features of trained networks beside that of a formula (`spike_size`).
+
+    Parameters
+    ----------
+    features : sequence of m LinearFeatures
+    gamma_1 : array_like, shape (m,)
+        With which they were trained.
+    kind : "exact" (default) or "caption"
+
+    Raises
+    ------
+    ValueError
+        As `spike_size`.
+
+    Examples
+    --------
+    >>> from ptft.infinite_width.kernel_transfer import pretrain_linear
+    >>> trained = [pretrain_linear(5.0, 0.5, D=20)]
+    >>> spikes(trained, [5.0]).holds, spikes(trained, [5.0], "caption").holds
+    (True, False)
+    """
+    theory = 1 + spike_size(gamma_1, [one.nu_1 for one in features], kind)
+    measured = 1 + np.array([one.spike for one in features])
+    return relative(f"largest eigenvalue of the features, {kind} set", theory, measured, bound=0.08)
+
+
+def losses(measured: MeasuredLoss, alphas: Numbers, coefficients: Coefficients, ridge: ArrayLike = 0.0) -> Check:
+    """Measured losses of fine-tuning beside `fine_tuning_loss`, in standard errors.
+
+    Parameters
+    ----------
+    measured : MeasuredLoss
+        At nu_2 of shape (n,), of several settings or of one.
+    alphas, coefficients, ridge
+        As in `simulate_fine_tuning`: of the shape of the settings.
+
+    Raises
+    ------
+    ValueError
+        As `fine_tuning_loss`.
+
+    Examples
+    --------
+    >>> from ptft.infinite_width import simulate_fine_tuning
+    >>> pretrained = source_coefficients(3.0, 1.0)
+    >>> measured = simulate_fine_tuning([0.3, 0.7], (0.8, 0.0), pretrained, D=200)
+    >>> losses(measured, (0.8, 0.0), pretrained).holds, losses(measured, (0.0, 0.0), pretrained).holds
+    (True, False)
+    """
+    a_s, a_g, c1, c2, c3, lam = (np.asarray(one)[..., None] for one in (*alphas, *coefficients, ridge))
+    theory = fine_tuning_loss(measured.nu_2, (a_s, a_g), (c1, c2, c3), lam)
+    return Check("loss of fine-tuning, in standard errors", theory, measured.mean, bound=ERRORS, unit=measured.se)
+
+
+def collapsed_losses(measured: MeasuredLoss, nu_1: ArrayLike, alphas: Numbers) -> Check:
+    """Measured losses on features that have collapsed on one direction beside `rich_limit_loss` (Result 4).
+
+    Parameters
+    ----------
+    measured : MeasuredLoss
+        At nu_2 of shape (n,).
+    nu_1, alphas
+        As in `rich_limit_loss`, numbers.
+
+    Raises
+    ------
+    ValueError
+        As `rich_limit_loss`.
+
+    Examples
+    --------
+    >>> from ptft.infinite_width.kernel_transfer import fine_tune_linear, pretrain_linear
+    >>> rich = pretrain_linear(1e5, 0.5, D=200)
+    >>> measured = fine_tune_linear(rich, [0.3, 0.9], (0.8, 0.0), relative_ridge=0.01)
+    >>> collapsed_losses(measured, rich.nu_1, (0.8, 0.0)).holds, collapsed_losses(measured, 1.0, (0.8, 0.0)).holds
+    (True, False)
+    """
+    return Check("loss on collapsed features", rich_limit_loss(nu_1, alphas), measured.mean, bound=0.04)
+
+
+def no_harm(nu_2: ArrayLike, alphas: Numbers, coefficients: Coefficients) -> Check:
+    """Losses after pretraining, of which those without are upper bounds where the features cannot harm.
+
+    Parameters
+    ----------
+    nu_2, alphas, coefficients
+        As in `fine_tuning_loss`, of shapes that broadcast; nu_2 below 1.
+
+    Raises
+    ------
+    ValueError
+        As `fine_tuning_loss`.
+
+    Examples
+    --------
+    >>> nu_2 = [0.5, 0.95]
+    >>> no_harm(nu_2, (0.9, 0.1), source_coefficients(5.0, 0.5)).holds
+    True
+    >>> no_harm(nu_2, (0.9, 0.1), (-1.2, 2.0, 0.1)).error.round(3)  # an indefinite C harms at the second
+    array([0.   , 0.016])
+    """
+    without, loss = fine_tuning_loss(nu_2), fine_tuning_loss(nu_2, alphas, coefficients)
+    return Check("loss above that without pretraining", without, loss, bound=1e-12, unit=without, at_most=True)
+
+
+def richer_is_better(
+    nu_2: ArrayLike, alphas: Numbers, gamma_1: ArrayLike, nu_1: float, kind: str = "exact", relative_ridge: float = 0.0
+) -> Check:
+    """Losses at each richness of pretraining, of which those at the one before are upper bounds, as without a budget.
+
+    Parameters
+    ----------
+    nu_2 : array_like, shape (n,)
+    alphas : (alpha_s, alpha_g)
+    gamma_1 : array_like, shape (m,), increasing
+    nu_1 : float
+    kind : "exact" (default) or "caption"
+    relative_ridge : float, default 0
+        Budget, as in `budgeted_loss`.
+
+    Returns
+    -------
+    Check
+        Its arrays have shape (n, m - 1).
+
+    Raises
+    ------
+    ValueError
+        As `fine_tuning_loss`.
+
+    Examples
+    --------
+    >>> gamma_1 = [1.0, 10.0, 100.0, 1000.0]
+    >>> richer_is_better([0.2, 0.8], (0.8, 0.0), gamma_1, 0.5).holds
+    True
+    >>> richer_is_better([0.2, 0.8], (0.8, 0.0), gamma_1, 0.5, relative_ridge=0.02).error.round(3)
+    array([[0.   , 0.   , 0.064],
+           [0.007, 0.192, 0.218]])
+    """
+    ridge = relative_ridge * (1 + spike_size(gamma_1, nu_1, kind))
+    loss = fine_tuning_loss(np.asarray(nu_2)[:, None], alphas, source_coefficients(gamma_1, nu_1, kind), ridge)
+    return Check("rise of the loss with the richness", loss[:, :-1], loss[:, 1:], bound=0.0, at_most=True)
+
+
+def image_losses(rows: Sequence[Mapping[str, Any]]) -> Check:
+    """Mean losses on images with the features of finite networks beside those with the features of mean-field theory.
+
+    Parameters
+    ----------
+    rows : as from `ptft.infinite_width.kernel_transfer.transfer_losses`, of one or several calls
+
+    Returns
+    -------
+    Check
+        Its arrays have the shape of `mean_losses`.
+
+    Examples
+    --------
+    >>> names = ("features", "P_1", "gamma_1", "P_2", "loss")
+    >>> values = [("mean field", 20, 1.0, 4, 0.5), ("network", 20, 1.0, 4, 0.7)]
+    >>> image_losses([dict(zip(names, one)) for one in values]).error.round(3)  # above the bound
+    array([[[0.4]]])
+    """
+    return relative(
+        "mean loss of a finite network", mean_losses(rows, "mean field"), mean_losses(rows, "network"), bound=0.2
+    )
