@@ -34,22 +34,26 @@ class Comparison:
     @property
     def mean(self) -> np.ndarray:
         """Mean error over the seeds, (points,)."""
-        return self.mse.mean(axis=1)
+        result: np.ndarray = self.mse.mean(axis=1)
+        return result
 
     @property
     def standard_error(self) -> np.ndarray:
         """Standard error of the mean, (points,)."""
-        return self.mse.std(axis=1, ddof=1) / np.sqrt(self.mse.shape[1])
+        result: np.ndarray = self.mse.std(axis=1, ddof=1) / np.sqrt(self.mse.shape[1])
+        return result
 
     @property
     def half_width(self) -> np.ndarray:
         """Half the width of the 95 % confidence interval of the mean (Student's t), (points,)."""
-        return stats.t.ppf(0.975, self.mse.shape[1] - 1) * self.standard_error
+        result: np.ndarray = stats.t.ppf(0.975, self.mse.shape[1] - 1) * self.standard_error
+        return result
 
     @property
     def covered(self) -> np.ndarray:
         """Whether the interval of the mean covers the theory, (points,)."""
-        return np.abs(self.mean - self.theory) <= self.half_width
+        result: np.ndarray = np.abs(self.mean - self.theory) <= self.half_width
+        return result
 
     @property
     def given_teachers(self) -> Comparison:
@@ -65,7 +69,10 @@ class Comparison:
     def deviation(self) -> np.ndarray:
         """Mean error minus the theory in standard errors of the mean, (points,); nan where the error does not vary."""
         error = self.standard_error
-        return np.divide(self.mean - self.theory, error, out=np.full(error.shape, np.nan), where=error > 0)
+        result: np.ndarray = np.divide(
+            self.mean - self.theory, error, out=np.full(error.shape, np.nan), where=error > 0
+        )
+        return result
 
 
 def compare(settings: Iterable[Setting], alpha: ArrayLike, d: int, seeds: Iterable[int]) -> dict[Setting, Comparison]:
@@ -157,7 +164,7 @@ def _errors_of(mixtures: Sequence[GaussianMixture], alpha: np.ndarray) -> np.nda
     )
     if below.size:
         found = errors_by_rows(np.tile(alpha[below], len(learned)), rows, refine=1.0)
-        errors[np.ix_(below, learned)] = found.reshape(len(learned), below.size).T
+        errors[below[:, None], learned] = found.reshape(len(learned), below.size).T
     for point, i in np.argwhere(~np.isfinite(errors)):
         errors[point, i] = replica_curve(alpha[point], mixtures[i]).mse
     return errors
@@ -320,7 +327,8 @@ def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[
     array([ True, False])
     """
     ratios = [np.log(errors[worse]) - np.log(errors[better]) for worse, better in pairs]
-    return np.all(np.diff(ratios, axis=0) > 0, axis=0)
+    result: np.ndarray = np.all(np.diff(ratios, axis=0) > 0, axis=0)
+    return result
 
 
 def advantage_seen(points: Mapping[Setting, Comparison], pairs: Sequence[tuple[Setting, Setting]]) -> np.ndarray | None:

@@ -240,7 +240,8 @@ def _kkt_gap(beta: np.ndarray, slope: np.ndarray, sqrt_k: np.ndarray) -> np.ndar
     """Largest |slope - q'(beta)|/q''(beta), the Newton step that would close the gap, in units of max|beta|."""
     gap = np.max(inverse_curvature(beta, sqrt_k) * np.abs(slope - signed_angle(beta, sqrt_k) / 2), axis=0)
     largest = np.max(np.abs(beta), axis=0)
-    return gap / np.where(largest > 0, largest, 1.0)
+    result: np.ndarray = gap / np.where(largest > 0, largest, 1.0)
+    return result
 
 
 def _certify(

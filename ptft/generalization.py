@@ -95,7 +95,8 @@ def _mixture(teacher: object, init: Initialization | None) -> GaussianMixture:
         return teacher
     if not hasattr(teacher, "mixture"):
         raise ValueError(f"teacher = {teacher!r} has no Gaussian mixture: use method='monte-carlo'")
-    return teacher.mixture(scalar_initialization(init))
+    result: GaussianMixture = teacher.mixture(scalar_initialization(init))
+    return result
 
 
 def _sample(

@@ -73,7 +73,8 @@ class Initialization:
             "above -c_pt where gamma_ft = 0 (with both, fine-tuning starts on a saddle and never leaves it; "
             "the limit of its bias is the l1 norm)",
         )
-        return 2 * (lam + c) * (1 + np.hypot(c, beta_pt) / c) + gamma**2
+        result: np.ndarray = 2 * (lam + c) * (1 + np.hypot(c, beta_pt) / c) + gamma**2
+        return result
 
     def k(self, beta_pt: ArrayLike) -> np.ndarray:
         """Penalty scale k of fine-tuning after pretraining to `beta_pt` (Theorem 4.1); errors as in `sqrt_k`."""
@@ -89,7 +90,8 @@ class Initialization:
         beta_pt = real_array(beta_pt, "beta_pt")
         sqrt_k = self.sqrt_k(beta_pt)
         c, lam = np.asarray(self.c_pt, dtype=np.float64), np.asarray(self.lambda_pt, dtype=np.float64)
-        return 2 * (lam + c) / sqrt_k * (np.abs(beta_pt) / c) * (np.abs(beta_pt) / np.hypot(c, beta_pt))
+        result: np.ndarray = 2 * (lam + c) / sqrt_k * (np.abs(beta_pt) / c) * (np.abs(beta_pt) / np.hypot(c, beta_pt))
+        return result
 
 
 def _square(sqrt_k: np.ndarray) -> np.ndarray:

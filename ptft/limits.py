@@ -49,7 +49,8 @@ def minimum_norm_error(alpha: ArrayLike, mixture: GaussianMixture, noise_var: fl
         tau2 = (noise + np.sum(w * (1 - gain) ** 2 * power)) / (a - np.sum(w * gain**2))
         return float(a * tau2 - noise)
 
-    return np.vectorize(error, otypes=[float])(alpha)
+    result: np.ndarray = np.vectorize(error, otypes=[float])(alpha)
+    return result
 
 
 def noisy_pretraining_peak(alpha: ArrayLike, power: float = 1.0, noise_var: float = 0.0) -> np.ndarray:
@@ -90,7 +91,8 @@ def noisy_pretraining_peak(alpha: ArrayLike, power: float = 1.0, noise_var: floa
 
 def _soft_threshold_power(u: np.ndarray) -> np.ndarray:
     """E soft(xi, u)^2 for xi ~ N(0, 1)."""
-    return 2 * ((1 + u**2) * ndtr(-u) - u * np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi))
+    result: np.ndarray = 2 * ((1 + u**2) * ndtr(-u) - u * np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi))
+    return result
 
 
 def recovery_threshold(mixture: GaussianMixture, weights: ArrayLike = 1.0) -> float:
@@ -180,7 +182,8 @@ def basis_pursuit_error(alpha: ArrayLike, mixture: GaussianMixture, weights: Arr
         log_tau2 = brentq(lambda u: np.log(state(np.exp(u)) / a) - u, np.log(1e-12 * mixture.power), np.log(1e3 / a**2))
         return float(a * np.exp(log_tau2))
 
-    return np.vectorize(error, otypes=[float])(alpha)
+    result: np.ndarray = np.vectorize(error, otypes=[float])(alpha)
+    return result
 
 
 def _data_scale(alpha: ArrayLike) -> np.ndarray:

@@ -125,7 +125,8 @@ def solve_by_monte_carlo(
     mismatch_db = np.abs(10 * np.log10((mse[1] + FLOOR) / (mse[0] + FLOOR)))
 
     def chosen(values: np.ndarray) -> np.ndarray:
-        return values[best, np.arange(flat.size)].reshape(alpha.shape)
+        result: np.ndarray = values[best, np.arange(flat.size)].reshape(alpha.shape)
+        return result
 
     se_db = 10 / np.log(10) * chosen(mse_se) / np.maximum(chosen(mse), FLOOR)
     excess = np.log10(1 + chosen(residual) / TOLERANCE)

@@ -42,12 +42,14 @@ class Weights:
     @property
     def beta(self) -> np.ndarray:
         """Coefficients of the linear function, shape (d,)  (Equation 1)."""
-        return self.w1_plus * self.w2_plus - self.w1_minus * self.w2_minus
+        result: np.ndarray = self.w1_plus * self.w2_plus - self.w1_minus * self.w2_minus
+        return result
 
     @property
     def absolute_scale(self) -> np.ndarray:
         """w1_plus w1_minus + w2_plus w2_minus = c, conserved by gradient flow, shape (d,)."""
-        return self.w1_plus * self.w1_minus + self.w2_plus * self.w2_minus
+        result: np.ndarray = self.w1_plus * self.w1_minus + self.w2_plus * self.w2_minus
+        return result
 
     @property
     def relative_scale(self) -> np.ndarray:

@@ -138,7 +138,8 @@ class Bounds:
 
 
 def _between(low: np.ndarray | float, high: np.ndarray | float, x: np.ndarray) -> np.ndarray:
-    return np.exp((1 - x) * np.log(low) + x * np.log(high))
+    result: np.ndarray = np.exp((1 - x) * np.log(low) + x * np.log(high))
+    return result
 
 
 def _h(c: np.ndarray | float, a_pt: float) -> np.ndarray:
@@ -353,7 +354,8 @@ def alpha_needed(
     rows = _rows(teacher, teacher.k[None, :])
 
     def excess(alpha: np.ndarray) -> np.ndarray:
-        return np.log(errors_by_rows(alpha, rows, noise_var)) - np.log(mse)
+        result: np.ndarray = np.log(errors_by_rows(alpha, rows, noise_var)) - np.log(mse)
+        return result
 
     enough = np.flatnonzero(excess(_SCAN) <= 0)
     if not enough.size:
@@ -471,7 +473,8 @@ def _search(errors: Callable[[np.ndarray], np.ndarray], grid: tuple[int, ...]) -
         centre[moved] = around[better, i[better]]
         best[moved] = found[better, i[better]]
         step[going[~far]] *= 0.4
-    return centre[np.argmin(best)]
+    result: np.ndarray = centre[np.argmin(best)]
+    return result
 
 
 def _on_bound(init: Initialization, difference: float, inactive: float, a_pt: float, bounds: Bounds) -> tuple[str, ...]:

@@ -46,7 +46,8 @@ def penalty_at_angle(beta: np.ndarray, t: np.ndarray) -> np.ndarray:
     >>> penalty_at_angle(beta, signed_angle(beta, np.ones(2))) - penalty(beta, 1.0)
     array([0., 0.])
     """
-    return 0.5 * beta * (t - np.tanh(t / 2))
+    result: np.ndarray = 0.5 * beta * (t - np.tanh(t / 2))
+    return result
 
 
 def inverse_curvature(beta: np.ndarray, sqrt_k: np.ndarray) -> np.ndarray:
@@ -141,7 +142,8 @@ def ell_order(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
     t = np.abs(signed_angle(beta, sqrt_k))
     # tanh(t/2)/t tends to 1/2; 1/(1 - tanh(t/2)/t) has no cancellation because that ratio never exceeds 1/2.
     ratio = np.divide(np.tanh(t / 2), t, out=np.full(t.shape, 0.5), where=t > 1e-300)
-    return 1 / (1 - ratio)
+    result: np.ndarray = 1 / (1 - ratio)
+    return result
 
 
 def pretraining_dependence(beta: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> np.ndarray:
@@ -170,7 +172,8 @@ def pretraining_dependence(beta: ArrayLike, beta_pt: ArrayLike, init: Initializa
     >>> float(pretraining_dependence(1e-6, 1.0, Initialization(c_pt=1e-3)).round(3))
     -0.999
     """
-    return (1 - ell_order(beta, init.k(beta_pt))) * init.kappa(beta_pt)
+    result: np.ndarray = (1 - ell_order(beta, init.k(beta_pt))) * init.kappa(beta_pt)
+    return result
 
 
 def prox(z: ArrayLike, k: ArrayLike, theta: ArrayLike) -> np.ndarray:
@@ -204,7 +207,8 @@ def prox(z: ArrayLike, k: ArrayLike, theta: ArrayLike) -> np.ndarray:
     """
     z, k, theta = broadcast(z=real_array(z, "z"), k=positive_array(k, "k"), theta=positive_array(theta, "theta"))
     sqrt_k = np.sqrt(k)
-    return np.sign(z) * (sqrt_k / 2) * np.sinh(prox_angle(np.abs(z), sqrt_k, theta))
+    result: np.ndarray = np.sign(z) * (sqrt_k / 2) * np.sinh(prox_angle(np.abs(z), sqrt_k, theta))
+    return result
 
 
 def prox_angle(
@@ -248,7 +252,8 @@ def prox_angle(
         step = ((sqrt_k / 2) * np.sinh(t) + (theta / 2) * t - z) / (0.5 * (sqrt_k * np.cosh(t) + theta))
         t = np.minimum(t - step, bound)
         if np.all(np.abs(step) <= 1e-9 * t + 1e-300):  # quadratic convergence: the next step would be below rounding
-            return t
+            result: np.ndarray = t
+            return result
     raise FloatingPointError("the proximal map did not converge; please report the arguments")
 
 

@@ -107,7 +107,8 @@ def angle_nodes(
 
 
 def _signed_angle(z: np.ndarray, s: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    return np.sign(z) * prox_angle(np.abs(z), s, theta)
+    result: np.ndarray = np.sign(z) * prox_angle(np.abs(z), s, theta)
+    return result
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ class MixtureRows:
     @property
     def power(self) -> np.ndarray:
         """E (beta*_ft)^2, shape (rows,)."""
-        return np.sum(self.weight * (self.mean**2 + self.variance), axis=-1)
+        result: np.ndarray = np.sum(self.weight * (self.mean**2 + self.variance), axis=-1)
+        return result
 
     def rows(self, index: np.ndarray) -> MixtureRows:
         """The mixtures of the rows `index`."""
@@ -178,7 +180,8 @@ def scalar_moments(
     r, bend, r_theta = prox_slopes(x, t, nodes.inverse_curvature, total, theta)
 
     def mean(f: np.ndarray) -> np.ndarray:
-        return np.einsum("rcn,rcn->r", probability, f)
+        result: np.ndarray = np.einsum("rcn,rcn->r", probability, f)
+        return result
 
     return Moments(
         mse=mean(error**2) + np.sum(weight * v * tau2 / V, axis=(1, 2)),
@@ -262,7 +265,8 @@ def effective_regularisation(
             return -np.log(gain), (ridge / theta - moments.response_theta * theta / alpha[rows]) / gain
 
     start = np.full(tau2.size, np.log(np.mean(np.sqrt(mixture.k)))) if guess is None else np.log(guess)
-    return np.exp(_increasing_root(excess, start, _LOG_THETA))
+    result: np.ndarray = np.exp(_increasing_root(excess, start, _LOG_THETA))
+    return result
 
 
 @dataclass(frozen=True, eq=False)

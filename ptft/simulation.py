@@ -102,7 +102,8 @@ def sampled_inputs(alpha: float, d: int, seed: int) -> np.ndarray:
     alpha = float(positive_array(alpha, "alpha", ndim=0))
     n = round(alpha * d)
     require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
-    return _stream(seed, 1).standard_normal((n, d)) / np.sqrt(d)
+    result: np.ndarray = _stream(seed, 1).standard_normal((n, d)) / np.sqrt(d)
+    return result
 
 
 def simulate(
@@ -405,4 +406,5 @@ def _group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Mean of `values` within each group, (4,); nan for a group without a coordinate."""
     counts = np.bincount(group, minlength=len(GROUPS))
     sums = np.bincount(group, weights=values, minlength=len(GROUPS))
-    return np.divide(sums, counts, out=np.full(len(GROUPS), np.nan), where=counts > 0)
+    result: np.ndarray = np.divide(sums, counts, out=np.full(len(GROUPS), np.nan), where=counts > 0)
+    return result

@@ -323,7 +323,8 @@ def _signs(d: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _draw_slab(slab: str, rho: float, d: int, rng: np.random.Generator) -> np.ndarray:
-    return (rng.standard_normal(d) if slab == "gaussian" else _signs(d, rng)) / np.sqrt(rho)
+    result: np.ndarray = (rng.standard_normal(d) if slab == "gaussian" else _signs(d, rng)) / np.sqrt(rho)
+    return result
 
 
 def _slab_moments(slab: str, rho: float) -> tuple[float, float]:

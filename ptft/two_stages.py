@@ -63,12 +63,14 @@ class TwoStageCurve:
     @property
     def residual(self) -> np.ndarray:
         """The larger residual of the two stages (see `ReplicaCurve`)."""
-        return np.maximum(self.pretraining.residual, self.fine_tuning.residual)
+        result: np.ndarray = np.maximum(self.pretraining.residual, self.fine_tuning.residual)
+        return result
 
     @property
     def converged(self) -> np.ndarray:
         """Whether both stages are solved."""
-        return self.pretraining.converged & self.fine_tuning.converged
+        result: np.ndarray = self.pretraining.converged & self.fine_tuning.converged
+        return result
 
 
 def two_stage_curve(
@@ -177,7 +179,7 @@ def _penalty_scales(
     `refine` is a factor on the number of nodes.
     """
     tau, theta, s = (
-        np.array([float(value)]) for value in (np.sqrt(pretraining.tau2), pretraining.theta, 2 * init.c_pt)
+        np.array([float(value)]) for value in (np.sqrt(pretraining.tau2), pretraining.theta, np.multiply(2, init.c_pt))
     )
     if tau == 0 or np.isinf(tau):  # beta_pt is beta*_pt, or 0
         return np.ones(1), np.atleast_1d(init.k(size if tau == 0 else 0.0))

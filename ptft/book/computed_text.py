@@ -104,4 +104,4 @@ def paragraph(holds: bool, text: str) -> Markdown | None:
     """
     from IPython.display import Markdown
 
-    return Markdown(text) if holds else None
+    return Markdown(text) if holds else None  # type: ignore[no-untyped-call]

@@ -179,10 +179,10 @@ COORDINATES = ("log10_rho_ft", "overlap_share", "log10_sqrt_k", "log10_ratio", "
 
 def _nodes() -> pd.DataFrame:
     """Coordinates of the nodes of `ERROR_AXES`, one row each, the last axis fastest."""
-    from ptft.sweeps import table as stored
+    import pandas as pd
 
     grid = np.meshgrid(*(axis.nodes for axis in ERROR_AXES), indexing="ij")
-    return stored.pd.DataFrame({name: one.ravel() for name, one in zip(COORDINATES, grid, strict=True)})
+    return pd.DataFrame({name: one.ravel() for name, one in zip(COORDINATES, grid, strict=True)})
 
 
 def _key() -> str:

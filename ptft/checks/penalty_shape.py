@@ -267,7 +267,9 @@ def moves(path: Measures, ell_order: int, pretraining_dependence: int) -> np.nda
 
     def goes(values: np.ndarray, way: int) -> np.ndarray:
         if way == 0:
-            return (values[1:] == 0) & (values[:-1] == 0)
+            result: np.ndarray = (values[1:] == 0) & (values[:-1] == 0)
+            return result
         return np.asarray(way * np.diff(values) > -1e-15)
 
-    return goes(path.ell_order, ell_order) & goes(path.pretraining_dependence, pretraining_dependence)
+    result: np.ndarray = goes(path.ell_order, ell_order) & goes(path.pretraining_dependence, pretraining_dependence)
+    return result

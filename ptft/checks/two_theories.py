@@ -37,10 +37,10 @@ def lazy_distances(X: ArrayLike, y: ArrayLike, c_pt: ArrayLike, source: ArrayLik
 
     Examples
     --------
-    >>> X, y, source = [[1.0, 1.0]], [1.0], [4.0, 0.0]
+    >>> X, y, source = [[1.0, 2.0]], [1.0], [4.0, 0.0]
     >>> M = np.diag(Initialization(1.0).sqrt_k(source))
     >>> lazy_distances(X, y, [0.01, 1e3], source, M).round(3), lazy_distances(X, y, [1e3], source, np.eye(2)).round(3)
-    (array([0.132, 0.   ]), array([0.402]))
+    (array([0.569, 0.   ]), array([0.43]))
     """
     limit, source = kernel_end_point(X, y, M), real_array(source, "source", ndim=1)
     distances = []

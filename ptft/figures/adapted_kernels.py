@@ -236,13 +236,14 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
                     for P in sizes
                 ]
                 mean = np.array([np.mean(one) for one in found])
-                spread = np.array(
-                    [np.std(one, ddof=1) if len(one) > 1 else np.nan for one in found]
-                )  # of one draw: none
-                se = spread / np.sqrt([len(one) for one in found])
+                se = None  # of one draw there is none
+                if all(len(one) > 1 for one in found):
+                    se = np.array([np.std(one, ddof=1) / np.sqrt(len(one)) for one in found])
                 if look == "-":
                     ax.plot(sizes, mean, color=color, label=rf"$\gamma_1$ = {gamma:g}")
-                    ax.fill_between(sizes, mean - 1.96 * se, mean + 1.96 * se, color=color, alpha=0.15, linewidth=0)
+                    if se is not None:
+                        low, high = mean - 1.96 * se, mean + 1.96 * se
+                        ax.fill_between(sizes, low, high, color=color, alpha=0.15, linewidth=0)
                 else:
                     _points(ax, np.array(sizes), mean, se, look, color)
         ax.set(xscale="log", yscale="log", xticks=sizes, title=rf"$P_1$ = {P_1}", xlabel="target examples $P_2$")
@@ -294,5 +295,5 @@ def widths(differences: pd.DataFrame) -> Figure:
     return fig
 
 
-def _points(ax: Axes, x: np.ndarray, mean: np.ndarray, se: np.ndarray, marker: str, color: Any) -> None:
-    ax.errorbar(x, mean, 1.96 * se, fmt=marker, color=color, markersize=3.5, elinewidth=0.8)
+def _points(ax: Axes, x: np.ndarray, mean: np.ndarray, se: np.ndarray | None, marker: str, color: Any) -> None:
+    ax.errorbar(x, mean, None if se is None else 1.96 * se, fmt=marker, color=color, markersize=3.5, elinewidth=0.8)

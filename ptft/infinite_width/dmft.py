@@ -329,11 +329,8 @@ class NumpySystem:
             self.step(dt / 2)
             return
         if self._pushed is not None:
-            push = np.multiply(self._slope, local.z[:, None], out=self._slope)  # large arrays are not made anew
-            push *= c * misfit
-            self._pushed += push
-        dstate *= c
-        local.state[...] += dstate
+            self._pushed += self._slope * local.z[:, None] * (c * misfit)
+        local.state[...] += c * dstate
         local.z[...] += c * dz
 
     def top_eigenvalue(self, iterations: int) -> float:
@@ -371,6 +368,4 @@ class NumpySystem:
 
     def _gradient(self, phi: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sums over examples of misfit g K_x (or g x/sqrt(D)) and of misfit phi."""
-        dstate = self._slope @ (misfit[:, None] * self._response)
-        dstate *= self._local.z[:, None]
-        return dstate, phi @ misfit
+        return self._local.z[:, None] * (self._slope @ (misfit[:, None] * self._response)), phi @ misfit

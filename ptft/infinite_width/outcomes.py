@@ -205,7 +205,7 @@ def geometric_mean(ratios: ArrayLike, axis: int | None = None) -> np.ndarray:
     >>> geometric_mean([[0.5, 2.0], [1.0, 4.0]], axis=1), geometric_mean([0.25, 1.0]).round(6)
     (array([1., 2.]), np.float64(0.5))
     """
-    return np.exp(np.log(np.asarray(ratios, dtype=np.float64)).mean(axis=axis))
+    return np.asarray(np.exp(np.log(np.asarray(ratios, dtype=np.float64)).mean(axis=axis)))
 
 
 def spread(values: pd.Series, digits: int = 2) -> str:

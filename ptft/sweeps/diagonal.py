@@ -193,7 +193,7 @@ def comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison]:
     found = {}
     for values, group in rows.groupby(columns[:6], dropna=False, sort=False):
         numbers = [None if np.isnan(value) else float(value) for value in values]
-        setting = DiagonalPoint(*numbers, d, 1.0, 0).setting  # type: ignore[arg-type]
+        setting = DiagonalPoint._make([*numbers, d, 1.0, 0]).setting
         grid = group.pivot(index="alpha", columns="seed", values=["mse", "converged"])
         require(not grid.isna().any(axis=None), "the table", setting, "complete: every seed at every alpha")
         alpha, seeds = grid.index.to_numpy(), grid["mse"].columns.tolist()

@@ -402,7 +402,7 @@ def solved(
         yield from _by_dask(solve, tasks, key, scheduler) if scheduler else _by_joblib(solve, tasks, key, jobs)
 
 
-def _by_joblib(solve: Callable, tasks: Sequence, key: str, jobs: int) -> Iterator[Any]:
+def _by_joblib(solve: Callable[[Any, str], Any], tasks: Sequence[Any], key: str, jobs: int) -> Iterator[Any]:
     parallel = Parallel(n_jobs=min(jobs, len(tasks) or 1), return_as="generator_unordered", batch_size=1)
     try:
         yield from parallel(delayed(solve)(task, key) for task in tasks)
@@ -418,7 +418,7 @@ async def _greet(scheduler: str) -> None:
     await comm.close()
 
 
-def _by_dask(solve: Callable, tasks: Sequence, key: str, scheduler: str) -> Iterator[Any]:
+def _by_dask(solve: Callable[[Any, str], Any], tasks: Sequence[Any], key: str, scheduler: str) -> Iterator[Any]:
     try:
         from distributed import Client, KilledWorker, as_completed
     except ImportError as error:

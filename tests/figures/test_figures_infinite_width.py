@@ -147,3 +147,10 @@ def test_both_theories_show_means_over_seeds():
     diagonal, dense = (container.lines[0] for container in left.containers)
     assert diagonal.get_ydata() == pytest.approx([0.6, 0.6]) and dense.get_ydata() == pytest.approx([0.4, 0.4])
     assert diagonal.get_xdata() == pytest.approx([0.25, 0.5])
+
+
+def test_one_draw_of_images_has_points_and_lines_without_intervals():
+    rows = [row for row in image_rows() if row["draw"] == 0]
+    fig = adapted_kernels.kernel_transfer(rows)
+    assert not fig.axes[0].collections  # neither bands nor bars
+    assert len(figures.data_of(fig)) == 2 * 2 * 2 * 2  # theory and network, P_1, gamma_1 and P_2

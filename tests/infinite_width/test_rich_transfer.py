@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.polynomial.hermite_e import hermegauss
 
+from ptft.checks import rich_transfer as checks
 from ptft.infinite_width import Particles, Task, rich_transfer, train, transfer, weight_particles
 from ptft.infinite_width.rich_transfer import EDGES, GAUSSIAN, KINDS, STARTS, TransferSetting
 
@@ -178,3 +179,20 @@ def test_theory_predicts_a_network_of_8000_neurons_in_the_setting_of_figure_3a()
     for theory, network in runs:
         n = min(len(theory.time), len(network.time))
         assert n > 20 and network.test_loss[:n] == pytest.approx(theory.test_loss[:n], rel=0.02)
+
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+
+
+def test_checks_of_runs_hold_for_theory_and_network_of_one_task_and_fail_for_others():
+    small = replace(TINY, t_end=20.0)
+    source, _ = rich_transfer.tasks(small)
+    starts = [rich_transfer.neurons(small.D, 2000, kind, draw=0) for kind in KINDS]
+    theory, network = (rich_transfer.source_run(small, source, start) for start in starts)
+    check = checks.losses_over_time(theory, network)
+    assert check.holds and np.all(check.theory == theory.test_loss[: len(check.theory)])
+    assert not checks.losses_over_time(theory, replace(network, test_loss=1.5 * network.test_loss)).holds
+    with pytest.raises(ValueError, match="the recorded times of theory and network differ"):
+        checks.losses_over_time(theory, replace(network, time=network.time + 1))
+    assert checks.balance(starts[1], network).holds
+    assert not checks.balance(starts[0], network).holds

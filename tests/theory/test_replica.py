@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, stats
+from scipy import stats
 
 import ptft
 from ptft.limits import recovery_threshold
@@ -24,30 +24,18 @@ def decades(low, high):
 # --- the quadrature -------------------------------------------------------------------------------------------------
 
 
-def adaptive_moments(tau2, theta, mean, variance, k):
-    """MSE and response of one component by adaptive integration over z, with the proximal map solved at every z."""
+def moments_over_z(tau2, theta, mean, variance, k):
+    """MSE and response of one component by Gauss's rule over z in pieces, with the proximal map solved at every z."""
     s, V = np.sqrt(k), variance + tau2
-
-    def angle(z):
-        return np.sign(z) * prox_angle(np.abs(np.array([z])), np.array([s]), np.array([theta]))[0]
-
-    def error(z):
-        return ((s / 2) * np.sinh(angle(z)) - (mean + variance / V * (z - mean))) ** 2
-
-    def response(z):
-        c = s * np.cosh(angle(z))
-        return c / (c + theta)
-
-    law = stats.norm(mean, np.sqrt(V))
-    knots = mean + np.sqrt(V) * np.linspace(-9, 9, 37)
-
-    def expect(f):
-        return sum(
-            integrate.quad(lambda z: f(z) * law.pdf(z), a, b, epsabs=0, epsrel=1e-11)[0]
-            for a, b in itertools.pairwise(knots)
-        )
-
-    return expect(error) + variance * tau2 / V, expect(response)
+    knots = mean + np.sqrt(V) * np.linspace(-9, 9, 721)
+    at, weight = np.polynomial.legendre.leggauss(40)
+    half = np.diff(knots)[:, None] / 2
+    z, weight = (knots[:-1, None] + half * (1 + at)).ravel(), (half * weight).ravel()
+    t = np.sign(z) * prox_angle(np.abs(z), s, theta)
+    error = ((s / 2) * np.sinh(t) - (mean + variance / V * (z - mean))) ** 2
+    response = s * np.cosh(t) / (s * np.cosh(t) + theta)
+    density = stats.norm(mean, np.sqrt(V)).pdf(z)
+    return weight @ (error * density) + variance * tau2 / V, weight @ (response * density)
 
 
 @pytest.mark.parametrize(
@@ -61,10 +49,10 @@ def adaptive_moments(tau2, theta, mean, variance, k):
         (1e-6, 1e-4, 0.0, 1.0, 1e-4),
     ],
 )
-def test_quadrature_agrees_with_adaptive_integration(tau2, theta, mean, variance, k):
+def test_quadrature_agrees_with_integration_over_z(tau2, theta, mean, variance, k):
     mixture = ptft.GaussianMixture([1.0], mean, variance, k)
     moments = scalar_moments(np.array([tau2]), np.array([theta]), mixture)
-    mse, response = adaptive_moments(tau2, theta, mean, variance, k)
+    mse, response = moments_over_z(tau2, theta, mean, variance, k)
     assert moments.mse[0] == pytest.approx(mse, rel=1e-8)
     assert moments.response[0] == pytest.approx(response, rel=1e-8)
 
@@ -128,7 +116,7 @@ def test_the_whole_published_range_is_solved_from_both_starts(slab):
     count = 0
     for teacher, init in published_settings():
         teacher = type(teacher)(**{**vars(teacher), "slab": slab})
-        curve = ptft.replica_curve(ALPHA, teacher, init)
+        curve = ptft.replica_curve(ALPHA if slab == "gaussian" else ALPHA[::2], teacher, init)
         assert curve.converged.all() and np.all(curve.residual <= TOLERANCE)
         assert np.all(curve.mismatch_db < 1e-7)  # the residual, amplified near the transition to recovery
         assert np.all(curve.mse > 0) and np.all(np.isfinite(curve.mse))
@@ -250,7 +238,7 @@ def test_random_solutions_satisfy_the_equations_in_multiple_precision(seed):
 
 
 def moments_in_multiple_precision(mixture, tau2, theta):
-    """MSE and response with 40 digits from (x_hat - E(beta*|z))^2 as it stands, by Gauss's rule in the angle."""
+    """MSE and response with 30 digits from (x_hat - E(beta*|z))^2 as it stands, by Gauss's rule in the angle."""
     from mpmath import asinh, cosh, exp, mp, mpf, pi, quad, sinh, sqrt
 
     def angle(z, s, theta):
@@ -259,11 +247,11 @@ def moments_in_multiple_precision(mixture, tau2, theta):
         for _ in range(500):  # above or below the root, Newton's method on a function that is convex beyond 0 ends
             step = (s / 2 * sinh(t) + theta / 2 * t - abs(z)) / (s / 2 * cosh(t) + theta / 2)
             t -= step
-            if abs(step) <= mpf(10) ** -30 * (mpf(10) ** -30 + abs(t)):
+            if abs(step) <= mpf(10) ** -25 * (mpf(10) ** -30 + abs(t)):
                 return t if z > 0 else -t
         raise AssertionError(f"no angle at z = {z}")
 
-    with mp.workdps(40):
+    with mp.workdps(30):
         tau2, theta = mpf(float(tau2)), mpf(float(theta))
         response = mse = mpf(0)
         for weight, m, v, k in zip(

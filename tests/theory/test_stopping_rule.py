@@ -41,7 +41,7 @@ def test_thresholds_one_after_another_are_those_alone():
 
 
 def test_small_steps_and_a_small_loss_lead_to_the_end_point_of_simulate():
-    coarse, fine = (stopped_training(SETTING, 0.3, 60, 2, [1e-12], rate)[0] for rate in (0.2, 0.02))
+    coarse, fine = (stopped_training(SETTING, 0.3, 60, 2, [1e-12], rate)[0] for rate in (0.4, 0.05))
     assert fine.distance < 0.2 * coarse.distance < 0.01  # what is left is the finite step
     end = ptft.simulate(SETTING.teacher, SETTING.init, 0.3, 60, 2)
     assert fine.end_mse == pytest.approx(end.mse, rel=1e-8) and fine.end_method in ("amp", "newton")

@@ -142,7 +142,7 @@ def test_the_law_of_the_scale_is_that_of_sampled_proximal_points(alpha_pt, noise
     [(1e-6, -0.99, 0.0, 0.1, 0.0), (1e-3, 0.0, 0.0, 0.45, 0.0), (1.0, 0.9, 1.0, 0.95, 0.5), (1e-3, 0.0, 0.0, 3.0, 0.1)],
 )
 def test_doubling_the_nodes_changes_nothing(monkeypatch, c, share, gamma, alpha_pt, noise_pt):
-    arguments = (ALPHA, TEACHER, ptft.Initialization(c, share * c, gamma), alpha_pt, noise_pt)
+    arguments = (ALPHA[1:2], TEACHER, ptft.Initialization(c, share * c, gamma), alpha_pt, noise_pt)
     curve = ptft.two_stage_curve(*arguments)
     scales = two_stages._penalty_scales
     monkeypatch.setattr(two_stages, "_penalty_scales", lambda *a: scales(*a, refine=2.0))
