@@ -53,7 +53,7 @@ def test_the_table_of_contents_lists_every_source_and_every_executed_chapter():
 @pytest.mark.parametrize("stem", listed_chapters())
 def test_a_source_has_parameters_and_no_outputs(stem):
     source = jupytext.read(execute.sources()[stem])
-    assert execute.defaults(source, stem), "the parameters cell must name at least one parameter"
+    assert execute.read_parameters(stem), "the parameters cell must name at least one parameter"
     assert not any(cell.get("outputs") for cell in source.cells)
 
 
