@@ -350,6 +350,11 @@ def advantage_seen(points: Mapping[Setting, Comparison], pairs: Sequence[tuple[S
 def deviation_summary(deviation: np.ndarray) -> tuple[float, float, float]:
     """Mean, root mean square and the largest (with its sign) of the deviations that are numbers; nan without any.
 
+    Parameters
+    ----------
+    deviation : ndarray, any shape
+        As `Comparison.deviation`.
+
     Examples
     --------
     >>> deviation_summary(np.array([-2.0, 1.0, np.nan, 2.0, -3.0]))

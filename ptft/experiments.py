@@ -270,7 +270,7 @@ def best_regimes(errors: Mapping[Setting, np.ndarray]) -> dict[tuple[float, floa
     --------
     >>> errors = {s: predict(s, [0.05, 0.4]).mse for task in figure_5().values() for s in task.values()}
     >>> best_regimes(errors)[1.0, 0.1].tolist()
-    ['II', 'IV']
+    ['II', 'I']
     """
     best = {}
     for task, regimes in figure_5().items():

@@ -67,7 +67,7 @@ def seeds_with_task(teachers: Sequence[Teacher], d: int, first: int, number: int
     --------
     >>> from ptft import SingleTask
     >>> seeds_with_task([SingleTask(0.01)], d=20, first=0, number=3)  # nothing to learn at most of them
-    [3, 9, 10]
+    [0, 2, 10]
     """
     first, number = whole_number(first, "first"), whole_number(number, "number", at_least=1)
     found: list[int] = []

@@ -208,6 +208,11 @@ def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1
     Check
         Each ell-order, shape (m - 1,), and the next one as its upper bound.
 
+    Raises
+    ------
+    ValueError
+        If c_pt is not a vector of positive numbers.
+
     Examples
     --------
     >>> lazier_with_scale([1e-3, 1.0, 100.0]).holds
@@ -226,7 +231,7 @@ def corner(name: str, at: Measures) -> Check:
     Parameters
     ----------
     name : "I", "II" or "III"
-    at : Measures
+    at : Measures, of any shape
 
     Examples
     --------

@@ -277,7 +277,7 @@ def _centres(edges: np.ndarray) -> list[float] | None:
     for edge in edges[1:-1]:
         centres.append(2 * edge - centres[-1])
     last = centres[-1] + np.diff(centres[-2:]).sum() / 2  # where there is a single cell, its edges are its centre
-    return [float(x) for x in centres] if np.isclose(last, edges[-1], rtol=1e-6) else None
+    return [float(x) for x in centres] if np.isclose(last, edges[-1], 1e-6, 1e-9 * np.abs(edges).max()) else None
 
 
 def _named(ax: Axes, line: Line2D, rows: list[Row]) -> list[Row]:

@@ -213,3 +213,26 @@ def test_the_stopping_rule_shows_mean_errors_and_median_epochs():
     end, first, second = (line.get_ydata() for line in fig.axes[0].lines)
     assert np.allclose(end, 0.01) and np.allclose(first, 0.2) and np.allclose(second, 0.03)
     assert [line.get_ydata()[0] for line in fig.axes[2].lines] == [20, 20, 200, 200]
+
+
+def test_a_table_without_knobs_shows_its_baseline():
+    from ptft.book.results import results_file
+    from ptft.figures import vision as drawn
+    from ptft.sweeps import vision as vision_sweep
+    from ptft.vision import scaling_order, signature
+
+    tables = [
+        vision_sweep.SWEEP.read_table(results_file(f"{name}.parquet"))[0] for name in ("vision", "representations")
+    ]
+    accuracies, representations = (table[table["knob"].isin(["baseline", "untrained"])] for table in tables)
+    figs = (
+        drawn.accuracy_curves(accuracies, ["kappa"]),
+        drawn.trends(accuracies),
+        drawn.signature_curves(signature(representations)),
+    )
+    assert [fig.axes[0].get_title() for fig in figs] == ["baseline"] * 3
+    assert [len(fig.axes) for fig in figs] == [1, 1, 2] and len(drawn.dimensions(representations, 100).axes) == 3
+    assert len(figs[0].axes[0].containers) == 2
+    slopes = [bars.lines[0].get_xdata() for bars in figs[1].axes[0].containers]
+    assert [len(x) for x in slopes] == [0, 0]  # there is none without a second value
+    assert scaling_order(accuracies)["trained"] == [1.0] and scaling_order(tables[0])["recalibrated"][0] == 0.25

@@ -199,26 +199,28 @@ def test_groups_of_a_sample_are_its_shares_and_mean_squares():
 # --- simulation -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("alpha_pt", "noise_pt", "noise_ft"), [(0.2, 0.0, 0.0), (0.5, 0.01, 0.0), (1.5, 0.02, 0.05), (0.0, 0.0, 0.05)]
-)
-def test_simulation_agrees_with_the_prediction_for_its_teachers(alpha_pt, noise_pt, noise_ft):
-    d, alpha, seeds = 300, [0.1, 0.3], 12
-    relative, relative_pt, shifts = [], [], []
-    for seed in range(seeds):
-        points = ptft.simulate_two_stages(TEACHER, INIT, alpha, alpha_pt, d, seed, noise_pt, noise_ft)
-        assert all(point.converged for point in points)
-        sampled = ptft.TeacherGroups.of_sample(*sampled_teacher(TEACHER, d, seed))
-        given = ptft.two_stage_curve(alpha, sampled, INIT, alpha_pt, noise_pt, noise_ft)
-        relative.append([point.mse / mse - 1 for point, mse in zip(points, given.mse, strict=True)])
-        relative_pt.append(points[0].mse_pt / given.pretraining.mse - 1)
-        shifts.append([np.nanmean(point.forgetting - row) for point, row in zip(points, given.forgetting, strict=True)])
-    for values in (np.array(relative), np.array(relative_pt)):
-        mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(seeds)
+FINITE = [
+    FiniteSetting(Setting(omega=0.5), *data)
+    for data in ((0.2, 0.0, 0.0), (0.5, 0.01, 0.0), (1.5, 0.02, 0.05), (0.0, 0.0, 0.05))
+]
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    return agreement.compare_two_stages(FINITE, [0.1, 0.3], d=300, seeds=range(12))
+
+
+@pytest.mark.parametrize("setting", FINITE, ids=lambda one: f"{one.alpha_pt}-{one.noise_pt}-{one.noise_ft}")
+def test_simulation_agrees_with_the_prediction_for_its_teachers(simulated, setting):
+    both = simulated[setting]
+    assert both.fine_tuning.certified.all()
+    for one in (both.fine_tuning, both.pretraining):
+        relative = one.mse / one.given_teacher - 1
+        mean, error = relative.mean(axis=1), relative.std(axis=1, ddof=1) / np.sqrt(12)
         assert np.all(np.abs(mean) < 4 * error + 0.08)  # the second term for the finite dimension
         assert np.all(error < 0.15)  # so that the comparison can fail
-    shifts = np.array(shifts)
-    assert np.all(np.abs(shifts.mean(axis=0)) < 4 * shifts.std(axis=0, ddof=1) / np.sqrt(seeds) + 0.2)
+    shifts = np.nanmean([one.mse - one.given_teacher for one in both.forgetting.values()], axis=0)
+    assert np.all(np.abs(shifts.mean(axis=1)) < 4 * shifts.std(axis=1, ddof=1) / np.sqrt(12) + 0.2)
 
 
 def test_a_pretrained_network_ends_where_the_penalties_say():

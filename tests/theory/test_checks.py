@@ -1,0 +1,98 @@
+"""The checks of the chapters: both sides of each identity, and that a check fails where its sides differ."""
+
+import numpy as np
+import pytest
+
+import ptft
+from ptft.checks import Check, penalty_shape, replica_equations, training
+from ptft.checks.identities import relative
+
+TEACHER, INIT = ptft.SpikeSlab(0.1, 0.1, 0.5), ptft.Initialization(1e-3)
+ALPHA = np.array([0.1, 0.3])
+
+
+def test_a_check_compares_both_sides_in_its_unit():
+    check = Check("lengths", theory=[1.0, 2.0], measured=[[1.0, 2.5], [0.0, 2.0]], bound=0.3, unit=2.0)
+    assert check.difference.tolist() == [[0.0, 0.5], [-1.0, 0.0]]
+    assert check.largest == 0.5 and not check.holds
+    assert relative("lengths", [1.0, 2.0], [1.1, 2.1], 0.11).holds
+    assert not relative("lengths", [1.0, -2.0], [1.1, -2.3], 0.11).holds
+
+
+def test_only_the_excess_over_an_upper_bound_counts():
+    assert Check("residual", [1.0, 2.0], [0.1, 2.0], 0.0, at_most=True).holds
+    assert Check("residual", [1.0, 2.0], [0.1, 2.5], 0.0, at_most=True).largest == 0.5
+
+
+def test_a_check_that_measured_no_number_does_not_hold():
+    assert not Check("lengths", 0.0, [1e-20, np.nan], 1.0).holds
+    assert not Check("residual", 0.0, np.nan, 1.0, at_most=True).holds
+
+
+@pytest.fixture(scope="module")
+def trained():
+    rng, d = np.random.default_rng(3), 8
+    X_pt, X_ft = rng.standard_normal((10, d)), rng.standard_normal((3, d))
+    beta_pt, beta_ft = rng.standard_normal((2, d))
+    inits = [ptft.Initialization(0.1, share * 0.1, gamma) for share, gamma in ((0.5, 0.0), (-1.0, 0.3))]
+    first = [ptft.train(X_pt, X_pt @ beta_pt, ptft.pretraining_weights(init, d), tolerance=1e-11) for init in inits]
+    again = [ptft.fine_tuning_weights(run.weights, init.gamma_ft) for run, init in zip(first, inits, strict=True)]
+    second = [ptft.train(X_ft, X_ft @ beta_ft, start, tolerance=1e-11) for start in again]
+    ends = [
+        ptft.min_penalty(X_ft, X_ft @ beta_ft, init.k(run.weights.beta)) for run, init in zip(first, inits, strict=True)
+    ]
+    return X_pt, inits, first, second, ends
+
+
+def test_training_conserves_what_it_should_and_ends_where_it_should(trained):
+    X_pt, inits, first, second, ends = trained
+    checks = [
+        training.conservation(first + second),
+        training.weights_from_coefficients(first, inits),
+        training.end_points(second, ends),
+        training.certificates(ends),
+        training.rate(first, X_pt, 0.1),
+        training.forgotten_sign(inits, first[0].weights.beta),
+    ]
+    assert [check.statement for check in checks if not check.holds] == []
+    assert checks[1].theory.shape == (2, 4, 8) and checks[2].error.shape == (2, 8)
+
+
+def test_checks_of_training_fail_where_the_sides_do_not_belong_together(trained):
+    X_pt, inits, first, second, ends = trained
+    assert not training.weights_from_coefficients(first, inits[::-1]).holds
+    assert not training.end_points(second, ends[::-1]).holds
+    assert not training.rate(first, X_pt, 1.0).holds
+
+
+def test_the_shape_of_the_penalty():
+    settings = penalty_shape.random_settings(3000, seed=2)
+    few = penalty_shape.random_settings(30, seed=2)
+    checks = [
+        *penalty_shape.closed_forms(*few),
+        *penalty_shape.bounds(*settings),
+        penalty_shape.straight_line(0.2, np.linspace(-0.999, 1, 50)),
+        penalty_shape.lazier_with_scale(np.geomspace(1e-3, 1e2, 60), relative=-0.99),
+    ]
+    assert [check.statement for check in checks if not check.holds] == []
+    assert not penalty_shape.lazier_with_scale([1.0, 0.5]).holds  # a scale that falls
+
+
+def test_the_equations_of_chapter_3():
+    mixture = TEACHER.mixture(INIT)
+    curve = ptft.replica_curve(ALPHA, mixture)
+    checks = [
+        replica_equations.quadrature(mixture),
+        replica_equations.solved([curve]),
+        replica_equations.one_solution([curve]),
+        replica_equations.weighted_lazy_limit(ALPHA, mixture),
+        *(replica_equations.lazy_limit(ALPHA, rho) for rho in (0.01, 0.9)),
+        *(replica_equations.rich_limit(rho) for rho in (0.01, 0.9)),
+        *(replica_equations.exact_recovery(rho) for rho in (0.01, 0.3, 0.5)),
+        replica_equations.perfect_pretraining(ALPHA, TEACHER, INIT),
+        replica_equations.lazy_stages(ALPHA, ptft.SpikeSlab(0.3, 0.2, 0.5, a_pt=2.0)),
+        replica_equations.peak(ALPHA, [TEACHER, ptft.SpikeSlab(omega=1.0)], INIT, [1e-3, 0.1]),
+    ]
+    assert [check.statement for check in checks if not check.holds] == []
+    assert not replica_equations.quadrature(mixture, refinements=0.2).holds
+    assert not replica_equations.exact_recovery(share=0.9).holds
