@@ -334,6 +334,8 @@ def test_figures_show_theory_as_lines_and_simulations_as_points(compared):
     assert left.containers[0].lines[0].get_ydata() == pytest.approx(compared.fine_tuning.given_teachers.mean)
     assert right.lines[0].get_ydata() == pytest.approx([line[0].mse[0]] * 2) and right.lines[-1].get_ydata()[0] == 0.5
     assert [ax.get_title() for ax in fig.axes] == ["along", "pretraining"]
+    fig = pictures.errors(dict.fromkeys("abc", pictures.along_alpha({"a": curve})))
+    assert [ax.get_title() for ax in fig.axes] == ["a", "b", "c"]  # and no fourth in the grid of two columns
     fig = pictures.forgetting({"a": curve}, SETTING.teacher.groups.beta_pt**2, {"a": compared})
     assert [ax.get_title() for ax in fig.axes] == list(GROUPS)
     assert fig.axes[0].lines[0].get_ydata().tolist() == curve.forgetting[:, 0].tolist()
