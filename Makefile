@@ -33,7 +33,7 @@ theory: $(READY) ## run the tests of the theory
 
 test: $(READY) ## lint, render the committed chapters, run the tests, re-run the chapters and compare
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint html
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore tests/benchmarks
 	$(BIN)/python book/execute.py --check --stale --jobs $(JOBS)
 
 test-slow: $(READY) ## run the tests that take minutes

@@ -208,6 +208,7 @@ def test_the_stored_table_goes_on_with_the_key_of_its_version(monkeypatch):
 # processes
 
 
+@pytest.mark.slow  # `test_sweeps.py` does it for every sweep, with fewer processes
 def test_a_killed_sweep_goes_on_and_two_processes_give_the_table_of_one(tmp_path):
     parallel, alone = tmp_path / "parallel", tmp_path / "alone"
     parallel.mkdir(), alone.mkdir()
@@ -229,6 +230,7 @@ def test_a_killed_sweep_goes_on_and_two_processes_give_the_table_of_one(tmp_path
     assert {**provenance, "date": None} == {**expected, "date": None}
 
 
+@pytest.mark.slow  # `test_sweeps.py` does it for every sweep, with fewer processes
 def test_a_killed_worker_process_is_explained_and_what_was_finished_is_kept(tmp_path):
     process = start(command("experiment-4", tmp_path, "--d", "100", "--seeds", "40", "--jobs", "2"), tmp_path)
     try:
@@ -298,6 +300,7 @@ def both_work(client):
     return len(client.processing()) == 2 and all(client.processing().values())
 
 
+@pytest.mark.slow  # `test_sweeps.py` does it for every sweep, with fewer processes
 def test_a_dask_cluster_that_loses_a_worker_half_way_gives_the_same_table(tmp_path, cluster):
     from distributed import Client
 
