@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import ptft
 from ptft.infinite_width.kernel_transfer import solve_point
-from ptft.sweeps.options import add_range, given_range
+from ptft.sweeps.options import add_images, add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
 from ptft.validation import require, whole_number
 
@@ -109,8 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("--widths", type=int, nargs="+", default=[1000, 4000, 16000], help="neurons, and particles")
     add_range(parser, "draw", number=5)
-    parser.add_argument("--dataset", default="digits", help="of the images (default digits)")
-    parser.add_argument("--root", help="folder of the images (default: PTFT_DATA, else the user's cache)")
+    add_images(parser, "of the images")
 
 
 def planned(args: argparse.Namespace) -> tuple[Sweep, list[AdaptedKernelPoint]]:

@@ -25,6 +25,19 @@ def add_common(parser: argparse.ArgumentParser, name: str, out: str) -> None:
     parser.add_argument("--work", type=Path, default=work, help=f"folder of finished points (default {work})")
 
 
+def add_images(parser: argparse.ArgumentParser, images: str) -> None:
+    """Options --dataset, of which `images` says what it is, and --root, for `ptft.vision.load`.
+
+    Examples
+    --------
+    >>> add_images(parser := argparse.ArgumentParser(), "of the images")
+    >>> vars(parser.parse_args([]))
+    {'dataset': 'digits', 'root': None}
+    """
+    parser.add_argument("--dataset", default="digits", help=f"{images} (default digits)")
+    parser.add_argument("--root", help="folder of the images (default: PTFT_DATA, else the user's cache)")
+
+
 def add_range(parser: argparse.ArgumentParser, name: str, number: int, first: int = 0) -> None:
     """Options --NAMEs and --first-NAME, for `given_range`.
 

@@ -26,7 +26,7 @@ from ptft.infinite_width.outcomes import SOURCE, RichTransferPoint, outcome
 from ptft.infinite_width.particles import Particles, Task
 from ptft.infinite_width.rich_transfer import EDGES, FIGURES, KINDS, RECORDS, TransferSetting
 from ptft.infinite_width.stored_runs import read_arrays, read_run, run_bytes
-from ptft.sweeps.options import add_range, given_range
+from ptft.sweeps.options import add_images, add_range, given_range
 from ptft.sweeps.sweep import Preparation, Rows, Sweep, machine
 from ptft.validation import one_of, whole_number
 
@@ -218,9 +218,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_range(parser, "draw", number=5)
     parser.add_argument("--width", type=int, default=20_000, help="neurons, and particles (default 20000, published)")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), help=f"some of {', '.join(KINDS)} (default both)")
-    parser.add_argument("--dataset", default="digits", help="images of Figures 4 and 5 (default digits)")
+    add_images(parser, "images of Figures 4 and 5")
     parser.add_argument("--source-examples", type=int, help="P1 of Figures 4 and 5 (default: that of the data set)")
-    parser.add_argument("--root", help="folder of the images (default: PTFT_DATA, else the user's cache)")
     parser.add_argument("--device", help="train by PyTorch there, such as cuda (default: by numpy)")
 
 

@@ -20,7 +20,7 @@ import torchvision
 
 import ptft
 from ptft import vision
-from ptft.sweeps.options import add_range, given_range
+from ptft.sweeps.options import add_images, add_range, given_range
 from ptft.sweeps.sweep import Preparation, Rows, Sweep, machine
 from ptft.validation import one_of, positive_array, whole_number
 from ptft.vision import DIGITS, Point, Protocol, Split
@@ -215,8 +215,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ['kappa', 'c', 'gamma', 'weights']
     """
     parser.epilog = "For the digits, size, thresholds and caps are weaker by default: ptft.vision.DIGITS."
-    parser.add_argument("--dataset", default="digits", help=f"{', '.join(vision.DATASETS)} (default digits)")
-    parser.add_argument("--root", help="folder of the images (default: PTFT_DATA, else the user's cache)")
+    add_images(parser, ", ".join(vision.DATASETS))
     parser.add_argument("--pretraining-images", type=int, help="number of them (default: all)")
     parser.add_argument("--test-images", type=int, dest="n_test", help="number of them (default: all)")
     add_range(parser, "seed", number=10)
