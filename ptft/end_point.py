@@ -28,8 +28,8 @@ NEWTON_STEPS = 1000  # near a vertex of the l1 ball it creeps for hundreds of st
 NEWTON_PATIENCE = 30  # steps in which Newton's method must lower the penalty or its residual
 _EPS = float(np.finfo(np.float64).eps)
 _PLAIN = 200  # numbers beyond 2^+-_PLAIN are scaled before they are squared
+_CONDITION = 1e12  # of X D X^T, up to which its Cholesky factor serves to measure errors
 _RANGE = 1000  # and sqrt(k) stays within 2^+-_RANGE
-_RECIPROCAL_CONDITION = 1e-12  # of X D X^T, above which its Cholesky factor is accurate enough
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,18 +265,20 @@ def _independent_rows(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndar
 Solver = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def _cholesky(X: np.ndarray, D: np.ndarray, condition_matters: bool = False) -> Solver:
-    """By the Cholesky factor of X D X^T; raises LinAlgError if it is singular to rounding."""
+def _cholesky(X: np.ndarray, D: np.ndarray, condition: float = np.inf) -> Solver:
+    """By the Cholesky factor of X D X^T.
+
+    Raises LinAlgError if it is singular to rounding, or its condition is above the one that is given.
+    """
     root = X * np.sqrt(D)
     square = linalg.blas.dsyrk(1.0, root.T, trans=1)
-    del root
-    norm = linalg.norm(square.diagonal(), 1) if condition_matters else 0.0  # of a positive matrix, at least its norm
+    largest = square.diagonal().max()
     factor = linalg.cho_factor(square, overwrite_a=True, check_finite=False)
-    if condition_matters and not linalg.lapack.dpocon(factor[0], norm)[0] > _RECIPROCAL_CONDITION:
+    if np.isfinite(condition) and not linalg.lapack.dpocon(factor[0], largest)[0] * condition > 1:
         raise linalg.LinAlgError("X D X^T is nearly singular")
 
     def solve(slope: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        nu = linalg.cho_solve(factor, X @ (D * slope) + misfit)
+        nu = linalg.cho_solve(factor, X @ (D * slope) + misfit, check_finite=False)
         return nu, -D * (slope - X.T @ nu)
 
     return solve
@@ -409,31 +411,22 @@ def _forward_error(X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, beta: np.nd
         return np.inf
     t, D = signed_angle(beta, sqrt_k), inverse_curvature(beta, sqrt_k)
     try:
-        solve = _cholesky(X, D, condition_matters=True)
+        solve = _cholesky(X, D, _CONDITION)
     except linalg.LinAlgError:
         solve = _orthogonal(X, D)
     (n, d), size = X.shape, np.abs(X)
     at_labels = _EPS * np.sqrt(d) * (size @ np.abs(beta) + np.abs(y))
     at_slope = _EPS * (np.sqrt(n) * (np.abs(dual) @ size) + np.abs(t))
-    no_slope, no_misfit = np.zeros(d), np.zeros(n)
+    del size
     _, step = solve(t / 2, y - X @ beta)
-    of_labels = _row_norm(lambda e: solve(no_slope, at_labels * e)[1], lambda h: at_labels * solve(h, no_misfit)[0], d)
-    of_slope = _row_norm(lambda e: solve(at_slope * e, no_misfit)[1], lambda h: at_slope * solve(h, no_misfit)[1], d)
-    return float((np.max(np.abs(step)) + of_labels + of_slope) / (np.max(np.abs(beta)) or 1.0))
-
-
-def _row_norm(
-    product: Callable[[np.ndarray], np.ndarray], transposed: Callable[[np.ndarray], np.ndarray], rows: int
-) -> float:
-    """Largest sum of absolute values in a row of a matrix that is known by its products, by Hager's method."""
-    along, norm = np.full(rows, 1 / rows), 0.0
-    for _ in range(5):
-        row = transposed(along)
-        norm = max(norm, float(np.sum(np.abs(row))))
-        back = product(np.where(row < 0, -1.0, 1.0))
+    along, norm, no_misfit = np.full(d, 1 / d), 0.0, np.zeros(n)
+    for _ in range(5):  # Hager's method for the largest row sum of |(W, S)| times the rounding errors
+        of_labels, of_slope = solve(along, no_misfit)  # W^T and -S times `along`
+        norm = max(norm, float(at_labels @ np.abs(of_labels) + at_slope @ np.abs(of_slope)))
+        _, back = solve(np.copysign(at_slope, of_slope), np.copysign(at_labels, of_labels))
         best = int(np.argmax(np.abs(back)))
         if np.abs(back[best]) <= back @ along:
             break
-        along = np.zeros(rows)
+        along = np.zeros(d)
         along[best] = 1.0
-    return norm
+    return float((np.max(np.abs(step)) + norm) / (np.max(np.abs(beta)) or 1.0))
