@@ -12,6 +12,10 @@ For a Gaussian component, beta* ~ N(m, v) and z ~ N(m, V) with V = v + tau^2, ev
 and the hyperbolic angle t makes the proximal map explicit: x_hat = (sqrt(k)/2) sinh t, z = x_hat + (theta/2) t. In t
 the integrands are analytic in a strip and decay doubly exponentially, so that the trapezoidal rule converges
 exponentially. Deviations are taken from t_m, the angle of z = m, which keeps z - m free of cancellation.
+
+Where alpha is close to 1 and there is no ridge, R and MSE/tau^2 are close to 1 as well, and their distances from it
+decide: 1 - R = E theta q_k''/(1 + theta q_k''), and MSE/tau^2 = 1 - 2 (1 - R) + theta^2 E t^2/(4 tau^2) by Stein's
+lemma for x_hat - z = -(theta/2) t.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from ptft.teachers import GaussianMixture
 from ptft.validation import positive_array, require
 
 TOLERANCE = 1e-12  # on the change of log tau^2 and log theta in one more iteration of the two equations
+MISMATCH_DB = 1e-3  # by which the errors from the two starts may differ
 MAX_STEPS = 80
 _LOG_TAU2 = 700.0  # |log tau^2| and |log theta| up to which tau^2 and theta^2, which have one unit, are float64 numbers
 _LOG_THETA = _LOG_TAU2 / 2
@@ -36,6 +41,7 @@ _CHUNK = 64  # rows that are solved together: more make the arrays too large for
 _REACH = 10.0  # the integrals cover this many standard deviations of z; exp(-_REACH^2/2) = 2e-22
 _SPACING = 0.125  # of the nodes in t, where the Gaussian is wide ...
 _SPACING_IN_DEVIATIONS = 0.3  # ... and in standard deviations of t, where it is narrow
+_NEAR_ONE = 1e-4  # 1 - alpha below which the equations are solved in their distances from 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,14 +173,9 @@ def scalar_moments(
     >>> moments.response.round(6), moments.mse.round(6)  # half of the observation: 1/4 + 0.5/4
     (array([0.5]), array([0.375]))
     """
+    nodes, weight, v, V = _weighted_nodes(tau2, theta, mixture, refine)
     tau2, theta = tau2[:, None, None], theta[:, None, None]
-    weight, v, k = (np.atleast_2d(a)[:, :, None] for a in (mixture.weight, mixture.variance, mixture.k))
-    m = np.abs(np.atleast_2d(mixture.mean))[:, :, None]  # the penalty is even
-    V = v + tau2
-    nodes = angle_nodes(m, np.sqrt(V), np.sqrt(k), theta, refine=refine)
-    t, x, total = nodes.t, nodes.estimate, nodes.total
-    probability = nodes.probability
-    probability *= weight
+    t, x, total, probability = nodes.t, nodes.estimate, nodes.total, nodes.probability
     pull = nodes.deviation / V
     error = tau2 * pull - (theta / 2) * t  # x_hat(z) - E(beta*|z)
     r, bend, r_theta = prox_slopes(x, t, nodes.inverse_curvature, total, theta)
@@ -192,6 +193,62 @@ def scalar_moments(
         response_tau2=mean(bend * pull),
         response_theta=mean(r_theta),
     )
+
+
+def _weighted_nodes(
+    tau2: np.ndarray, theta: np.ndarray, mixture: GaussianMixture | MixtureRows, refine: float
+) -> tuple[AngleNodes, np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes of every component and row, whose probabilities hold the weights; the weights, v and V = v + tau^2."""
+    weight, v, k = (np.atleast_2d(a)[:, :, None] for a in (mixture.weight, mixture.variance, mixture.k))
+    m = np.abs(np.atleast_2d(mixture.mean))[:, :, None]  # the penalty is even
+    V = v + tau2[:, None, None]
+    nodes = angle_nodes(m, np.sqrt(V), np.sqrt(k), theta[:, None, None], refine=refine)
+    probability = nodes.probability
+    probability *= weight
+    return nodes, weight, v, V
+
+
+def _distances_from_one(
+    tau2: np.ndarray, theta: np.ndarray, mixture: GaussianMixture | MixtureRows, refine: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """1 - R; theta^2 E t^2/(4 tau^2) and its derivatives in log tau^2 and log theta."""
+    nodes, *_ = _weighted_nodes(tau2, theta, mixture, refine)
+    t, probability = nodes.t, nodes.probability
+    lost = theta[:, None, None] / nodes.total
+
+    def mean(f: np.ndarray) -> np.ndarray:
+        result: np.ndarray = np.einsum("rcn,rcn->r", probability, f)
+        return result
+
+    bias = theta**2 / (4 * tau2) * mean(t**2)
+    bias_tau2 = mean(lost**2 * (1 - 2 * t * (nodes.estimate / nodes.total))) - bias  # E f(z)'' = 2 dE f(z)/dtau^2
+    return mean(lost), bias, bias_tau2, 2 * bias - theta**2 / (2 * tau2) * mean(t**2 * lost)
+
+
+def _near_one(alpha: np.ndarray, ridge: float) -> np.ndarray:
+    """Where the equations are solved in their distances from 1."""
+    return (alpha < 1) & (1 - alpha < _NEAR_ONE) & (ridge == 0)
+
+
+def _log_gain(
+    tau2: np.ndarray,
+    theta: np.ndarray,
+    alpha: np.ndarray,
+    moments: Moments,
+    mixture: GaussianMixture | MixtureRows,
+    ridge: float,
+    refine: float,
+) -> np.ndarray:
+    """log(ridge/theta + R/alpha), by how much one more iteration would change log theta."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # R vanishes where theta is very large
+        gain = np.log(ridge / theta + moments.response / alpha)
+    near = np.flatnonzero(_near_one(alpha, ridge) & (moments.response > 0.5))
+    if near.size:
+        part = mixture.rows(near) if isinstance(mixture, MixtureRows) else mixture
+        lost = _distances_from_one(tau2[near], theta[near], part, refine)[0]
+        gain[near] = np.log1p(-lost) - np.log1p(alpha[near] - 1)
+    result: np.ndarray = gain
+    return result
 
 
 def _increasing_root(
@@ -261,8 +318,9 @@ def effective_regularisation(
         part = mixture.rows(rows) if isinstance(mixture, MixtureRows) else mixture
         moments = scalar_moments(tau2[rows], theta, part, refine)
         gain = ridge / theta + moments.response / alpha[rows]
-        with np.errstate(divide="ignore", invalid="ignore"):  # R vanishes where theta is very large
-            return -np.log(gain), (ridge / theta - moments.response_theta * theta / alpha[rows]) / gain
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = (ridge / theta - moments.response_theta * theta / alpha[rows]) / gain
+        return -_log_gain(tau2[rows], theta, alpha[rows], moments, part, ridge, refine), slope
 
     start = np.full(tau2.size, np.log(np.mean(np.sqrt(mixture.k)))) if guess is None else np.log(guess)
     result: np.ndarray = np.exp(_increasing_root(excess, start, _LOG_THETA))
@@ -277,8 +335,8 @@ class ReplicaCurve:
     mse: np.ndarray  # E (beta_hat - beta*)^2
     tau2: np.ndarray  # effective noise variance
     theta: np.ndarray  # effective regularisation
-    residual: np.ndarray  # largest change of log tau2, log theta in one more iteration
-    converged: np.ndarray  # residual below the tolerance, from both starts
+    residual: np.ndarray  # largest change of log tau2, log theta in one more iteration; by 1 - alpha if below 1e-4
+    converged: np.ndarray  # residual below the tolerance from both starts, whose errors agree within 1e-3 dB
     mismatch_db: np.ndarray  # |10 log10| of the ratio of the errors reached from the two starts; inf if one failed
     iterations: np.ndarray  # steps of the slower start
 
@@ -329,19 +387,40 @@ class _Problem:
         """The moments, and by how much one more iteration would change u and w."""
         tau2, theta = np.exp(u), np.exp(w)
         moments = scalar_moments(tau2, theta, self.mixture, self.refine)
-        return (
-            moments,
-            np.log((self.noise_var + moments.mse) / a) - u,
-            np.log(self.ridge / theta + moments.response / a),
-        )
+        f = np.log((self.noise_var + moments.mse) / a) - u
+        near = self.near_one(a, moments)
+        if near.size:
+            lost, bias, *_ = self.distances(tau2, theta, near)
+            f[near] = np.log1p(self.noise_var / tau2[near] + bias - 2 * lost) - np.log1p(a[near] - 1)
+        return moments, f, _log_gain(tau2, theta, a, moments, self.mixture, self.ridge, self.refine)
+
+    def near_one(self, a: np.ndarray, moments: Moments) -> np.ndarray:
+        """Indices of the rows whose equations are taken in their distances from 1."""
+        return np.flatnonzero(_near_one(a, self.ridge) & (moments.response > 0.5))
+
+    def distances(self, tau2: np.ndarray, theta: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Those distances, and their slopes."""
+        return _distances_from_one(tau2[near], theta[near], self.at(near).mixture, self.refine)
+
+    def unit(self, a: np.ndarray) -> np.ndarray:
+        """Of the residual: the solution is determined by changes as small as 1 - alpha."""
+        return np.where(_near_one(a, self.ridge), 1 - a, 1.0)
 
     def slopes(self, u: np.ndarray, w: np.ndarray, a: np.ndarray, moments: Moments) -> tuple[np.ndarray, ...]:
         """Derivatives of both gaps in u and w: f_u, f_w, g_u, g_w."""
         tau2, theta = np.exp(u), np.exp(w)
         noise, gain = self.noise_var + moments.mse, self.ridge / theta + moments.response / a
+        f_u, f_w = moments.mse_tau2 * tau2 / noise - 1, moments.mse_theta * theta / noise
+        near = self.near_one(a, moments)
+        if near.size:
+            lost, bias, bias_u, bias_w = self.distances(tau2, theta, near)
+            label = self.noise_var / tau2[near]
+            total = 1 + label + bias - 2 * lost
+            f_u[near] = (bias_u - label + 2 * (tau2 * moments.response_tau2)[near]) / total
+            f_w[near] = (bias_w + 2 * (theta * moments.response_theta)[near]) / total
         return (
-            moments.mse_tau2 * tau2 / noise - 1,
-            moments.mse_theta * theta / noise,
+            f_u,
+            f_w,
             moments.response_tau2 * tau2 / a / gain,
             (moments.response_theta * theta / a - self.ridge / theta) / gain,
         )
@@ -351,7 +430,7 @@ class _Problem:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Newton's step for f along the curve g = 0, turned where need be to point as the iteration does."""
         f_u, f_w, g_u, g_w = self.slopes(u, w, a, moments)
-        du = (f - f_w * g / g_w) / np.maximum(f_w * g_u / g_w - f_u, 1e-4)
+        du = (f - f_w * g / g_w) / np.maximum(f_w * g_u / g_w - f_u, 1e-4 * self.unit(a))
         return du, -(g + g_u * du) / g_w
 
     def start(self, a: np.ndarray, factor: float) -> np.ndarray:
@@ -378,7 +457,8 @@ class _Problem:
             if not todo.size:
                 break
             moments, f, g = self.at(todo).gaps(u[todo], w[todo], a[todo])
-            mse[todo], residual[todo], steps[todo] = moments.mse, np.maximum(np.abs(f), np.abs(g)), step
+            mse[todo], steps[todo] = moments.mse, step
+            residual[todo] = np.maximum(np.abs(f), np.abs(g)) / self.unit(a[todo])
             more = residual[todo] > TOLERANCE / 10
             if step == MAX_STEPS:
                 break
@@ -415,7 +495,7 @@ class _Problem:
         u = _increasing_root(along_curve, u, _LOG_TAU2)
         w = np.log(effective_regularisation(np.exp(u), a, self.mixture, self.ridge, self.refine, theta))
         moments, f, g = self.gaps(u, w, a)
-        return u, w, moments.mse, np.maximum(np.abs(f), np.abs(g)), np.full(u.size, calls)
+        return u, w, moments.mse, np.maximum(np.abs(f), np.abs(g)) / self.unit(a), np.full(u.size, calls)
 
     def solve(self, u: np.ndarray, w: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
         """As `newton`, and by `bracketed` where that fails."""
@@ -464,6 +544,7 @@ def solve_by_quadrature(alpha: np.ndarray, mixture: GaussianMixture, noise_var: 
     best = np.where(take_small, small, large)
     both = ok[large] & ok[small]
     mismatch = np.where(both, np.abs(10 * np.log10(mse[small] / mse[large])), np.inf)
+    agreed = both & (mismatch <= MISMATCH_DB)
 
     def along_alpha(values: np.ndarray, when_determined: ArrayLike) -> np.ndarray:
         out = np.empty(flat.shape, dtype=values.dtype)
@@ -477,7 +558,7 @@ def solve_by_quadrature(alpha: np.ndarray, mixture: GaussianMixture, noise_var: 
         tau2=along_alpha(np.exp(u[best]), least_squares),
         theta=along_alpha(np.exp(w[best]), 0.0),
         residual=along_alpha(residual[best], 0.0),
-        converged=along_alpha(both, True),
+        converged=along_alpha(agreed, True),
         mismatch_db=along_alpha(mismatch, 0.0),
         iterations=along_alpha(np.maximum(steps[large], steps[small]), 0),
     )
