@@ -20,7 +20,7 @@ lemma for x_hat - z = -(theta/2) t.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -38,6 +38,8 @@ MAX_STEPS = 80
 _LOG_TAU2 = 700.0  # |log tau^2| and |log theta| up to which tau^2 and theta^2, which have one unit, are float64 numbers
 _LOG_THETA = _LOG_TAU2 / 2
 _CHUNK = 64  # rows that are solved together: more make the arrays too large for the cache
+_ENTRIES = 2**12  # rows x components that are treated together ...
+_NODES = 2**20  # ... and these times their nodes, in about fifteen arrays
 _REACH = 10.0  # the integrals cover this many standard deviations of z; exp(-_REACH^2/2) = 2e-22
 _SPACING = 0.125  # of the nodes in t, where the Gaussian is wide ...
 _SPACING_IN_DEVIATIONS = 0.3  # ... and in standard deviations of t, where it is narrow
@@ -87,8 +89,28 @@ def angle_nodes(
     >>> bool(np.isclose(nodes.probability @ nodes.deviation**2, 1.0, rtol=1e-14))
     True
     """
-    # Nodes t = t_m + delta. A centred law is even in t: half the line suffices.
-    centred = bool(np.all(mean == 0))
+    place = _angle_range(mean, sd, s, theta, reach, bool(np.all(mean == 0)))
+    return _nodes_at(place, sd, s, theta, _node_count(place, spacing, spacing_in_deviations, refine))
+
+
+@dataclass(frozen=True, eq=False)
+class _AngleRange:
+    """Where the nodes t = t_m + delta lie. A centred law is even in t: half the line suffices."""
+
+    t_m: np.ndarray
+    low: np.ndarray  # of delta
+    width: np.ndarray
+    spread: np.ndarray  # standard deviation in t
+    centred: bool
+
+    def part(self, rows: slice, components: slice) -> _AngleRange:
+        arrays = (values[rows, components] for values in (self.t_m, self.low, self.width, self.spread))
+        return _AngleRange(*arrays, self.centred)
+
+
+def _angle_range(
+    mean: np.ndarray, sd: np.ndarray, s: np.ndarray, theta: np.ndarray, reach: float, centred: bool
+) -> _AngleRange:
     t_hi = _signed_angle(mean + reach * sd, s, theta)
     t_m = np.zeros_like(t_hi) if centred else _signed_angle(mean + 0 * sd, s, theta)
     t_lo = np.zeros_like(t_hi) if centred else _signed_angle(mean - reach * sd, s, theta)
@@ -97,8 +119,17 @@ def angle_nodes(
     # far out, where t can't resolve the Gaussian, it is as wide in t as its linear part
     narrow = (reach * spread < 1e-8) & (t_m > 0)
     low, width = np.where(narrow, -reach * spread, low), np.where(narrow, 2 * reach * spread, width)
-    nodes = int(np.ceil(np.max(width / (np.minimum(spacing, spacing_in_deviations * spread) / refine))))
-    h = width / nodes
+    return _AngleRange(t_m, low, width, spread, centred)
+
+
+def _node_count(place: _AngleRange, spacing: float, spacing_in_deviations: float, refine: float) -> int:
+    widest = np.minimum(spacing, spacing_in_deviations * place.spread) / refine
+    return int(np.ceil(np.max(place.width / widest)))
+
+
+def _nodes_at(place: _AngleRange, sd: np.ndarray, s: np.ndarray, theta: np.ndarray, nodes: int) -> AngleNodes:
+    t_m, low, centred = place.t_m, place.low, place.centred
+    h = place.width / nodes
     delta = low + h * np.arange(nodes + 1)
     t = t_m + delta
     x = (s / 2) * np.sinh(t)
@@ -173,56 +204,90 @@ def scalar_moments(
     >>> moments.response.round(6), moments.mse.round(6)  # half of the observation: 1/4 + 0.5/4
     (array([0.5]), array([0.375]))
     """
-    nodes, weight, v, V = _weighted_nodes(tau2, theta, mixture, refine)
-    tau2, theta = tau2[:, None, None], theta[:, None, None]
+    return Moments(*_sums(_moments, len(fields(Moments)), tau2, theta, mixture, refine))
+
+
+# The nodes of some rows and components, and their tau2, theta, weight and variance, of shape (rows, components, 1)
+_Terms = Callable[[AngleNodes, np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, ...]]
+
+
+def _sums(
+    terms: _Terms,
+    count: int,
+    tau2: np.ndarray,
+    theta: np.ndarray,
+    mixture: GaussianMixture | MixtureRows,
+    refine: float,
+) -> np.ndarray:
+    """Sums over the components of the `count` numbers that `terms` gives for a row, shape (count, rows).
+
+    So many rows and components are treated together that memory does not depend on how many there are.
+    """
+    shape = (tau2.size, mixture.weight.shape[-1])
+    arrays = (np.broadcast_to(a, shape) for a in (mixture.weight, mixture.mean, mixture.variance, mixture.k))
+    weight, mean, variance, k = arrays
+    result = np.zeros((count, tau2.size))
+    for rows, components in _blocks(shape, _ENTRIES):
+        m = np.abs(mean[rows, components, None])  # the penalty is even
+        t2, th, w, v, s = (
+            tau2[rows, None, None],
+            theta[rows, None, None],
+            *(a[rows, components, None] for a in (weight, variance, np.sqrt(k))),
+        )
+        sd = np.sqrt(v + t2)
+        place = _angle_range(m, sd, s, th, _REACH, bool(np.all(m == 0)))
+        nodes = _node_count(place, _SPACING, _SPACING_IN_DEVIATIONS, refine)
+        for i, j in _blocks(sd.shape[:2], max(1, _NODES // nodes)):
+            at = _nodes_at(place.part(i, j), sd[i, j], s[i, j], th[i], nodes)
+            at.probability[...] *= w[i, j]
+            result[:, rows][:, i] += terms(at, t2[i], th[i], w[i, j], v[i, j])
+    return result
+
+
+def _blocks(shape: tuple[int, ...], size: int) -> Iterator[tuple[slice, slice]]:
+    """Parts of rows x components with at most `size` entries, of whole rows if one is not larger."""
+    rows, components = shape
+    across = min(components, size)
+    down = max(1, size // across)
+    for i in range(0, rows, down):
+        for j in range(0, components, across):
+            yield slice(i, i + down), slice(j, j + across)
+
+
+def _mean(probability: np.ndarray, f: np.ndarray) -> np.ndarray:
+    result: np.ndarray = np.einsum("rcn,rcn->r", probability, f)
+    return result
+
+
+def _moments(
+    nodes: AngleNodes, tau2: np.ndarray, theta: np.ndarray, weight: np.ndarray, v: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """In the order of `Moments`."""
+    V = v + tau2
     t, x, total, probability = nodes.t, nodes.estimate, nodes.total, nodes.probability
     pull = nodes.deviation / V
     error = tau2 * pull - (theta / 2) * t  # x_hat(z) - E(beta*|z)
     r, bend, r_theta = prox_slopes(x, t, nodes.inverse_curvature, total, theta)
-
-    def mean(f: np.ndarray) -> np.ndarray:
-        result: np.ndarray = np.einsum("rcn,rcn->r", probability, f)
-        return result
-
-    return Moments(
-        mse=mean(error**2) + np.sum(weight * v * tau2 / V, axis=(1, 2)),
-        response=mean(r),
-        power=mean(x**2),
-        mse_tau2=mean(r * (error * pull + v / V)),
-        mse_theta=-mean(error * t * r),
-        response_tau2=mean(bend * pull),
-        response_theta=mean(r_theta),
+    return (
+        _mean(probability, error**2) + np.sum(weight * v * tau2 / V, axis=(1, 2)),
+        _mean(probability, r),
+        _mean(probability, x**2),
+        _mean(probability, r * (error * pull + v / V)),
+        -_mean(probability, error * t * r),
+        _mean(probability, bend * pull),
+        _mean(probability, r_theta),
     )
 
 
-def _weighted_nodes(
-    tau2: np.ndarray, theta: np.ndarray, mixture: GaussianMixture | MixtureRows, refine: float
-) -> tuple[AngleNodes, np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes of every component and row, whose probabilities hold the weights; the weights, v and V = v + tau^2."""
-    weight, v, k = (np.atleast_2d(a)[:, :, None] for a in (mixture.weight, mixture.variance, mixture.k))
-    m = np.abs(np.atleast_2d(mixture.mean))[:, :, None]  # the penalty is even
-    V = v + tau2[:, None, None]
-    nodes = angle_nodes(m, np.sqrt(V), np.sqrt(k), theta[:, None, None], refine=refine)
-    probability = nodes.probability
-    probability *= weight
-    return nodes, weight, v, V
-
-
 def _distances_from_one(
-    tau2: np.ndarray, theta: np.ndarray, mixture: GaussianMixture | MixtureRows, refine: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    nodes: AngleNodes, tau2: np.ndarray, theta: np.ndarray, weight: np.ndarray, v: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """1 - R; theta^2 E t^2/(4 tau^2) and its derivatives in log tau^2 and log theta."""
-    nodes, *_ = _weighted_nodes(tau2, theta, mixture, refine)
     t, probability = nodes.t, nodes.probability
-    lost = theta[:, None, None] / nodes.total
-
-    def mean(f: np.ndarray) -> np.ndarray:
-        result: np.ndarray = np.einsum("rcn,rcn->r", probability, f)
-        return result
-
-    bias = theta**2 / (4 * tau2) * mean(t**2)
-    bias_tau2 = mean(lost**2 * (1 - 2 * t * (nodes.estimate / nodes.total))) - bias  # E f(z)'' = 2 dE f(z)/dtau^2
-    return mean(lost), bias, bias_tau2, 2 * bias - theta**2 / (2 * tau2) * mean(t**2 * lost)
+    lost, unit = theta / nodes.total, (theta**2 / (4 * tau2))[:, 0, 0]
+    bias = unit * _mean(probability, t**2)
+    curved = _mean(probability, lost**2 * (1 - 2 * t * (nodes.estimate / nodes.total)))  # E f(z)'' = 2 dE f(z)/dtau^2
+    return _mean(probability, lost), bias, curved - bias, 2 * bias - 2 * unit * _mean(probability, t**2 * lost)
 
 
 def _near_one(alpha: np.ndarray, ridge: float) -> np.ndarray:
@@ -245,7 +310,7 @@ def _log_gain(
     near = np.flatnonzero(_near_one(alpha, ridge) & (moments.response > 0.5))
     if near.size:
         part = mixture.rows(near) if isinstance(mixture, MixtureRows) else mixture
-        lost = _distances_from_one(tau2[near], theta[near], part, refine)[0]
+        lost = _sums(_distances_from_one, 4, tau2[near], theta[near], part, refine)[0]
         gain[near] = np.log1p(-lost) - np.log1p(alpha[near] - 1)
     result: np.ndarray = gain
     return result
@@ -398,9 +463,9 @@ class _Problem:
         """Indices of the rows whose equations are taken in their distances from 1."""
         return np.flatnonzero(_near_one(a, self.ridge) & (moments.response > 0.5))
 
-    def distances(self, tau2: np.ndarray, theta: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, ...]:
+    def distances(self, tau2: np.ndarray, theta: np.ndarray, near: np.ndarray) -> np.ndarray:
         """Those distances, and their slopes."""
-        return _distances_from_one(tau2[near], theta[near], self.at(near).mixture, self.refine)
+        return _sums(_distances_from_one, 4, tau2[near], theta[near], self.at(near).mixture, self.refine)
 
     def unit(self, a: np.ndarray) -> np.ndarray:
         """Of the residual: the solution is determined by changes as small as 1 - alpha."""
