@@ -136,33 +136,32 @@ def min_penalties(
     one_of(method, "method", METHODS)
     require(tolerance > 0, "tolerance", tolerance, "positive")
     shift = _exponent(X)
-    X, units = (
-        np.ldexp(X, -shift) if shift else X,
-        np.array([_unit(y, k, shift) for y, k in zip(Y.T, K.T, strict=True)]),
-    )
-    if shift or units.any():
-        Y = np.ldexp(Y, -(units + shift))
+    units = np.array([_unit(y, k, shift) for y, k in zip(Y.T, K.T, strict=True)])
+    inputs = np.ldexp(X, -shift) if shift else X
+    labels = np.ldexp(Y, -(units + shift)) if shift or units.any() else Y
     sqrt_k = np.ldexp(np.sqrt(K), -units)
-    points: list[EndPoint | None] = [None] * Y.shape[1]
+    points: list[EndPoint | None] = [None] * units.size
     if n < d and method != "newton":
         fit = np.flatnonzero(np.all(np.abs(np.log2(sqrt_k)) < _RANGE / 2, axis=0))  # their squares are numbers
         for part in np.array_split(fit, -(-fit.size // AMP_COLUMNS)) if fit.size else ():
-            found = _amp(X, Y[:, part], np.ldexp(K[:, part], -2 * units[part]), tolerance)
+            found = _amp(inputs, labels[:, part], np.ldexp(K[:, part], -2 * units[part]), tolerance)
             for i, point in zip(part, found, strict=True):
                 points[i] = point
     ends = []
-    for i, point in enumerate(points):
-        if point is None or (method == "auto" and not point.converged):
-            near = point.beta if point is not None and point.kkt_residual < 1 else None
-            point = _newton_on_any_rows(X, Y[:, i], sqrt_k[:, i], tolerance, near)
-        if not point.converged:
+    for i, first in enumerate(points):
+        if first is None or (method == "auto" and not first.converged):
+            near = first.beta if first is not None and first.kkt_residual < 1 else None
+            end = _newton_on_any_rows(inputs, labels[:, i], sqrt_k[:, i], tolerance, near)
+        else:
+            end = first
+        if not end.converged:
             warnings.warn(
-                f"the end point is not certified: KKT residual {point.kkt_residual:.1e}, interpolation residual "
-                f"{point.interpolation_residual:.1e}, tolerance {tolerance:.1e}, error at most "
-                f"{point.forward_error:.1e}; try method='newton' or a larger k",
+                f"the end point is not certified: KKT residual {end.kkt_residual:.1e}, interpolation residual "
+                f"{end.interpolation_residual:.1e}, tolerance {tolerance:.1e}, bound on the error of beta "
+                f"{end.forward_error:.1e}; try method='newton' or a larger k",
                 stacklevel=stacklevel,
             )
-        ends.append(_in_units(point, int(units[i]), shift))
+        ends.append(_in_units(end, int(units[i]), shift))
     return ends
 
 

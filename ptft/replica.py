@@ -104,8 +104,8 @@ class _AngleRange:
     centred: bool
 
     def part(self, rows: slice, components: slice) -> _AngleRange:
-        arrays = (values[rows, components] for values in (self.t_m, self.low, self.width, self.spread))
-        return _AngleRange(*arrays, self.centred)
+        t_m, low, width, spread = (a[rows, components] for a in (self.t_m, self.low, self.width, self.spread))
+        return _AngleRange(t_m, low, width, spread, self.centred)
 
 
 def _angle_range(
