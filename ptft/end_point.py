@@ -239,14 +239,19 @@ def _newton_on_any_rows(
     return replace(point, dual=dual, interpolation_residual=interpolation, converged=converged)
 
 
+def _power_of_two(X: np.ndarray, axis: int) -> np.ndarray:
+    """The power above the largest entry of every row or column; 1 where there are zeros alone."""
+    return np.asarray(np.ldexp(1.0, np.frexp(np.max(np.abs(X), axis=axis))[1]))
+
+
 def _independent_rows(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Indices of as many independent rows as there are to rounding, and the powers of two that scale rows to size 1.
 
     Raises ValueError if the labels of the other rows contradict theirs.
     """
-    unit = 2.0 ** np.frexp(np.max(np.abs(X), axis=1))[1]  # 1 for a row of zeros
+    unit = _power_of_two(X, axis=1)
     scaled = X / unit[:, None]
-    R, order = linalg.qr((scaled / 2.0 ** np.frexp(np.max(np.abs(scaled), axis=0))[1]).T, mode="r", pivoting=True)
+    R, order = linalg.qr((scaled / _power_of_two(scaled, axis=0)).T, mode="r", pivoting=True)
     size = np.abs(np.diag(R))
     rank = int(np.sum(size > size[0] * max(X.shape) * _EPS))
     kept, others = order[:rank], order[rank:]
@@ -288,18 +293,19 @@ def _orthogonal(X: np.ndarray, D: np.ndarray) -> Solver:
 
     (Cox and Higham, 1998.) It takes ten times as long as `_cholesky`.
     """
-    root = np.sqrt(D)
-    tall = root[:, None] * X.T
+    root, unit = np.sqrt(D), _power_of_two(X, axis=1)
+    tall = root[:, None] * (X / unit[:, None]).T
     order = np.argsort(-np.max(np.abs(tall), axis=1), kind="stable")
     Q, R, columns = linalg.qr(tall[order], mode="economic", pivoting=True)
-    size = np.abs(np.diag(R))
-    np.fill_diagonal(R, np.where(size > _EPS * size[0] * 1e-3, np.diag(R), _EPS * size[0]))
+    diagonal = np.diag(R)
+    np.fill_diagonal(R, np.where(diagonal == 0, _EPS * diagonal[0], diagonal))  # rows that depend on others exactly
 
     def solve(slope: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         z = (root * slope)[order]
-        inside = Q.T @ z + linalg.solve_triangular(R, misfit[columns], trans="T")
+        inside = Q.T @ z + linalg.solve_triangular(R, (misfit / unit)[columns], trans="T")
         nu, step = np.empty(misfit.shape), np.empty(slope.shape)
         nu[columns] = linalg.solve_triangular(R, inside)
+        nu /= unit
         step[order] = root[order] * (Q @ inside - z)
         return nu, step
 
@@ -417,7 +423,7 @@ def _forward_error(X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, beta: np.nd
     at_labels = _EPS * np.sqrt(d) * (size @ np.abs(beta) + np.abs(y))
     at_slope = _EPS * (np.sqrt(n) * (np.abs(dual) @ size) + np.abs(t))
     del size
-    _, step = solve(t / 2, y - X @ beta)
+    _, step = solve(t / 2 - X.T @ dual, y - X @ beta)  # S X^T = 0, so that the dual takes most of the slope away
     along, norm, no_misfit = np.full(d, 1 / d), 0.0, np.zeros(n)
     for _ in range(5):  # Hager's method for the largest row sum of |(W, S)| times the rounding errors
         of_labels, of_slope = solve(along, no_misfit)  # W^T and -S times `along`
