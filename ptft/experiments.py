@@ -173,7 +173,10 @@ def figure_5() -> dict[tuple[float, float], dict[str, Setting]]:
     """
     tasks = ((0.0, 0.1), (1.0, 0.1), (1.0, 0.01))
     return {
-        (omega, rho): {name: Setting(rho, omega, **vars(init)) for name, init in REGIMES.items()}
+        (omega, rho): {
+            name: Setting(rho, omega, *(float(np.asarray(v)) for v in (init.c_pt, init.lambda_pt, init.gamma_ft)))
+            for name, init in REGIMES.items()
+        }
         for omega, rho in tasks
     }
 

@@ -124,5 +124,5 @@ def phase_portrait(
     ratio = real_array(relative, "relative", ndim=1)
     require(np.abs(ratio) <= 1, "relative", ratio, "between -1 and 1")
     gamma = float(nonnegative_array(gamma_ft, "gamma_ft", ndim=0))
-    init = Initialization(c, ratio[:, None] * c, gamma)
+    init = Initialization.at_distance(c, 1 + ratio[:, None], gamma)
     return PhasePortrait(c, ratio, gamma, float(beta_ft), float(beta_pt), measures(beta_ft, beta_pt, init))
