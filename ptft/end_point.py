@@ -216,6 +216,7 @@ def _amp(X: np.ndarray, Y: np.ndarray, K: np.ndarray, tolerance: float) -> list[
     return [points[i] for i in range(Y.shape[1])]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is not certified
 def _newton_on_any_rows(
     X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, tolerance: float, start: np.ndarray | None
 ) -> EndPoint:
@@ -231,7 +232,11 @@ def _newton_on_any_rows(
     if not rows.size:
         return EndPoint(np.zeros(X.shape[1]), np.zeros(X.shape[0]), 0.0, 0.0, 0, "newton", True, 0.0, 0)
     part, labels = X[rows] / unit[rows, None], y[rows] / unit[rows]
-    point = newton(part, labels, sqrt_k, tolerance, start, _orthogonal)
+    try:
+        point = newton(part, labels, sqrt_k, tolerance, start, _orthogonal)
+    except linalg.LinAlgError:
+        zero = np.zeros(X.shape[1]), np.zeros(X.shape[0])
+        return EndPoint(*zero, np.inf, 1.0, 0, "newton", False, np.inf, rows.size)
     dual = np.zeros(y.shape)
     dual[rows] = point.dual / unit[rows]
     interpolation = _misfit(X, y, point.beta)
@@ -298,7 +303,9 @@ def _orthogonal(X: np.ndarray, D: np.ndarray) -> Solver:
     order = np.argsort(-np.max(np.abs(tall), axis=1), kind="stable")
     Q, R, columns = linalg.qr(tall[order], mode="economic", pivoting=True)
     diagonal = np.diag(R)
-    np.fill_diagonal(R, np.where(diagonal == 0, _EPS * diagonal[0], diagonal))  # rows that depend on others exactly
+    np.fill_diagonal(
+        R, np.where(diagonal == 0, _EPS * diagonal[0] or 1.0, diagonal)
+    )  # rows that depend on others exactly
 
     def solve(slope: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         z = (root * slope)[order]
@@ -349,7 +356,10 @@ def newton(
     for iteration in range(NEWTON_STEPS + 1):
         slope, D = signed_angle(beta, sqrt_k) / 2, inverse_curvature(beta, sqrt_k)
         misfit = y - X @ beta
-        nu, step = factors(X, D)(slope, misfit)
+        unit = _power_of_two(D, axis=0) if iteration == 0 and start is None else 1.0  # of nu alone: it may be large
+        nu, step = factors(X, D / unit)(slope, misfit)
+        if not np.isfinite(step).all():
+            raise linalg.LinAlgError("the step is too large")
         longest, previous = np.max(np.abs(step)), gap
         gap = float(longest / (np.max(np.abs(beta)) or longest or 1.0))
         certified = gap <= tolerance and linalg.norm(misfit) <= tolerance * linalg.norm(y)
@@ -364,8 +374,9 @@ def newton(
             if trial_value <= value * (1 + 1e-14) + length * rise or length < 1e-12:
                 break
             length /= 2
-        gained = gap < 0.9 * smallest or trial_value < lowest * (1 - 1e-12)
-        lowest, smallest, waited = min(trial_value, lowest), min(gap, smallest), 0 if gained else waited + 1
+        waited += 1
+        if gap < 0.9 * smallest or trial_value < lowest * (1 - 1e-12):
+            lowest, smallest, waited = min(trial_value, lowest), min(gap, smallest), 0
         beta, value = trial, trial_value
     found = beta, nu, slope + step / D  # which is X^T nu, also where rounded numbers nu can't say so
     return _certify(X, y, sqrt_k, *found, iteration, "newton", tolerance)
@@ -397,7 +408,8 @@ def _certify(
     """The end point with both residuals, where `slope` is X^T nu, and with their consequences for beta."""
     t = signed_angle(beta, sqrt_k)
     with np.errstate(over="ignore"):  # the coefficient whose slope it is, which is far off where q'' is large
-        of_slope = np.max(sqrt_k * np.cosh(slope + t / 2) * np.abs(np.sinh(slope - t / 2)))
+        even, odd = np.cosh(slope - t / 2), np.sinh(slope - t / 2)
+        of_slope = np.max(np.abs(odd * (inverse_curvature(beta, sqrt_k) * even + 2 * beta * odd)))
     kkt = max(float(_kkt_gap(beta, slope, sqrt_k)), float(of_slope / (np.max(np.abs(beta)) or 1.0)))
     interpolation = _misfit(X, y, beta)
     holds = kkt <= tolerance and interpolation <= tolerance

@@ -1,5 +1,9 @@
-"""End points on hard designs, drawn by a generator, against solutions in multiple precision: no certificate is false."""
+"""End points on hard designs, drawn by a generator, against solutions in multiple precision.
 
+No certificate is false: where a point is certified, and also where it is not, its bound on the error holds.
+"""
+
+import collections
 import warnings
 
 import mpmath
@@ -10,6 +14,7 @@ from mpmath import mp, mpf
 import ptft
 
 DIGITS = 120
+UNSOLVED = (918, 1008)  # by the reference, which creeps
 
 
 def hard_design(seed):
@@ -57,22 +62,21 @@ def end_point_in_multiple_precision(X, y, k, rank=None):
 
     Where `rank` is smaller than that of X, rows that depend on others to rounding are left out.
     """
-    n, d = X.shape
     with mp.workdps(DIGITS):
         A = [[mpf(float(x)) for x in row] for row in X]
         b = [mpf(float(v)) for v in y]
-        rows = independent_rows(A, b, n if rank is None else rank)
+        rows = independent_rows(A, b, len(A) if rank is None else rank)
         if rows is None:
             return None
-        A, b = [A[i] for i in rows], [b[i] for i in rows]
         half = [mpmath.sqrt(mpf(float(v))) / 2 for v in k]
-        return np.array([float(v) for v in newton_in_multiple_precision(A, b, half)])
+        beta = newton_in_multiple_precision([A[i] for i in rows], [b[i] for i in rows], half)
+        return np.array([float(v) for v in beta])
 
 
 def independent_rows(A, b, rank):
     """Indices of independent rows by complete pivoting; None if the others contradict them."""
-    unit = [max(map(abs, row)) for row in A]
-    work = [[x / u for x in row] + [v / u] if u else [*row, v] for row, v, u in zip(A, b, unit, strict=True)]
+    unit = [max(map(abs, row)) or mpf(1) for row in A]
+    work = [[x / u for x in row] + [v / u] for row, v, u in zip(A, b, unit, strict=True)]
     columns = [max(abs(row[j]) for row in work) or mpf(1) for j in range(len(A[0]))]
     work = [[x / c for x, c in zip(row, [*columns, mpf(1)], strict=True)] for row in work]
     size = max(abs(row[-1]) for row in work)
@@ -86,14 +90,13 @@ def independent_rows(A, b, rank):
         for other in left:
             factor = work[other][j] / work[i][j]
             work[other] = [a - factor * c for a, c in zip(work[other], work[i], strict=True)]
-    tolerance = mpf(10) ** (-8 if left and max(abs(x) for i in left for x in work[i][:-1]) > 0 else -8)
-    return None if any(abs(work[i][-1]) > tolerance * size for i in left) else rows
+    return None if any(abs(work[i][-1]) > 1e-8 * size for i in left) else rows
 
 
 def newton_in_multiple_precision(A, b, half):
     n, d = len(A), len(half)
     beta, value = [mpf(0)] * d, mpf("inf")
-    for _ in range(3000):
+    for iteration in range(3000):
         slope = [mpmath.asinh(x / h) / 2 for x, h in zip(beta, half, strict=True)]
         D = [2 * mpmath.sqrt(h * h + x * x) for x, h in zip(beta, half, strict=True)]
         M = mpmath.matrix(n, n)
@@ -101,15 +104,12 @@ def newton_in_multiple_precision(A, b, half):
             for j in range(i + 1):
                 M[i, j] = M[j, i] = mpmath.fsum(A[i][m] * D[m] * A[j][m] for m in range(d))
         right = [
-            mpmath.fsum(A[i][m] * D[m] * slope[m] for m in range(d))
-            + b[i]
-            - mpmath.fsum(A[i][m] * beta[m] for m in range(d))
+            b[i] + mpmath.fsum(A[i][m] * (D[m] * slope[m] - beta[m]) for m in range(d))  # X D q' + y - X beta
             for i in range(n)
         ]
         nu = mpmath.lu_solve(M, mpmath.matrix(right)) if n else []
         step = [-D[m] * (slope[m] - mpmath.fsum(A[i][m] * nu[i] for i in range(n))) for m in range(d)]
-        small = max(abs(s) / c for s, c in zip(step, D, strict=True))
-        if small < mpf(10) ** -30:
+        if iteration and max(abs(s) / c for s, c in zip(step, D, strict=True)) < mpf(10) ** -30:
             return beta
         length = mpf(1)
         while True:
@@ -123,3 +123,46 @@ def newton_in_multiple_precision(A, b, half):
             length /= 2
         beta, value = trial, trial_value
     raise AssertionError("the reference did not converge")
+
+
+def outcome(seed, compare=True):
+    """What `min_penalty` says of a design, once it is compared with the reference where that is affordable."""
+    X, y, k = hard_design(seed)
+    compare = compare and X.shape[1] <= 8
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of points that are not certified
+            point = ptft.min_penalty(X, y, k)
+    except ValueError as error:
+        assert "no beta interpolates" in str(error), f"seed {seed}: {error}"
+        if compare:
+            exact = end_point_in_multiple_precision(X, y, k)
+            usual = np.max(np.abs(y) / np.abs(X).max(axis=1))
+            assert exact is None or np.abs(exact).max() > 1e9 * usual, f"seed {seed} was refused"
+        return "refused"
+    assert np.isfinite(point.beta).all() and (point.forward_error <= 1e-5 or not point.converged)
+    if compare and seed not in UNSOLVED:
+        exact = end_point_in_multiple_precision(X, y, k, point.rank)
+        error = np.abs(point.beta - exact).max()
+        bound = 1.2 * point.forward_error * np.abs(point.beta).max()  # which is of first order, and estimated
+        assert error <= bound + 1e-15 * np.abs(exact).max(), f"seed {seed}: {error:.1e} is more than {bound:.1e}"
+    return "certified" if point.converged else "flagged"
+
+
+def test_bounds_hold_and_most_designs_are_certified():
+    found = collections.Counter(outcome(seed) for seed in range(40))
+    assert found["certified"] >= 33
+
+
+@pytest.mark.slow
+def test_bounds_hold_on_1500_designs():
+    found: collections.Counter = collections.Counter()
+    wrong = []
+    for seed in range(1500):
+        try:
+            found[outcome(seed)] += 1
+        except AssertionError as error:
+            wrong.append(error)
+    assert not wrong, wrong
+    print(dict(found))
+    assert found["certified"] >= 1300 and found["refused"] <= 60
