@@ -2,8 +2,11 @@
 
 import importlib.util
 import inspect
+import os
 import pkgutil
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +18,7 @@ import ptft
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def load_runner(root: Path = ROOT) -> ModuleType:
@@ -62,3 +66,19 @@ def html() -> Path:
     if not (HTML / "index.html").exists():
         pytest.skip("the book is not rendered: run `make html` (`make test` does)")
     return HTML
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """An installed Chromium, without a window or a network; tests that need it are skipped where there is none."""
+    executable = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if executable is None:
+        pytest.skip(f"no browser: install one of {', '.join(BROWSERS)} (Debian: apt-get install chromium)")
+    api = pytest.importorskip("playwright.sync_api")
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium refuses to run as root with it
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=executable, args=["--host-resolver-rules=MAP * ~NOTFOUND", *sandbox]
+        )
+        yield chromium
+        chromium.close()
