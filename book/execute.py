@@ -19,9 +19,9 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,12 @@ import jupytext
 import nbformat
 import papermill
 import yaml
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
+import ptft
 from ptft.book.parameters import Parameter, Unfit, read
 from ptft.book.parameters import check as check_ranges
 from ptft.files import write_whole
@@ -42,14 +46,23 @@ PARAMETERS = ROOT / "book" / "params.yml"
 SANITIZE = ROOT / "tests" / "nbval_sanitize.cfg"
 STAMPS = ROOT / "_build" / "stamps"
 
-# Inherited by the kernels: one thread each, since chapters run side by side, and figures without a date.
+# Of the kernels: one thread each, since chapters run side by side, and figures without a date.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONPATH": str(Path(ptft.__file__).parents[1]),  # the package of this process
     "SOURCE_DATE_EPOCH": "0",
+    "MATPLOTLIBRC": os.devnull,  # read in place of a file of the reader's
 }
+# Of the kernels that only compare: the kind of processor for which OpenBLAS computes, and the number of its threads,
+# are others than those of the run, since no printed number may depend on them.
+OTHER_PROCESSOR = {"OPENBLAS_CORETYPE": "Haswell", "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+# What the reader has set for other programs, and what would change a chapter or hide that it changed.
+FOREIGN = ("PYTHON", "IPYTHON", "JUPYTER", "MPLBACKEND", "PYTEST", "COLUMNS", "LINES")
+SHOWN = "image/svg+xml"  # what a cell with a figure puts on the page
 
 
 class Refused(ValueError):
@@ -163,6 +176,30 @@ def assignments(pairs: list[str]) -> dict[str, Any]:
 # -------------------------------------------------------------------------------------------- running a chapter
 
 
+def environment(profiles: str) -> dict[str, str]:
+    """The environment of every kernel: the reader's, without what is meant for other programs.
+
+    `profiles` is an empty folder, in which IPython finds no profile of the reader's.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    return kept | ENVIRONMENT | {"IPYTHONDIR": profiles}
+
+
+class Kernel(AsyncKernelManager):  # type: ignore[misc]  # jupyter_client has no types
+    """The kernel of this interpreter, whatever kernels the reader has installed, in the environment of the book."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """How it is started."""
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+    async def start_kernel(self, **options: Any) -> None:
+        """Start it, with a folder of its own for all that it writes about itself."""
+        self._folder = tempfile.TemporaryDirectory()
+        self.connection_file = str(Path(self._folder.name, "connection.json"))
+        await super().start_kernel(env=environment(self._folder.name), **options)
+
+
 def execute(stem: str, parameters: dict[str, Any]) -> nbformat.NotebookNode:
     """Run one chapter from its source and return it, in a form that is the same byte for byte in every run.
 
@@ -178,17 +215,29 @@ def execute(stem: str, parameters: dict[str, Any]) -> nbformat.NotebookNode:
             kernel_name="python3",
             cwd=CHAPTERS,
             progress_bar=False,
+            kernel_manager_class=Kernel,
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # the kernel's own log, not the chapter's stderr
         )
     except papermill.PapermillExecutionError as error:
         raise Failed(f"{stem}, cell {error.cell_index}:\n" + "\n".join(error.traceback)) from None
-    except DeadKernelError as error:
+    except (DeadKernelError, RuntimeError) as error:  # the latter where it does not even start
         raise Failed(f"{stem}: {error}") from None
-    for cell in done.cells:
-        for out in cell.get("outputs", []):
-            if out.output_type == "stream" and out.name == "stderr":
-                raise Failed(f"{stem}: a cell wrote to stderr:\n{cell.source}\n\n{out.text}")
+    if wrong := complaint(done):
+        raise Failed(f"{stem}: {wrong}")
     return normalised(done, stem, parameters)
+
+
+def complaint(notebook: nbformat.NotebookNode) -> str:
+    """What is wrong with the outputs of an executed chapter: text on stderr, or a figure that is not there once."""
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", [])
+        for out in outputs:
+            if out.output_type == "stream" and out.name == "stderr":
+                return f"a cell wrote to stderr:\n{cell.source}\n\n{out.text}"
+        pictures = sum(SHOWN in out.get("data", {}) for out in outputs)
+        if "figure" in cell.metadata.get("mystnb", {}) and pictures != 1:
+            return f"a cell with a figure shows {pictures} pictures instead of one:\n{cell.source}"
+    return ""
 
 
 def normalised(notebook: nbformat.NotebookNode, stem: str, parameters: dict[str, Any]) -> nbformat.NotebookNode:
@@ -206,7 +255,7 @@ def normalised(notebook: nbformat.NotebookNode, stem: str, parameters: dict[str,
         {
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
             "language_info": {"name": "python", "file_extension": ".py", "pygments_lexer": "ipython3"},
-            "ptft": {"source": f"notebooks/{stem}.md", "parameters": parameters, "version": version("ptft")},
+            "ptft": {"source": f"notebooks/{stem}.md", "parameters": parameters, "version": ptft.__version__},
         }
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -237,7 +286,7 @@ def fingerprint(stem: str, parameters: dict[str, Any]) -> str:
     """A digest of all that the run of a chapter depends on."""
     code = sorted((ROOT / "ptft").rglob("*.py"))
     results = sorted(path for path in (ROOT / "book" / "results").rglob("*") if path.is_file())
-    text = json.dumps([version("ptft"), parameters], sort_keys=True)
+    text = json.dumps([ptft.__version__, parameters], sort_keys=True)
     return _sealed(text, sources()[stem], Path(__file__), ROOT / "constraints.txt", *code, *results)
 
 
@@ -328,21 +377,24 @@ def check(stems: list[str], jobs: int = 1, stale_only: bool = False) -> int:
     parameters = book_parameters()
     if absent := [stem for stem in stems if not output(stem).exists()]:
         raise Refused(f"not executed yet: {', '.join(absent)}. Run python book/execute.py first")
+    for stem in stems:
+        if wrong := complaint(nbformat.read(output(stem), as_version=4)):
+            print(f"{stem}: {wrong}", file=sys.stderr)
+            return 1
     marks = {stem: digest(stem, parameters[stem], SANITIZE) for stem in stems}
     if stale_only:
         marks = {stem: mark for stem, mark in marks.items() if _stamp("check", stem).get("digest") != mark}
     if not marks:
         print("nothing changed since the chapters were last checked", flush=True)
         return 0
-    code = subprocess.call(
-        [
-            *(sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "900"),
-            *("--nbval-sanitize-with", str(SANITIZE), "-p", "no:cacheprovider"),
-            *("-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"),
-            *(str(output(stem)) for stem in marks),
-        ],
-        cwd=ROOT,
-    )
+    command = [
+        *(sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "900"),
+        *("--nbval-sanitize-with", str(SANITIZE), "-p", "no:cacheprovider"),
+        *("-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"),
+        *(str(output(stem)) for stem in marks),
+    ]
+    with tempfile.TemporaryDirectory() as profiles:
+        code = subprocess.call(command, cwd=ROOT, env=environment(profiles) | OTHER_PROCESSOR)
     if code == 0:
         for stem, mark in marks.items():
             _put_stamp("check", stem, mark)
@@ -364,7 +416,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     given = _parser().parse_args(argv)
-    os.environ.update(ENVIRONMENT)
+    os.environ.pop("MPLBACKEND", None)  # of no use here, and matplotlib cannot be imported where it names no backend
     # Builds the font cache here: in a kernel its notice would count as a complaint of the chapter.
     import matplotlib.font_manager  # noqa: F401
 

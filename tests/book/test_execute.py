@@ -1,5 +1,7 @@
 """Running chapters: what is refused, what is written, what is run again, and what a re-run notices."""
 
+import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -9,6 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import ROOT, load_runner
+
+import ptft
 
 HEADER = """---
 jupytext:
@@ -60,6 +64,107 @@ print(m)
 """
 )
 
+FIGURE = (
+    HEADER
+    + """# A figure
+
+```{code-cell} python3
+:tags: [parameters]
+m = 2  # [1, 9]
+```
+
+```{code-cell} python3
+import os
+import shutil
+import sys
+import matplotlib.pyplot as plt
+import ptft
+from ptft import figures
+figures.style()
+kept = {name: os.environ[name] for name in sorted(os.environ) if name.startswith(("PYTHON", "JUPYTER"))}
+print(sys.executable, ptft.__file__, sys.flags, kept, shutil.get_terminal_size(), "sitecustomize" in sys.modules)
+```
+
+```{code-cell} python3
+---
+mystnb: {figure: {name: fig-one, caption: "One."}, image: {alt: "One line"}}
+---
+fig, axes = figures.figure()
+axes[0, 0].plot([0, 1], [0, m])
+fig
+plt.show()
+```
+"""
+)
+MATPLOTLIBRC = """text.usetex: True
+font.family: serif
+axes.facecolor: red
+axes.prop_cycle: cycler("color", ["k"])
+axes.xmargin: 0.3
+axes.formatter.limits: -1, 1
+axes.titlecolor: green
+axes.unicode_minus: False
+figure.dpi: 30
+figure.subplot.left: 0.4
+grid.linestyle: :
+image.cmap: jet
+legend.loc: center
+lines.linestyle: --
+lines.marker: x
+path.simplify: False
+savefig.bbox: tight
+savefig.transparent: True
+scatter.marker: s
+svg.image_inline: False
+xtick.direction: in
+xtick.labelsize: 30
+ytick.minor.visible: True
+pdf.compression: 0
+contour.linewidth: 9
+errorbar.capsize: 9
+figure.max_open_warning: 1
+"""
+PROFILE = """c = get_config()
+c.InteractiveShell.ast_node_interactivity = "all"
+c.InlineBackend.close_figures = False
+c.InlineBackend.figure_formats = {"retina"}
+c.InlineBackend.rc = {"lines.linewidth": 9}
+c.InlineBackend.print_figure_kwargs = {"facecolor": "red"}
+"""
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """Settings of a reader who uses matplotlib, IPython, Jupyter and pytest for other things than this book."""
+    home = tmp_path / "home"
+
+    def put(path, text):
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text(text)
+        return str(home / path)
+
+    spec = {"argv": ["false", "{connection_file}"], "display_name": "mine", "language": "python"}
+    put("jupyter/kernels/python3/kernel.json", json.dumps(spec))
+    put(".ipython/profile_default/ipython_config.py", PROFILE)
+    put(".ipython/profile_default/startup/00.py", "print('started')")
+    noise = "import sys; print('custom', file=sys.stderr)"
+    put("site/sitecustomize.py", noise)
+    return {
+        "HOME": str(home),
+        "MPLBACKEND": "no backend at all",
+        "MATPLOTLIBRC": put("matplotlibrc", MATPLOTLIBRC),
+        "IPYTHONDIR": str(home / ".ipython"),
+        "JUPYTER_PATH": str(home / "jupyter"),
+        "JUPYTER_RUNTIME_DIR": "/dev/null/none",
+        "PYTHONSTARTUP": put("startup.py", noise + "; sys.exit(1)"),
+        "PYTHONPATH": os.pathsep.join([str(Path(ptft.__file__).parents[1]), str(home / "site")]),
+        "PYTHONOPTIMIZE": "2",
+        "PYTHONWARNINGS": "always",
+        "PYTEST_ADDOPTS": "-k nothing",
+        "COLUMNS": "20",
+        "OMP_NUM_THREADS": "7",
+    }
+
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
@@ -82,9 +187,15 @@ def book(tmp_path, monkeypatch):
     return runner
 
 
-def command(book, *arguments) -> subprocess.CompletedProcess:
+def command(book, *arguments, **settings) -> subprocess.CompletedProcess:
     script = book.ROOT / "book" / "execute.py"
-    return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, cwd=book.ROOT)
+    return subprocess.run(
+        [sys.executable, script, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=book.ROOT,
+        env={**os.environ, **settings},
+    )
 
 
 def files(root: Path) -> set[Path]:
@@ -210,7 +321,7 @@ def test_the_whole_book_runs_and_a_second_run_gives_the_same_bytes(book):
     assert other.metadata.ptft == {
         "source": "notebooks/02_other.md",
         "parameters": {"m": 5},
-        "version": book.version("ptft"),
+        "version": ptft.__version__,
     }
     injected = [cell for cell in other.cells if "injected-parameters" in cell.metadata.get("tags", [])]
     assert [cell.metadata.tags for cell in injected] == [["injected-parameters", "hide-input"]]
@@ -276,6 +387,60 @@ def test_a_file_is_written_whole_or_not_at_all(book, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         book.write("new", path)
     assert path.read_text() == "old" and not list(tmp_path.glob(".*.tmp"))
+
+
+# ------------------------------------------------------------------------------------------- whose settings it runs in
+
+
+def test_no_setting_of_the_reader_changes_a_chapter(book, hostile):
+    (book.SOURCES / "02_other.md").write_text(FIGURE)
+    assert command(book, "02_other").returncode == 0
+    before = book.output("02_other").read_bytes()
+    book.output("02_other").unlink()
+    done = command(book, "02_other", **hostile)
+    assert done.returncode == 0, done.stderr
+    assert book.output("02_other").read_bytes() == before
+    done = command(book, "--check", "02_other", **hostile)
+    assert done.returncode == 0 and "4 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("backend", ["agg", "module://matplotlib_inline.backend_inline"])
+def test_a_notebook_that_another_program_runs_has_the_style_of_the_book(book, hostile, tmp_path, backend):
+    (book.SOURCES / "02_other.md").write_text(FIGURE)
+    assert command(book, "02_other").returncode == 0
+    shown = {"MATPLOTLIBRC": hostile["MATPLOTLIBRC"], "IPYTHONDIR": hostile["IPYTHONDIR"], "MPLBACKEND": backend}
+    papermill = [sys.executable, "-m", "papermill", str(book.output("02_other")), str(tmp_path / "out.ipynb")]
+    done = subprocess.run(papermill, capture_output=True, text=True, env={**os.environ, **shown})
+    assert done.returncode == 0, done.stderr
+    pictures = [
+        [output.data[book.SHOWN] for output in nbformat.read(path, 4).cells[-1].outputs if "data" in output]
+        for path in (book.output("02_other"), tmp_path / "out.ipynb")
+    ]
+    assert pictures[0] == pictures[1] and len(pictures[0]) == 1
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_cell_with_a_figure_must_show_one(book, capsys, count):
+    shown, instead = {0: ("plt.show()", "plt.close()"), 2: ("fig\n", "display(fig)\n")}[count]
+    (book.SOURCES / "02_other.md").write_text(FIGURE.replace(shown, instead))
+    assert book.main(["02_other"]) == 1
+    assert f"shows {count} pictures instead of one" in capsys.readouterr().err
+    assert not book.output("02_other").exists()
+
+
+def test_a_committed_chapter_without_its_figure_is_an_error(book, capsys):
+    (book.SOURCES / "02_other.md").write_text(FIGURE)
+    notebook = book.jupytext.read(book.SOURCES / "02_other.md")
+    book.write(nbformat.writes(notebook), book.output("02_other"))
+    assert book.main(["--check", "02_other"]) == 1
+    assert "02_other: a cell with a figure shows 0 pictures" in capsys.readouterr().err
+
+
+def test_a_kernel_that_does_not_start_is_reported(book, capsys, monkeypatch):
+    spec = {"argv": ["false"], "display_name": "none", "language": "python"}
+    monkeypatch.setattr(book, "get_kernel_dict", lambda: spec)
+    assert book.main(["02_other"]) == 1
+    assert "02_other: Kernel died before replying" in capsys.readouterr().err
 
 
 # --------------------------------------------------------------------------------------- what is run and compared again
