@@ -35,9 +35,9 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
 import ptft
-from ptft.book.parameters import Parameter, Unfit, read
+from ptft.book.parameters import Parameter, Unfit, read, shown
 from ptft.book.parameters import check as check_ranges
-from ptft.files import write_whole
+from ptft.files import require_writable, write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "notebooks"
@@ -57,9 +57,8 @@ ENVIRONMENT = {
     "SOURCE_DATE_EPOCH": "0",
     "MATPLOTLIBRC": os.devnull,  # read in place of a file of the reader's
 }
-# Of the kernels that only compare: the kind of processor for which OpenBLAS computes, and the number of its threads,
-# are others than those of the run, since no printed number may depend on them.
-OTHER_PROCESSOR = {"OPENBLAS_CORETYPE": "Haswell", "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+# A comparison also asks whether a printed number depends on the kind of processor for which OpenBLAS computes.
+OTHER_PROCESSOR = {"OPENBLAS_CORETYPE": "Haswell"}
 # What the reader has set for other programs, and what would change a chapter or hide that it changed.
 FOREIGN = ("PYTHON", "IPYTHON", "JUPYTER", "MPLBACKEND", "PYTEST", "COLUMNS", "LINES")
 SHOWN = "image/svg+xml"  # what a cell with a figure puts on the page
@@ -81,6 +80,14 @@ def sources() -> dict[str, Path]:
     return {path.stem: path for path in sorted(SOURCES.glob("[0-9][0-9]_*.md"))}
 
 
+def source(stem: str) -> nbformat.NotebookNode:
+    """The source of a chapter as a notebook without outputs."""
+    try:
+        return jupytext.read(sources()[stem])
+    except Exception as error:  # of YAML or of jupytext: a head or the options of a cell that cannot be read
+        raise Refused(f"notebooks/{stem}.md cannot be read: {' '.join(str(error).split())}") from None
+
+
 def output(stem: str) -> Path:
     """Where the executed chapter belongs."""
     return CHAPTERS / f"{stem}.ipynb"
@@ -88,13 +95,12 @@ def output(stem: str) -> Path:
 
 def read_parameters(stem: str) -> dict[str, Parameter]:
     """What the cell tagged `parameters` of a chapter assigns: names, defaults and ranges."""
-    notebook = jupytext.read(sources()[stem])
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    cells = [cell for cell in source(stem).cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise Refused(f"{stem} has {len(cells)} cells tagged `parameters`: it must have exactly one")
     try:
         return read(cells[0].source)
-    except (ValueError, SyntaxError) as error:
+    except ValueError as error:
         raise Refused(f"{stem}, the parameters cell: {error}") from None
 
 
@@ -102,22 +108,38 @@ def read_parameters(stem: str) -> dict[str, Parameter]:
 
 
 class _Yaml(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """YAML in which 1e-3 is a number, as it is in Python (YAML 1.1 would have it 1.0e-3), and a name stands once."""
+    """YAML whose numbers are Python's, and in whose mappings a name stands once.
+
+    YAML 1.1 would read 1e-3 as text, 010 as eight and 1:30 as ninety, and would keep the last of repeated names.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping; an error where a key repeats, of which YAML would keep the last."""
+        """The mapping; an error where a key repeats."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         if repeated := {str(key) for key in keys if keys.count(key) > 1}:
             raise yaml.constructor.ConstructorError(
-                None, None, f"{', '.join(repeated)} is given twice", node.start_mark
+                None, None, f"{', '.join(sorted(repeated))} is given twice", node.start_mark
             )
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
 
+    def construct_number(self, node: yaml.ScalarNode) -> float:
+        """A number as Python reads it."""
+        text = self.construct_scalar(node).lower()
+        return int(text, 0) if node.tag.endswith(":int") else float(text.replace(".inf", "inf").replace(".nan", "nan"))
 
-_Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
+
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+_Yaml.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NUMBERS]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern in (
+    ("tag:yaml.org,2002:int", r"[-+]?(0|[1-9](_?\d)*|0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+)$"),
+    ("tag:yaml.org,2002:float", r"[-+]?((\d+\.\d*|\.\d+)([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|Inf|INF|nan|NaN|NAN))$"),
+):
+    _Yaml.add_implicit_resolver(_tag, re.compile(_pattern), list("-+.0123456789"))
+    _Yaml.add_constructor(_tag, _Yaml.construct_number)
 
 
 def checked(given: dict[str, Any], known: dict[str, Parameter], stem: str) -> dict[str, Any]:
@@ -138,18 +160,19 @@ def book_parameters() -> dict[str, dict[str, Any]]:
     """The parameters of each chapter in book/params.yml, checked against the sources."""
     known = sources()
     try:
-        listed = yaml.load(PARAMETERS.read_text(encoding="utf-8"), _Yaml) or {}
+        listed = yaml.load(PARAMETERS.read_text(encoding="utf-8"), _Yaml)
     except Exception as error:  # a YAML constructor lets whatever its parts raise pass
-        raise Refused(f"{PARAMETERS.name} is not YAML: {error}") from None
+        raise Refused(f"{PARAMETERS.name} is not YAML: {' '.join(str(error).split())}") from None
+    listed = {} if listed is None else listed
     if not isinstance(listed, dict):
         raise Refused(f"{PARAMETERS.name} is not allowed: it must map chapters to parameters")
     if unknown := [str(stem) for stem in listed if stem not in known]:
         raise Refused(f"{PARAMETERS.name}: unknown chapter {', '.join(unknown)}. Chapters: {', '.join(known)}")
     found = {}
     for stem in known:
-        given = listed.get(stem) or {}
+        given = {} if listed.get(stem) is None else listed[stem]
         if not isinstance(given, dict):
-            raise Refused(f"{PARAMETERS.name}: {stem} = {given!r} is not allowed: it must map names to values")
+            raise Refused(f"{PARAMETERS.name}: {stem} = {shown(given)} is not allowed: it must map names to values")
         try:
             found[stem] = checked(given, read_parameters(stem), stem)
         except Refused as refusal:
@@ -163,13 +186,16 @@ def assignments(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = (part.strip() for part in pair.partition("="))
         if not equals:
-            raise Refused(f"-p {pair} is not allowed: it must be NAME=VALUE")
+            raise Refused(f"-p {pair!r} is not allowed: it must be NAME=VALUE")
         if name in result:
-            raise Refused(f"-p {pair} is not allowed: {name} is given twice")
+            raise Refused(f"-p {pair!r} is not allowed: {name} is given twice")
         try:
+            node = yaml.compose(text, _Yaml)
             result[name] = yaml.load(text, _Yaml)
         except Exception:  # a YAML constructor lets whatever its parts raise pass
-            raise Refused(f"-p {pair} is not allowed: {text!r} is not a YAML value") from None
+            raise Refused(f"-p {pair!r} is not allowed: {text!r} is not a YAML value") from None
+        if node and (rest := text[node.end_mark.index :].strip()):
+            raise Refused(f"-p {pair!r} is not allowed: YAML takes no notice of {rest!r}; quote the whole value")
     return result
 
 
@@ -185,7 +211,7 @@ def environment(profiles: str) -> dict[str, str]:
     return kept | ENVIRONMENT | {"IPYTHONDIR": profiles}
 
 
-class Kernel(AsyncKernelManager):  # type: ignore[misc]  # jupyter_client has no types
+class Kernel(AsyncKernelManager):
     """The kernel of this interpreter, whatever kernels the reader has installed, in the environment of the book."""
 
     @property
@@ -193,7 +219,7 @@ class Kernel(AsyncKernelManager):  # type: ignore[misc]  # jupyter_client has no
         """How it is started."""
         return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
 
-    async def start_kernel(self, **options: Any) -> None:
+    async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # it has both kinds
         """Start it, with a folder of its own for all that it writes about itself."""
         self._folder = tempfile.TemporaryDirectory()
         self.connection_file = str(Path(self._folder.name, "connection.json"))
@@ -206,10 +232,9 @@ def execute(stem: str, parameters: dict[str, Any]) -> nbformat.NotebookNode:
     Raises Failed, with the traceback of the cell, where a cell raises, the kernel dies or something reaches stderr.
     """
     CHAPTERS.mkdir(parents=True, exist_ok=True)
-    notebook = jupytext.read(sources()[stem])
     try:
         done = papermill.execute_notebook(
-            notebook,
+            source(stem),
             None,
             parameters=parameters,
             kernel_name="python3",
@@ -345,7 +370,7 @@ def run_book(stems: list[str], jobs: int = 1, stale_only: bool = False) -> int:
             stem = running[future]
             try:
                 future.result()
-            except Failed as failure:
+            except (Failed, OSError) as failure:
                 failures += 1
                 print(f"{failure}\n{stem}: FAILED, the previous output is kept", file=sys.stderr, flush=True)
     return failures
@@ -354,26 +379,39 @@ def run_book(stems: list[str], jobs: int = 1, stale_only: bool = False) -> int:
 def run_aside(stem: str, changes: dict[str, Any], out: Path, force: bool) -> int:
     """Run one chapter with other parameters into a file outside the book; the number that failed."""
     values = checked(book_parameters()[stem] | changes, read_parameters(stem), stem)
-    if out.suffix != ".ipynb":
-        raise Refused(f"-o {out} is not allowed: it must end in .ipynb")
-    if out.resolve().parent == CHAPTERS:
-        raise Refused(f"-o {out} is not allowed: book/chapters holds the chapters as the book shows them")
-    if not out.resolve().parent.is_dir():
-        raise Refused(f"-o {out} is not allowed: there is no directory {out.parent}")
-    if out.is_dir():
-        raise Refused(f"-o {out} is not allowed: it is a directory")
-    if out.exists() and not force:
-        raise Refused(f"-o {out} exists: give another name, or --force to overwrite it")
+    try:
+        _require_free(out, force)
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, links in a circle, a null character
+        raise Refused(f"-o {str(out)!r} is not allowed: {error}") from None
     try:
         write(nbformat.writes(execute(stem, values)), out)
-    except Failed as failure:
+    except (Failed, OSError) as failure:
         print(failure, file=sys.stderr)
         return 1
     return 0
 
 
+def _require_free(out: Path, force: bool) -> None:
+    """Raise unless a chapter may be written there."""
+    if out.suffix != ".ipynb":
+        raise ValueError("it must end in .ipynb")
+    folder = out.resolve().parent
+    if CHAPTERS in (folder, *folder.parents):
+        raise ValueError("book/chapters holds the chapters as the book shows them")
+    if not folder.is_dir():
+        raise ValueError(f"there is no directory {out.parent}")
+    if out.exists() and not out.is_file():
+        raise ValueError("it is a directory or a device")
+    if out.exists() and not force:
+        raise ValueError(f"{out} exists; give another name, or --force to overwrite it")
+    require_writable(folder, "the folder")
+
+
 def check(stems: list[str], jobs: int = 1, stale_only: bool = False) -> int:
-    """Run executed chapters again under nbval, which compares everything but figures; the exit code of pytest."""
+    """Run executed chapters again under nbval, which compares everything but figures; the exit code of pytest.
+
+    They run for another kind of processor, unless the reader has chosen one.
+    """
     parameters = book_parameters()
     if absent := [stem for stem in stems if not output(stem).exists()]:
         raise Refused(f"not executed yet: {', '.join(absent)}. Run python book/execute.py first")
@@ -394,7 +432,7 @@ def check(stems: list[str], jobs: int = 1, stale_only: bool = False) -> int:
         *(str(output(stem)) for stem in marks),
     ]
     with tempfile.TemporaryDirectory() as profiles:
-        code = subprocess.call(command, cwd=ROOT, env=environment(profiles) | OTHER_PROCESSOR)
+        code = subprocess.call(command, cwd=ROOT, env=OTHER_PROCESSOR | environment(profiles))
     if code == 0:
         for stem, mark in marks.items():
             _put_stamp("check", stem, mark)

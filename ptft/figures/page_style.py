@@ -61,14 +61,15 @@ def style() -> None:
     True
     """
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
-    mpl.rcdefaults()
-    mpl.rcParams.update(_PARAMETERS)
     try:
         from IPython import get_ipython
     except ImportError:
-        return
-    if (shell := get_ipython()) is not None:
-        _notebook_style(shell)
+        pass
+    else:
+        if (shell := get_ipython()) is not None:
+            _notebook_style(shell)
+    mpl.rcdefaults()  # last: IPython's support of figures brings settings of its own
+    mpl.rcParams.update(_PARAMETERS)
 
 
 def _notebook_style(shell: Any) -> None:

@@ -1,5 +1,6 @@
 """Running chapters: what is refused, what is written, what is run again, and what a re-run notices."""
 
+import functools
 import json
 import os
 import shlex
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from conftest import ROOT, load_runner
 
@@ -244,6 +246,16 @@ def shown(path: Path) -> list[str]:
         ("01_first -p label=7 -o out.ipynb", ["label = 7", "text"]),
         ("01_first -p noisy=1 -o out.ipynb", ["noisy = 1", "true or false"]),
         ("01_first -p rho -o out.ipynb", ["NAME=VALUE"]),
+        ("01_first -p n=010 -o out.ipynb", ["n = '010'", "a whole number"]),
+        ("01_first -p n=1:30 -o out.ipynb", ["n = '1:30'", "a whole number"]),
+        ("01_first -p rho=1:30.5 -o out.ipynb", ["rho = '1:30.5'", "a number"]),
+        ("01_first -p 'label=all #1' -o out.ipynb", ["no notice of '#1'", "quote"]),
+        ("01_first -p rho=1 -o ''", ["must end in .ipynb"]),
+        ("01_first -p rho=1 -o there.ipynb/out.ipynb", ["no directory there.ipynb"]),
+        ("01_first -p rho=1 -o book/chapters/none/out.ipynb", ["as the book shows them"]),
+        ("01_first -p rho=1 -o book --force", ["must end in .ipynb"]),
+        (f"01_first -p rho=1 -o {'a' * 300}.ipynb", ["File name too long"]),
+        ("01_first -p rho=1 -o /proc/out.ipynb", ["cannot be written"]),
         ("01_first -p rho=[1 -o out.ipynb", ["not a YAML value"]),
         ("01_first -p rho=0.1", ["-p needs -o"]),
         ("01_first 02_other -p rho=0.1 -o out.ipynb", ["exactly one chapter"]),
@@ -273,6 +285,12 @@ def test_an_unfit_request_is_refused_and_writes_nothing(book, capsys, monkeypatc
         *(("02_other: {m: 10}", "its range is [1, 9]"), ("02_other: {m: 1, m: 2}", "m is given twice")),
         *(("02_other: [1]", "02_other = [1]"), ("- 02_other", "must map chapters"), ("a: [", "not YAML")),
         *(("{1: {}}", "unknown chapter 1"), ("02_other: {1: 2}", "unknown parameter 1")),
+        *(
+            ("02_other: {m: 010}", "m = '010'"),
+            ("02_other: {m: 1:30}", "m = '1:30'"),
+            ("02_other: {m: !!int 010}", "YAML"),
+        ),
+        *(("02_other: []", "02_other = []"), ("02_other: 0", "02_other = 0"), ("false", "must map chapters")),
     ],
 )
 def test_the_parameters_of_the_book_are_checked_too(book, capsys, text, said):
@@ -281,6 +299,117 @@ def test_the_parameters_of_the_book_are_checked_too(book, capsys, text, said):
     assert book.main([]) == 2
     assert said in capsys.readouterr().err
     assert files(book.ROOT) == before
+
+
+PIECES = [
+    *("1", "010", "1:30", "0x1F", "0b2", "1_0", "1e400", "-0", ".inf", ".nan", "9" * 5000, "0x" + "f" * 5000, "1.5.2"),
+    *(
+        "~",
+        "yes",
+        "a",
+        "é",
+        "[",
+        "]",
+        "{",
+        "}",
+        ": ",
+        ":",
+        ", ",
+        " #",
+        "&a ",
+        "*a",
+        "- ",
+        "? ",
+        "<<: ",
+        "|",
+        ">",
+        "%",
+        "@",
+    ),
+    *(
+        "!!int ",
+        "!!float ",
+        "!!binary ",
+        "!!set ",
+        "!!python/object:os.system ",
+        "!x ",
+        "`",
+        "'",
+        '"',
+        "\\",
+        "\t",
+        "\n",
+    ),
+    *("\0", "\ud800", "2001-01-01", "2001-99-99", "=", "---\n", "...\n", "&a [*a]", "[" * 600, "m: 5", "rho", "label"),
+]
+
+
+def pieces(rng):
+    return "".join(rng.choice(PIECES, rng.integers(1, 4)))
+
+
+def test_a_slip_in_a_request_is_accepted_or_refused_but_no_crash(book, capsys, monkeypatch):
+    monkeypatch.setattr(book, "source", functools.cache(book.source))
+    monkeypatch.setattr(book, "execute", lambda stem, values: nbformat.v4.new_notebook())
+    monkeypatch.chdir(book.ROOT)
+    sys.stderr.reconfigure(errors="backslashreplace")  # as outside of pytest
+    Path("loop").symlink_to("loop")
+    Path("directory.ipynb").mkdir()
+    os.mkfifo("fifo.ipynb")
+    Path("there.ipynb").write_text("kept")
+    params = book.PARAMETERS.read_text()
+    folders = [
+        "",
+        ".",
+        "none",
+        "loop",
+        "a" * 300,
+        "there.ipynb",
+        "directory.ipynb",
+        "book/chapters",
+        "é\udcff",
+        "\0",
+        "~",
+    ]
+    names = ["out", "there", "directory", "fifo", "", ".", "a" * 300, "\0", "\udcff", " ", "-"]
+    rng = np.random.default_rng(0)
+    codes = []
+    for _ in range(600):
+        where, name = "out.ipynb", ""
+        match rng.integers(4):
+            case 0:
+                name = f"{rng.choice(['rho', 'n', 'alpha', 'label', 'noisy'])}={pieces(rng)}"
+            case 1:
+                name = f"{pieces(rng)}={pieces(rng)}"
+            case 2:
+                where = os.path.join(
+                    rng.choice(folders), rng.choice(names) + rng.choice(["", ".ipynb", ".IPYNB", ".md"])
+                )
+            case 3:
+                mapping = params.rstrip("\n")
+                start = int(rng.integers(len(mapping)))
+                mapping = mapping[:start] + pieces(rng) + mapping[start + int(rng.integers(4)) :]
+                book.PARAMETERS.write_text(mapping, encoding="utf-8", errors="surrogatepass")
+        command = [
+            "01_first",
+            *([f"-p{name}"] if name else []),
+            f"-o{where}",
+            *(["--force"] if where == "out.ipynb" else []),
+        ]
+        codes.append(book.main(command))
+        said = capsys.readouterr().err
+        assert codes[-1] in (0, 2) and bool(said) == bool(codes[-1]), command
+        assert len(said.partition("Parameters of")[0].strip().splitlines()) == codes[-1] // 2, said
+        book.PARAMETERS.write_text(params)
+    assert codes.count(2) > 300 and codes.count(0) > 10
+    assert Path("there.ipynb").read_text() == "kept" and not list(book.CHAPTERS.glob("*"))
+
+
+@pytest.mark.parametrize("head", ["tags: [", "tags: {a: b"])
+def test_a_source_that_cannot_be_read_is_named(book, capsys, head):
+    (book.SOURCES / "02_other.md").write_text(OTHER.replace(":tags: [parameters]", f"---\n{head}\n---"))
+    assert book.main(["02_other"]) == 2
+    assert "notebooks/02_other.md cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("cell", ["x = [i for i in range(3)]", "import os", "x, y = 1, 2", "f(1)", "x = None"])
@@ -404,7 +533,7 @@ def test_no_setting_of_the_reader_changes_a_chapter(book, hostile):
     assert done.returncode == 0 and "4 passed" in done.stdout, done.stdout
 
 
-@pytest.mark.parametrize("backend", ["agg", "module://matplotlib_inline.backend_inline"])
+@pytest.mark.parametrize("backend", ["agg", ""])
 def test_a_notebook_that_another_program_runs_has_the_style_of_the_book(book, hostile, tmp_path, backend):
     (book.SOURCES / "02_other.md").write_text(FIGURE)
     assert command(book, "02_other").returncode == 0
