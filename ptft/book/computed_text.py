@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ptft.extras import needs_extra
+
 # an escaped character, a formula, or the beginning of a tag
 _TAGS = re.compile(r"\\.|\$(?:\\.|[^$\\])*\$|<(?=[A-Za-z/!?])")
 
@@ -62,7 +64,8 @@ def state(**texts: object) -> None:
         ...
     ValueError: best = '' is not allowed: it must be one line of text
     """
-    from myst_nb import glue
+    with needs_extra("book", "state"):
+        from myst_nb import glue
 
     for name, value in texts.items():
         text = str(value)
@@ -135,6 +138,7 @@ def paragraph(holds: bool, text: str) -> Markdown | None:
     'The first loss is *smaller*.'
     >>> paragraph(0.3 < 0.2, "The first loss is *smaller*.")
     """
-    from IPython.display import Markdown
+    with needs_extra("book", "paragraph"):
+        from IPython.display import Markdown
 
     return Markdown(inline(text)) if holds else None  # type: ignore[no-untyped-call]

@@ -21,6 +21,7 @@ import numpy as np
 
 from ptft.book.interpolation import Axis, InterpolationTable
 from ptft.book.sliders import BETA_FT, RHO_PT, SLIDERS
+from ptft.extras import needs_extra
 from ptft.initialization import Initialization
 from ptft.regimes import CORNERS, Measures, measures
 from ptft.replica import data_scale
@@ -179,7 +180,8 @@ COORDINATES = ("log10_rho_ft", "overlap_share", "log10_sqrt_k", "log10_ratio", "
 
 def _nodes() -> pd.DataFrame:
     """Coordinates of the nodes of `ERROR_AXES`, one row each, the last axis fastest."""
-    import pandas as pd
+    with needs_extra("sweep", __name__):
+        import pandas as pd
 
     grid = np.meshgrid(*(axis.nodes for axis in ERROR_AXES), indexing="ij")
     return pd.DataFrame({name: one.ravel() for name, one in zip(COORDINATES, grid, strict=True)})

@@ -16,6 +16,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
+from ptft.extras import needs_extra
 from ptft.figures.data import packed_csv
 from ptft.files import write_whole
 
@@ -73,9 +74,10 @@ def style() -> None:
 
 
 def _notebook_style(shell: Any) -> None:
-    from IPython.core.formatters import BaseFormatter
-    from matplotlib_inline.backend_inline import set_matplotlib_formats
-    from matplotlib_inline.config import InlineBackend
+    with needs_extra("book", "style"):
+        from IPython.core.formatters import BaseFormatter
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+        from matplotlib_inline.config import InlineBackend
 
     if hasattr(shell, "kernel"):  # elsewhere, a window shows a figure
         shell.ast_node_interactivity = "last_expr"  # a figure that a statement returns is not shown besides
