@@ -393,7 +393,7 @@ def test_a_slip_in_a_request_is_accepted_or_refused_but_no_crash(book, capsys, m
         command = [
             "01_first",
             *([f"-p{name}"] if name else []),
-            f"-o{where}",
+            *([f"-o{where}"] if where else ["-o", ""]),
             *(["--force"] if where == "out.ipynb" else []),
         ]
         codes.append(book.main(command))
