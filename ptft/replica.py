@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from ptft.extras import needs_extra
 from ptft.penalties import prox_angle, prox_slopes
 from ptft.teachers import GaussianMixture
 from ptft.validation import positive_array, require
@@ -290,7 +291,8 @@ class ReplicaCurve:
 
     def to_frame(self) -> Any:
         """The arrays as the columns of a pandas DataFrame, one row per alpha (needs pandas)."""
-        import pandas as pd
+        with needs_extra("sweep", "to_frame"):
+            import pandas as pd
 
         return pd.DataFrame({f.name: np.ravel(getattr(self, f.name)) for f in fields(self)})
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ptft.book.computed_text import inline
 from ptft.book.tables import MarkdownTable, numbered
 
 KEY = "ptft_claims"  # in the metadata of an executed chapter's output, under which it holds its entries
@@ -28,8 +29,8 @@ class Claim:
     def _repr_markdown_(self) -> str:
         """What stands under the figure or table that decides the claim."""
         return (
-            f"**Claim** ({self.source}). {self.statement}\n"
-            f"*Checked:* {self.check}. *Found:* {self.result}. **{self.verdict.capitalize()}.**"
+            f"**Claim** ({inline(self.source)}). {inline(self.statement)}\n"
+            f"*Checked:* {inline(self.check)}. *Found:* {inline(self.result)}. **{self.verdict.capitalize()}.**"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,40 @@ if TYPE_CHECKING:
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from ptft.extras import needs_extra
+
+# an escaped character, a formula, or the beginning of a tag
+_TAGS = re.compile(r"\\.|\$(?:\\.|[^$\\])*\$|<(?=[A-Za-z/!?])")
+
+
+def literal(text: object) -> str:
+    """Text that Markdown shows as it is, whatever is in it: names and labels that come from a file or a parameter.
+
+    Examples
+    --------
+    >>> print(literal("<b>*a*|b"))
+    \\<b\\>\\*a\\*\\|b
+    """
+    return re.sub(r"[\\`*_{}\[\]<>$|&^~]", r"\\\g<0>", " ".join(str(text).split()))
+
+
+def inline(text: object) -> str:
+    """One line of Markdown in which no HTML is live; formulas, references and emphasis are kept.
+
+    Examples
+    --------
+    >>> print(inline("an *error* <script> below $a<b$"))
+    an *error* &lt;script> below $a< b$
+    """
+
+    def tame(found: re.Match[str]) -> str:
+        part = found[0]
+        if part.startswith("$"):
+            return re.sub(r"<(?=[A-Za-z/!?])", "< ", part)
+        return part if part.startswith("\\") else "&lt;"
+
+    return _TAGS.sub(tame, " ".join(str(text).splitlines()))
 
 
 def state(**texts: object) -> None:
@@ -29,7 +64,8 @@ def state(**texts: object) -> None:
         ...
     ValueError: best = '' is not allowed: it must be one line of text
     """
-    from myst_nb import glue
+    with needs_extra("book", "state"):
+        from myst_nb import glue
 
     for name, value in texts.items():
         text = str(value)
@@ -102,6 +138,7 @@ def paragraph(holds: bool, text: str) -> Markdown | None:
     'The first loss is *smaller*.'
     >>> paragraph(0.3 < 0.2, "The first loss is *smaller*.")
     """
-    from IPython.display import Markdown
+    with needs_extra("book", "paragraph"):
+        from IPython.display import Markdown
 
-    return Markdown(text) if holds else None  # type: ignore[no-untyped-call]
+    return Markdown(inline(text)) if holds else None  # type: ignore[no-untyped-call]

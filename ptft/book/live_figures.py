@@ -15,12 +15,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ptft.book.interpolation import Axis, InterpolationTable
 from ptft.book.sliders import BETA_FT, RHO_PT, SLIDERS
+from ptft.extras import needs_extra
 from ptft.initialization import Initialization
 from ptft.regimes import CORNERS, Measures, measures
 from ptft.replica import data_scale
@@ -179,7 +180,8 @@ COORDINATES = ("log10_rho_ft", "overlap_share", "log10_sqrt_k", "log10_ratio", "
 
 def _nodes() -> pd.DataFrame:
     """Coordinates of the nodes of `ERROR_AXES`, one row each, the last axis fastest."""
-    import pandas as pd
+    with needs_extra("sweep", __name__):
+        import pandas as pd
 
     grid = np.meshgrid(*(axis.nodes for axis in ERROR_AXES), indexing="ij")
     return pd.DataFrame({name: one.ravel() for name, one in zip(COORDINATES, grid, strict=True)})
@@ -211,7 +213,13 @@ def write_error_table(path: Path, table: InterpolationTable) -> None:
 
     nodes = _nodes()
     frame = nodes.assign(log10_alpha=table.values.ravel().round(4))
-    stored.write_table(path, frame, nodes, stored.provenance(MADE_BY, FORMAT, _key()))
+    stored.write_table(path, frame, nodes, _made(), FORMERLY)
+
+
+def _made() -> dict[str, Any]:
+    from ptft.sweeps import table as stored
+
+    return stored.provenance(MADE_BY, FORMAT, _key())
 
 
 def read_error_table(path: Path) -> InterpolationTable:
@@ -252,7 +260,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog=MADE_BY, description="Compute the table behind the error curves of the book.")
     parser.add_argument("--out", type=Path, required=True, help="a file that ends in .parquet")
-    write_error_table(parser.parse_args(arguments).out, error_table())
+    out = parser.parse_args(arguments).out
+    try:
+        from ptft.sweeps import table as stored
+
+        stored.check_out(out, _nodes(), _made(), FORMERLY)  # before the minutes that the table takes
+    except (ValueError, OSError, ImportError) as error:
+        parser.error(str(error))
+    write_error_table(out, error_table())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ptft.checks.identities import Check, relative
+from ptft.extras import needs_extra
 from ptft.initialization import Initialization
 from ptft.penalties import penalty_grad, penalty_hess
 from ptft.regimes import CORNERS, Measures, measures
@@ -88,7 +89,8 @@ def derivatives_of_definition(
     >>> bool(np.isclose(found.ell_order, at.ell_order, rtol=1e-12)[0])
     True
     """
-    import mpmath
+    with needs_extra("book", "derivatives_of_definition"):
+        import mpmath
 
     ft, pt, c, lam, gamma = broadcast(
         beta_ft=real_array(beta_ft, "beta_ft", ndim=1),

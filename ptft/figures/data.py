@@ -29,6 +29,7 @@ from matplotlib.ticker import FixedLocator
 from matplotlib.transforms import Transform
 
 COLUMNS = ("panel", "title", "x_label", "y_label", "item", "series", "kind", "x", "y", "low", "high", "value")
+TEXTS = ("title", "x_label", "y_label", "series")
 # say what the rest says, or frame it; texts include annotations with their arrows
 DECORATION = (Axis, Spine, Text, Legend)
 NEUTRAL = (to_rgb("#555555"), to_rgb("black"))  # of legend entries for a line style or a marker in whatever colour
@@ -99,6 +100,9 @@ def data_of(fig: Figure) -> list[Row]:
 def csv_of(fig: Figure) -> str:
     """`data_of(fig)` as CSV with a header; numbers have six digits, the values of cells four.
 
+    A map of thousands of cells says the texts of its panel and its series in its first row only: they hold for all
+    rows of that panel and item.
+
     Examples
     --------
     >>> print(csv_of(Figure()))
@@ -108,7 +112,12 @@ def csv_of(fig: Figure) -> str:
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
+    before = None
     for row in data_of(fig):
+        item = row["panel"], row["item"]
+        if item == before and row["kind"] == "cells":
+            row |= dict.fromkeys(TEXTS)
+        before = item
         table.writerow({key: _written(value, 4 if key == "value" else 6) for key, value in row.items()})
     return text.getvalue()
 

@@ -16,6 +16,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
+from ptft.extras import needs_extra
 from ptft.figures.data import packed_csv
 from ptft.files import write_whole
 
@@ -50,7 +51,9 @@ _PARAMETERS: Any = {
 
 
 def style() -> None:
-    """Use this style from now on; in a notebook, figures become SVG on the page, PDF on paper, and carry their data.
+    """Use this style and nothing else from now on, whatever matplotlib's own files of settings say.
+
+    In a notebook, figures become SVG on the page, PDF on paper, and carry their data: each once, below its cell.
 
     Examples
     --------
@@ -59,18 +62,32 @@ def style() -> None:
     True
     """
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
-    mpl.rcParams.update(_PARAMETERS)
     try:
         from IPython import get_ipython
+    except ImportError:
+        pass
+    else:
+        if (shell := get_ipython()) is not None:
+            _notebook_style(shell)
+    mpl.rcdefaults()  # last: IPython's support of figures brings settings of its own
+    mpl.rcParams.update(_PARAMETERS)
+
+
+def _notebook_style(shell: Any) -> None:
+    with needs_extra("book", "style"):
         from IPython.core.formatters import BaseFormatter
         from matplotlib_inline.backend_inline import set_matplotlib_formats
-    except ImportError:
-        return
-    if (shell := get_ipython()) is not None:
-        set_matplotlib_formats("svg", "pdf")  # type: ignore[no-untyped-call]
-        carry = BaseFormatter(parent=shell.display_formatter, format_type=DATA_TYPE, print_method="_repr_data_")
-        carry.for_type(Figure, lambda fig: b64encode(packed_csv(fig)).decode())  # type: ignore[no-untyped-call]
-        shell.display_formatter.formatters[DATA_TYPE] = carry
+        from matplotlib_inline.config import InlineBackend
+
+    if hasattr(shell, "kernel"):  # elsewhere, a window shows a figure
+        shell.ast_node_interactivity = "last_expr"  # a figure that a statement returns is not shown besides
+        backend = InlineBackend.instance(parent=shell)
+        backend.rc, backend.close_figures, backend.print_figure_kwargs = {}, True, {"bbox_inches": "tight"}
+        shell.enable_matplotlib("inline")
+    set_matplotlib_formats("svg", "pdf")  # type: ignore[no-untyped-call]
+    carry = BaseFormatter(parent=shell.display_formatter, format_type=DATA_TYPE, print_method="_repr_data_")
+    carry.for_type(Figure, lambda fig: b64encode(packed_csv(fig)).decode())  # type: ignore[no-untyped-call]
+    shell.display_formatter.formatters[DATA_TYPE] = carry
 
 
 def figure(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any) -> tuple[Figure, np.ndarray]:

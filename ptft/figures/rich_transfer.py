@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
+from ptft.extras import needs_extra
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.outcomes import by_gamma, curves, ends, gammas, ratios
 from ptft.infinite_width.rich_transfer import EDGES, Law
+
+with needs_extra("sweep", __name__):
+    import pandas as pd
 
 TITLES = {"scratch": "from scratch", "centred": "after pretraining", "reset": "new readout", "raw": "raw"}
 FIGURES = {

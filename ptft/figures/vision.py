@@ -7,10 +7,10 @@ from typing import Any
 
 import matplotlib.ticker
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ptft.extras import needs_extra
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.vision.protocol import BASELINE, SAMPLE_SIZES, UNTRAINED
 from ptft.vision.trends import (
@@ -22,6 +22,9 @@ from ptft.vision.trends import (
     trend,
     values_of,
 )
+
+with needs_extra("vision", __name__):
+    import pandas as pd
 
 TITLES = {
     "kappa": r"$\kappa$: early layers, at the start",

@@ -9,11 +9,14 @@ import functools
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from ptft.extras import needs_extra
 from ptft.infinite_width.particles import Task
 from ptft.validation import require, whole_number
 from ptft.vision.data import load
+
+with needs_extra("vision", __name__):
+    import torch
 
 SIZE = 28  # larger images are resized to SIZE x SIZE pixels
 LUMA = (0.299, 0.587, 0.114)  # red, green, blue

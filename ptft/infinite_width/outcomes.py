@@ -20,15 +20,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ptft.extras import needs_extra
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.particles import Task
 from ptft.infinite_width.rich_transfer import EDGES, TransferSetting, preactivations
 from ptft.validation import require
 
-try:
+with needs_extra("sweep", __name__):
     import pandas as pd
-except ImportError as error:
-    raise ImportError(f"ptft.infinite_width.outcomes needs {error.name}: pip install ptft[sweep]") from error
 
 SOURCE = "source"
 

@@ -15,17 +15,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 import ptft
 from ptft import experiments
 from ptft.agreement import Comparison, comparison
 from ptft.experiments import Setting
+from ptft.extras import needs_extra
 from ptft.simulation import simulate_many
 from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
 from ptft.validation import one_of, positive_array, require, whole_number
+
+with needs_extra("sweep", __name__):
+    import pandas as pd
 
 FORMAT = 1
 EXPERIMENTS = ("experiment-1", "experiment-2", "experiment-3", "experiment-4", "figure-5", "all")

@@ -24,18 +24,17 @@ from pathlib import Path
 from typing import Any
 
 import ptft
+from ptft.extras import needs_extra
 from ptft.files import require_writable, write_whole
 from ptft.sweeps import table
 from ptft.sweeps.sweep import Preparation, Sweep
 from ptft.validation import whole_number
 
-try:
+with needs_extra("sweep", __name__):
     import pandas as pd
     from joblib import Parallel, delayed
     from threadpoolctl import threadpool_limits
     from tqdm import tqdm
-except ImportError as error:
-    raise ImportError(f"ptft.sweeps.engine needs {error.name}: pip install ptft[sweep]") from error
 
 SCHEDULER_TIMEOUT = 10  # seconds
 
@@ -412,17 +411,16 @@ def _by_joblib(solve: Callable[[Any, str], Any], tasks: Sequence[Any], key: str,
 
 async def _greet(scheduler: str) -> None:
     """Exchange greetings with a scheduler: `Client` would wait for ever for one that accepts and keeps silent."""
-    from distributed.comm import connect
+    with needs_extra("cluster", "--scheduler"):
+        from distributed.comm import connect
 
     comm = await connect(scheduler, timeout=SCHEDULER_TIMEOUT)
     await comm.close()
 
 
 def _by_dask(solve: Callable[[Any, str], Any], tasks: Sequence[Any], key: str, scheduler: str) -> Iterator[Any]:
-    try:
+    with needs_extra("cluster", "--scheduler"):
         from distributed import Client, KilledWorker, as_completed
-    except ImportError as error:
-        raise ImportError(f"--scheduler needs {error.name}: pip install ptft[cluster]") from error
     try:
         with ThreadPoolExecutor(1) as thread:  # a thread of its own, as a notebook already runs an event loop
             thread.submit(asyncio.run, asyncio.wait_for(_greet(scheduler), SCHEDULER_TIMEOUT)).result()

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 import ptft
+from ptft.extras import needs_extra
 from ptft.infinite_width import rich_transfer
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.outcomes import SOURCE, RichTransferPoint, outcome
@@ -29,6 +29,9 @@ from ptft.infinite_width.stored_runs import read_arrays, read_run, run_bytes
 from ptft.sweeps.options import add_images, add_range, given_range
 from ptft.sweeps.sweep import Preparation, Rows, Sweep, machine
 from ptft.validation import one_of, whole_number
+
+with needs_extra("sweep", __name__):
+    import pandas as pd
 
 FORMAT = 1
 COLUMNS = {"quantity": str, "x": float, "value": np.float32}

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy
 
+from ptft.extras import needs_extra
 from ptft.sweeps import table
+
+with needs_extra("sweep", __name__):
+    import pandas as pd
 
 Rows = dict[str, list[dict[str, Any]]]  # what a point adds to each table
 

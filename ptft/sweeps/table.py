@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import ptft
+from ptft.extras import needs_extra
 from ptft.files import require_writable, write_whole
 
-try:
+with needs_extra("sweep", __name__):
     import pandas as pd
     import pyarrow as pa
     from pyarrow import parquet
-except ImportError as error:
-    raise ImportError(f"ptft.sweeps.table needs {error.name}: pip install ptft[sweep]") from error
 
 
 def digest(value: Any) -> str:

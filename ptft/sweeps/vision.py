@@ -14,12 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-import torch
-import torchvision
-
 import ptft
 from ptft import vision
+from ptft.extras import needs_extra
 from ptft.sweeps.options import add_images, add_range, given_range
 from ptft.sweeps.sweep import Preparation, Rows, Sweep, machine
 from ptft.validation import one_of, positive_array, whole_number
@@ -27,6 +24,11 @@ from ptft.vision import DIGITS, Point, Protocol, Split
 from ptft.vision.checkpoints import checkpoint_bytes, load_checkpoint, read_record
 from ptft.vision.compaction import check_device
 from ptft.vision.protocol import check_sample_size, knob_values, start_of
+
+with needs_extra("vision", __name__):
+    import pandas as pd
+    import torch
+    import torchvision
 
 FORMAT = 1
 PRECISIONS = ("auto", "bfloat16", "float32")
