@@ -183,7 +183,8 @@ def function_particles(
     points : array_like, shape (n, D)
         Every input at which the particles are trained or read: train and test data of all tasks.
     S, seed, activation, dtype
-        As in `weight_particles`. A step costs S P n operations here and S P D there.
+        As in `weight_particles`. A step costs S P n operations here and S P D there. A seed gives the same draw, up
+        to rounding, on every processor and with any number of threads.
 
     Raises
     ------
@@ -200,8 +201,10 @@ def function_particles(
     one_of(activation, "activation", ACTIVATIONS)
     rng = np.random.default_rng(seed)
     values, vectors = eigh(points @ points.T / points.shape[1])
-    keep = values > len(points) * np.finfo(float).eps * values[-1]
-    h = rng.standard_normal((_half(S), int(keep.sum()))) @ (vectors[:, keep] * np.sqrt(values[keep])).T
+    values[values < len(points) * np.finfo(float).eps * values[-1]] = 0
+    # Processors differ in the signs of the eigenvectors, but not in this root: a seed gives the same draw on all.
+    root = (vectors * np.sqrt(values)) @ vectors.T
+    h = rng.standard_normal((_half(S), len(points))) @ root
     return _particles(h, rng.standard_normal(len(h)), points, activation, True, dtype)
 
 
