@@ -19,7 +19,7 @@ from ptft.generalization import replica_curve
 from ptft.infinite_width import feature_moment, fine_tuning_loss, regression_loss, source_coefficients, train_linear
 from ptft.initialization import Initialization
 from ptft.teachers import GaussianMixture, SpikeSlab
-from ptft.validation import one_of, positive_array, require, whole_number
+from ptft.validation import checked, one_of, positive_array, require, whole_number
 
 SIGNS = ("equal", "independent")
 NODES = 200  # values of |beta_pt| that stand for a Gaussian, of equal probability
@@ -98,6 +98,7 @@ class TwoTasks:
         return GaussianMixture(weight, self.alpha_s * size, variance, init.k(np.sqrt(self.rho) * size))
 
 
+@checked
 def diagonal_loss(alpha: ArrayLike, tasks: TwoTasks, init: Initialization) -> np.ndarray:
     """Loss of the diagonal network at alpha = n/d target examples per coordinate (Proposition 4.2).
 
@@ -115,6 +116,7 @@ def diagonal_loss(alpha: ArrayLike, tasks: TwoTasks, init: Initialization) -> np
     return replica_curve(alpha, tasks, init).mse
 
 
+@checked
 def dense_loss(alpha: ArrayLike, tasks: TwoTasks, gamma_1: float) -> np.ndarray:
     """Loss of a new readout on the features of the dense network, nu_2 = alpha, unlimited source data (Result 2).
 
@@ -142,6 +144,7 @@ class BothLosses:
     dense: np.ndarray
 
 
+@checked
 def simulate_both(
     alpha: ArrayLike, tasks: Sequence[TwoTasks], init: Initialization, gamma_1: float, d: int, seed: int = 0
 ) -> list[BothLosses]:
@@ -227,6 +230,7 @@ def _dense_losses(
     return losses
 
 
+@checked
 def equivalent_richness(init: Initialization, beta_pt: float) -> float:
     """The gamma_1 of a dense network whose features have the same spike as a diagonal one with one active coordinate.
 

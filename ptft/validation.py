@@ -329,7 +329,7 @@ def table(value: object, name: str, columns: Iterable[str]) -> None:
     ValueError: table = {'mse': [0.1]} is not allowed: it must be a DataFrame with the columns mse
     """
     columns = list(columns)
-    frame = getattr(sys.modules.get("pandas"), "DataFrame", ())  # without pandas there is none
+    frame = getattr(sys.modules.get("pandas"), "DataFrame", _Missing)
     if not isinstance(value, frame) or not set(columns) <= set(getattr(value, "columns", ())):
         refuse(name, value, f"a DataFrame with the columns {', '.join(columns)}")
 
@@ -377,7 +377,12 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
 
 @functools.cache
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    return typing.get_type_hints(function)
+    pandas = sys.modules.get("pandas") or types.SimpleNamespace(DataFrame=_Missing, Series=_Missing)
+    return typing.get_type_hints(function, localns={"pd": pandas})  # some modules know it while types are checked only
+
+
+class _Missing:
+    """Stands for the classes of a package that is not there: nothing is an instance."""
 
 
 def _is(value: Any, hint: Any) -> bool:

@@ -19,10 +19,12 @@ from ptft.infinite_width.linear import (
     source_coefficients,
     spike_size,
 )
+from ptft.validation import checked
 
 ERRORS = 3.5  # standard errors within which a measured loss agrees
 
 
+@checked
 def spikes(features: Sequence[LinearFeatures], gamma_1: ArrayLike, kind: str = "exact") -> Check:
     """The largest eigenvalue of the features of trained networks beside that of a formula (`spike_size`).
 
@@ -50,6 +52,7 @@ def spikes(features: Sequence[LinearFeatures], gamma_1: ArrayLike, kind: str = "
     return relative(f"largest eigenvalue of the features, {kind} set", theory, measured, bound=0.08)
 
 
+@checked
 def losses(measured: MeasuredLoss, alphas: Numbers, coefficients: Coefficients, ridge: ArrayLike = 0.0) -> Check:
     """Measured losses of fine-tuning beside `fine_tuning_loss`, in standard errors.
 
@@ -78,6 +81,7 @@ def losses(measured: MeasuredLoss, alphas: Numbers, coefficients: Coefficients, 
     return Check("loss of fine-tuning, in standard errors", theory, measured.mean, bound=ERRORS, unit=measured.se)
 
 
+@checked
 def collapsed_losses(measured: MeasuredLoss, nu_1: ArrayLike, alphas: Numbers) -> Check:
     """Measured losses on features that have collapsed on one direction beside `rich_limit_loss` (Result 4).
 
@@ -104,6 +108,7 @@ def collapsed_losses(measured: MeasuredLoss, nu_1: ArrayLike, alphas: Numbers) -
     return Check("loss on collapsed features", rich_limit_loss(nu_1, alphas), measured.mean, bound=0.04)
 
 
+@checked
 def no_harm(nu_2: ArrayLike, alphas: Numbers, coefficients: Coefficients) -> Check:
     """Losses after pretraining, of which those without are upper bounds where the features cannot harm.
 
@@ -129,6 +134,7 @@ def no_harm(nu_2: ArrayLike, alphas: Numbers, coefficients: Coefficients) -> Che
     return Check("loss above that without pretraining", without, loss, bound=1e-12, unit=without, at_most=True)
 
 
+@checked
 def richer_is_better(
     nu_2: ArrayLike, alphas: Numbers, gamma_1: ArrayLike, nu_1: float, kind: str = "exact", relative_ridge: float = 0.0
 ) -> Check:
@@ -168,6 +174,7 @@ def richer_is_better(
     return Check("rise of the loss with the richness", loss[:, :-1], loss[:, 1:], bound=0.0, at_most=True)
 
 
+@checked
 def image_losses(rows: Sequence[Mapping[str, Any]]) -> Check:
     """Mean losses on images with the features of finite networks beside those with the features of mean-field theory.
 

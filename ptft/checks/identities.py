@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ptft.validation import checked
+
 
 @dataclass(frozen=True, eq=False)
 class Check:
@@ -50,6 +52,7 @@ class Check:
         return self.largest <= self.bound
 
 
+@checked
 def relative(statement: str, theory: ArrayLike, measured: ArrayLike, bound: float) -> Check:
     """A `Check` whose error is relative to the theory, arrays that broadcast against each other.
 

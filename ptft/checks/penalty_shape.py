@@ -12,9 +12,10 @@ from ptft.checks.identities import Check, relative
 from ptft.initialization import Initialization
 from ptft.penalties import penalty_grad, penalty_hess
 from ptft.regimes import CORNERS, Measures, measures
-from ptft.validation import broadcast, positive_array, real_array, require, whole_number
+from ptft.validation import broadcast, checked, positive_array, real_array, require, whole_number
 
 
+@checked
 def random_settings(
     size: int, seed: int | np.random.Generator = 0, decades: float = 6.0
 ) -> tuple[np.ndarray, np.ndarray, Initialization]:
@@ -61,6 +62,7 @@ class Derivatives:
     pretraining_dependence: np.ndarray  # d log q / d log|beta_pt|
 
 
+@checked
 def derivatives_of_definition(
     beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization, digits: int = 100
 ) -> Derivatives:
@@ -122,6 +124,7 @@ def derivatives_of_definition(
     return Derivatives(*np.array(rows, dtype=np.float64).T)
 
 
+@checked
 def closed_forms(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization, digits: int = 100) -> list[Check]:
     """q', q'' and both measures against the derivatives of the definition, relative to those.
 
@@ -145,6 +148,7 @@ def closed_forms(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization, d
     ]
 
 
+@checked
 def bounds(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> list[Check]:
     """The measures, their sum and the elasticity of sqrt(k) stay in their intervals (Proposition 5.1).
 
@@ -173,6 +177,7 @@ def bounds(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> list
     ]
 
 
+@checked
 def straight_line(c_pt: float, relative: ArrayLike, beta_ft: float = 1.0, beta_pt: float = 1.0) -> Check:
     """As lambda_pt changes without a new readout, the measures move on a line: PD = kappa (1 - ell_order).
 
@@ -193,6 +198,7 @@ def straight_line(c_pt: float, relative: ArrayLike, beta_ft: float = 1.0, beta_p
     return Check("distance of the path in $\\lambda$ from a straight line", line, at.pretraining_dependence, 1e-12)
 
 
+@checked
 def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1.0, beta_pt: float = 1.0) -> Check:
     """The ell-order does not fall as c_pt grows at a fixed lambda_pt/c_pt, without a new readout.
 
@@ -225,6 +231,7 @@ def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1
     )
 
 
+@checked
 def corner(name: str, at: Measures) -> Check:
     """The measures at a corner of the triangle, which counts as reached within 0.05: both of them, shape (2, ...).
 
@@ -244,6 +251,7 @@ def corner(name: str, at: Measures) -> Check:
     return Check(f"distance from the corner {name}", theory, measured, 0.05)
 
 
+@checked
 def moves(path: Measures, ell_order: int, pretraining_dependence: int) -> np.ndarray:
     """Whether each step of a path takes both measures the way that is stated, up to rounding.
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.infinite_width import MeasuredLoss
-from ptft.validation import require
+from ptft.validation import checked, require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +34,7 @@ class Line:
     measured: tuple[MeasuredLoss | None, ...] = ()  # one for each kind of measurement, with a marker of its own
 
 
+@checked
 def lines(
     labels: Sequence[str],
     losses: Sequence[np.ndarray] | np.ndarray,
@@ -64,6 +65,7 @@ def lines(
     return {label: Line(losses[i], tuple(one[i] for one in measured)) for i, label in enumerate(labels)}
 
 
+@checked
 def losses(
     nu_2: np.ndarray,
     panels: Mapping[str, Mapping[str, Line]],
@@ -117,6 +119,7 @@ def losses(
     return fig
 
 
+@checked
 def spikes(
     left: Mapping[str, tuple[np.ndarray, np.ndarray]],
     right: Mapping[str, tuple[np.ndarray, np.ndarray]],
@@ -159,6 +162,7 @@ def spikes(
     return fig
 
 
+@checked
 def budget(
     gamma_1: np.ndarray,
     losses_by_nu: Mapping[float, Line],
@@ -204,6 +208,7 @@ def budget(
     return fig
 
 
+@checked
 def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Figures 2b and 2c: loss on images against target data, a panel for each P_1 and a colour for each gamma_1.
 
@@ -262,6 +267,7 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
     return fig
 
 
+@checked
 def widths(differences: pd.DataFrame) -> Figure:
     """Relative difference between finite networks and mean-field theory against width, a panel for each P_1.
 

@@ -16,6 +16,7 @@ from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.outcomes import by_gamma, curves, ends, gammas, ratios
 from ptft.infinite_width.rich_transfer import EDGES, Law
+from ptft.validation import checked
 
 TITLES = {"scratch": "from scratch", "centred": "after pretraining", "reset": "new readout", "raw": "raw"}
 FIGURES = {
@@ -32,6 +33,7 @@ STYLES: dict[str, dict[str, Any]] = {
 KIND_HANDLES = [Line2D([], [], color="black", label=label, **STYLES[label]) for label in STYLES]
 
 
+@checked
 def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw: int = 0) -> Figure:
     """Test loss of the target against time for one draw, without and with pretraining, one row per figure (Figure 3).
 
@@ -55,6 +57,7 @@ def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw
     return fig
 
 
+@checked
 def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
     """Loss curves on images with and without pretraining, and the density of preactivations after it (Figure 4).
 
@@ -87,6 +90,7 @@ def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
     return fig
 
 
+@checked
 def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind: str = "network") -> Figure:
     """Last test loss after pretraining over that from random neurons, draw by draw, against gamma_2.
 
@@ -121,6 +125,7 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
     return fig
 
 
+@checked
 def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     """Last test loss against the number of target examples, means over draws with their standard deviation (Figure 5).
 
@@ -162,6 +167,7 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     return fig
 
 
+@checked
 def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network") -> Figure:
     """Test loss on the source task after the target task against gamma_2, draw by draw; dashed: before it.
 
@@ -195,6 +201,7 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
     return fig
 
 
+@checked
 def live(pairs: Mapping[str, tuple[Run, Run]]) -> Figure:
     """Train and test losses of theory (dashed) and network (solid), one panel for each pair of runs.
 

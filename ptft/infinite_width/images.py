@@ -12,13 +12,14 @@ import numpy as np
 import torch
 
 from ptft.infinite_width.particles import Task
-from ptft.validation import require, whole_number
+from ptft.validation import checked, require, whole_number
 from ptft.vision.data import load
 
 SIZE = 28  # larger images are resized to SIZE x SIZE pixels
 LUMA = (0.299, 0.587, 0.114)  # red, green, blue
 
 
+@checked
 def class_pair_tasks(
     source: tuple[int, int],
     target: tuple[int, int],

@@ -28,7 +28,7 @@ from ptft.infinite_width.particles import (
     function_particles,
     kernel_regression,
 )
-from ptft.validation import broadcast, nonnegative_array, positive_array, real_array, require, whole_number
+from ptft.validation import broadcast, checked, nonnegative_array, positive_array, real_array, require, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +55,7 @@ class LinearFeatures:
         return float(u @ self.M @ u - 1)
 
 
+@checked
 def pretrain_linear(
     gamma_1: float, nu_1: float, D: int = 80, N: int | None = None, seed: int | np.random.Generator = 0
 ) -> LinearFeatures:
@@ -113,6 +114,7 @@ def pretrain_linear(
     return LinearFeatures(M, s, aside / np.linalg.norm(aside), min(float(beta_hat @ beta_hat), 1.0))
 
 
+@checked
 def fine_tune_linear(
     features: LinearFeatures,
     nu_2: ArrayLike,
@@ -179,6 +181,7 @@ def fine_tune_linear(
 # --- ReLU networks --------------------------------------------------------------------------------------------------
 
 
+@checked
 def transfer_losses(
     source: Task,
     target: Task,
@@ -280,6 +283,7 @@ def transfer_losses(
     return rows
 
 
+@checked
 def solve_point(
     dataset: str,
     source: tuple[int, int],
@@ -315,6 +319,7 @@ def solve_point(
     return [{"dataset": dataset, **row} for row in transfer_losses(*tasks, gamma_1, P_2, seed=seed, **options)]
 
 
+@checked
 def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
     """Mean over the draws of the loss with one kind of features, for every P_1, gamma_1 and P_2 in increasing order.
 
@@ -343,6 +348,7 @@ def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
     return np.array([np.mean(one) for one in losses.values()]).reshape([len(axis) for axis in axes])
 
 
+@checked
 def differences(table: pd.DataFrame) -> pd.DataFrame:
     """How far the loss with the features of a finite network is from that of mean-field theory, in a stored table.
 

@@ -26,6 +26,7 @@ from scipy.optimize import minimize_scalar
 
 from ptft.validation import (
     broadcast,
+    checked,
     nonnegative_array,
     one_of,
     positive_array,
@@ -43,6 +44,7 @@ Coefficients = tuple[ArrayLike, ArrayLike, ArrayLike]
 # --- the adapted kernel ---------------------------------------------------------------------------------------------
 
 
+@checked
 def spike_size(gamma_1: ArrayLike, nu_1: ArrayLike, kind: str = "exact") -> np.ndarray:
     """Size of the spike that pretraining adds to the features, M = I + spike u u^T, with u the learned direction.
 
@@ -70,6 +72,7 @@ def _boost(size: np.ndarray) -> np.ndarray:
     return np.asarray(size * (size / (1 + np.hypot(1.0, size))))
 
 
+@checked
 def source_coefficients(
     gamma_1: ArrayLike, nu_1: ArrayLike, kind: str = "exact"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -106,6 +109,7 @@ def source_coefficients(
     return np.sqrt(nu * (1 - nu)) * spike, nu * spike, (1 - nu) * spike
 
 
+@checked
 def feature_moment(b: ArrayLike) -> np.ndarray:
     """Second moment <w w^T> of the first layer when <z w> = b, at any time and for any data.
 
@@ -139,6 +143,7 @@ def feature_moment(b: ArrayLike) -> np.ndarray:
 # --- the loss of fine-tuning ----------------------------------------------------------------------------------------
 
 
+@checked
 def fine_tuning_loss(
     nu_2: ArrayLike,
     alphas: Numbers = (1.0, 0.0),
@@ -198,6 +203,7 @@ def fine_tuning_loss(
     return np.asarray(variance * (np.maximum(1 - a_s**2 - a_g**2, 0.0) + unlearned / determinant**2))
 
 
+@checked
 def rich_limit_loss(nu_1: ArrayLike, alphas: Numbers = (1.0, 0.0)) -> np.ndarray:
     """Test loss of fine-tuning when gamma_1 grows without bound: 1 - (u.a)^2, whatever nu_2 is (Result 4).
 
@@ -230,6 +236,7 @@ def rich_limit_loss(nu_1: ArrayLike, alphas: Numbers = (1.0, 0.0)) -> np.ndarray
     return np.asarray(1 - (np.sqrt(nu) * a_s + np.sqrt(1 - nu) * a_g) ** 2)
 
 
+@checked
 def budgeted_loss(
     nu_2: ArrayLike,
     alphas: Numbers,
@@ -271,6 +278,7 @@ def budgeted_loss(
     return fine_tuning_loss(nu_2, alphas, source_coefficients(gamma_1, nu_1, kind), ridge)
 
 
+@checked
 def optimal_gamma_1(
     nu_2: ArrayLike, alphas: Numbers, nu_1: float, relative_ridge: float = 0.02, kind: str = "exact"
 ) -> np.ndarray:
@@ -327,6 +335,7 @@ class MeasuredLoss:
         return cls(nu_2, losses.mean(axis=-1), losses.std(axis=-1, ddof=1) / np.sqrt(losses.shape[-1]))
 
 
+@checked
 def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike, ridge: float = 0.0) -> np.ndarray:
     """Coefficients of kernel regression, M X^T (X M X^T + ridge D I)^-1 y, with the kernel x^T M x'.
 
@@ -365,6 +374,7 @@ def _end_points(X: np.ndarray, y: np.ndarray, XM: np.ndarray, ridge: float) -> n
     return np.asarray(solve(XM.T @ X + ridge * D * np.eye(D), XM.T @ y))
 
 
+@checked
 def regression_loss(M: ArrayLike, X: ArrayLike, t: ArrayLike, ridge: float = 0.0) -> np.ndarray:
     """|beta_hat - t|^2 of kernel regression of X t on X with the kernel x^T M x' and the ridge lambda D.
 
@@ -395,6 +405,7 @@ def regression_loss(M: ArrayLike, X: ArrayLike, t: ArrayLike, ridge: float = 0.0
     return np.asarray(np.sum((end - t) ** 2, axis=0))
 
 
+@checked
 def simulate_fine_tuning(
     nu_2: ArrayLike,
     alphas: Numbers = (1.0, 0.0),

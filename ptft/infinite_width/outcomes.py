@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.particles import Task
 from ptft.infinite_width.rich_transfer import EDGES, TransferSetting, preactivations
-from ptft.validation import require
+from ptft.validation import checked, require
 
 try:
     import pandas as pd
@@ -50,6 +50,7 @@ class RichTransferPoint(NamedTuple):
 COLUMNS = (*RichTransferPoint._fields, "quantity", "x", "value")
 
 
+@checked
 def outcome(setting: TransferSetting, run: Run, target: Task, start: str, seconds: float) -> list[dict[str, Any]]:
     """What a table holds of a run besides its point: dictionaries of quantity, x (nan where it is missing) and value.
 
@@ -93,6 +94,7 @@ def outcome(setting: TransferSetting, run: Run, target: Task, start: str, second
     return [{"quantity": name, "x": x, "value": value} for name, x, value in rows]
 
 
+@checked
 def curves(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd.DataFrame:
     """One quantity of the runs with the given columns of `RichTransferPoint`: a row for each x, a column for each draw.
 
@@ -115,6 +117,7 @@ def curves(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd
     return rows.pivot(index="x", columns="draw", values="value").sort_index().ffill()
 
 
+@checked
 def ends(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd.Series:
     """The last value of `curves` for each draw, or the value of a quantity without x.
 
@@ -137,6 +140,7 @@ def ends(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd.S
     return rows.set_index("draw")["value"].sort_index()
 
 
+@checked
 def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
     """The table as if training had ended at a time: what `ends` then gives are losses up to it.
 
@@ -150,6 +154,7 @@ def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
     return table[~(table["x"] > time)]
 
 
+@checked
 def gammas(table: pd.DataFrame, figure: str) -> list[float]:
     """The values of gamma_2 that a figure has.
 
@@ -163,6 +168,7 @@ def gammas(table: pd.DataFrame, figure: str) -> list[float]:
     return sorted(values.unique().tolist())
 
 
+@checked
 def by_gamma(table: pd.DataFrame, quantity: str = "test_loss", *, figure: str, **point: Any) -> pd.DataFrame:
     """`ends` with a row for each gamma_2 and a column for each draw.
 
@@ -178,6 +184,7 @@ def by_gamma(table: pd.DataFrame, quantity: str = "test_loss", *, figure: str, *
     return pd.DataFrame([ends(table, quantity, figure=figure, gamma_2=g, **point) for g in values], index=values)
 
 
+@checked
 def ratios(table: pd.DataFrame, *, start: str = "centred", **point: Any) -> pd.DataFrame:
     """Last target test loss from `start` over that from random neurons, `by_gamma`: below 1, pretraining helps.
 
@@ -191,6 +198,7 @@ def ratios(table: pd.DataFrame, *, start: str = "centred", **point: Any) -> pd.D
     return by_gamma(table, start=start, **point) / by_gamma(table, start="scratch", **point)
 
 
+@checked
 def geometric_mean(ratios: ArrayLike, axis: int | None = None) -> np.ndarray:
     """Of ratios, positive numbers.
 
@@ -208,6 +216,7 @@ def geometric_mean(ratios: ArrayLike, axis: int | None = None) -> np.ndarray:
     return np.asarray(np.exp(np.log(np.asarray(ratios, dtype=np.float64)).mean(axis=axis)))
 
 
+@checked
 def spread(values: pd.Series, digits: int = 2) -> str:
     """Mean over draws and their standard deviation, if there is more than one, in Markdown.
 
@@ -220,6 +229,7 @@ def spread(values: pd.Series, digits: int = 2) -> str:
     return f"${values.mean():.{digits}f}{error}$"
 
 
+@checked
 def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
     """Largest relative difference of the test losses of network and theory over all times, one for each run and draw.
 

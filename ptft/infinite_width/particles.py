@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from scipy.linalg import eigh, solve
 
-from ptft.validation import nonnegative_array, one_of, real_array, regression, whole_number
+from ptft.validation import checked, nonnegative_array, one_of, real_array, regression, whole_number
 
 ACTIVATIONS = ("relu", "linear")
 
@@ -104,6 +104,7 @@ def activate(h: np.ndarray, activation: str) -> np.ndarray:
     return np.maximum(h, 0) if activation == "relu" else h
 
 
+@checked
 def weight_particles(
     D: int,
     S: int = 4000,
@@ -146,6 +147,7 @@ def weight_particles(
     return _particles(w, rng.standard_normal(len(w)), None, activation, mirrored, dtype)
 
 
+@checked
 def finite_network(
     D: int,
     N: int,
@@ -169,6 +171,7 @@ def finite_network(
     return weight_particles(D, N, seed, activation, mirrored=False, dtype=dtype)
 
 
+@checked
 def function_particles(
     points: ArrayLike,
     S: int = 4000,
@@ -226,6 +229,7 @@ def _particles(
 # --- kernels of the features ----------------------------------------------------------------------------------------
 
 
+@checked
 def feature_kernel(particles: Particles, X: ArrayLike, X_other: ArrayLike | None = None) -> np.ndarray:
     """Phi(x, x') = <phi(h(x)) phi(h(x'))> between the rows of X and of X_other (X itself by default), float64.
 
@@ -252,6 +256,7 @@ def feature_kernel(particles: Particles, X: ArrayLike, X_other: ArrayLike | None
     return np.asarray(phi.T @ other, dtype=np.float64) / len(phi)
 
 
+@checked
 def arccosine_kernel(X: ArrayLike, X_other: ArrayLike | None = None) -> np.ndarray:
     """`feature_kernel` of random ReLU features at infinite width: |x||x'|/(2 pi D) (sin a + (pi - a) cos a).
 
@@ -281,6 +286,7 @@ def arccosine_kernel(X: ArrayLike, X_other: ArrayLike | None = None) -> np.ndarr
     return np.asarray(sizes * (np.sqrt(1 - cosine**2) + (np.pi - angle) * cosine) / (2 * np.pi * X.shape[1]))
 
 
+@checked
 def kernel_regression(K: ArrayLike, K_test: ArrayLike, y: ArrayLike, relative_ridge: float = 1e-6) -> np.ndarray:
     """Predictions at test points of kernel regression, the readout trained to the end on fixed features.
 

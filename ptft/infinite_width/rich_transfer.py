@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from ptft.infinite_width.dmft import CARRY, Run, train, transfer
 from ptft.infinite_width.particles import Particles, Task, finite_network, function_particles, weight_particles
-from ptft.validation import one_of, positive_array, real_array, whole_number
+from ptft.validation import checked, one_of, positive_array, real_array, whole_number
 
 FIGURES = ("3a", "3b", "4", "5")
 KINDS = ("theory", "network")
@@ -72,6 +72,7 @@ PHOTOGRAPHS = {
 }
 
 
+@checked
 def setting(figure: str, dataset: str = "digits", P1: int | None = None) -> TransferSetting:
     """The setting of a figure: its published numbers, and where none is published, or for the digits, our choice.
 
@@ -104,6 +105,7 @@ def setting(figure: str, dataset: str = "digits", P1: int | None = None) -> Tran
 # --- tasks ----------------------------------------------------------------------------------------------------------
 
 
+@checked
 def tasks(setting: TransferSetting, draw: int = 0, root: str | Path | None = None) -> tuple[Task, Task]:
     """Source and target task of one draw; the target has the largest P2 of the setting, see `first_examples`.
 
@@ -135,6 +137,7 @@ def tasks(setting: TransferSetting, draw: int = 0, root: str | Path | None = Non
     )
 
 
+@checked
 def first_examples(task: Task, P: int) -> Task:
     """The task with its first P training examples.
 
@@ -147,6 +150,7 @@ def first_examples(task: Task, P: int) -> Task:
     return replace(task, X=task.X[:P], y=task.y[:P])
 
 
+@checked
 def linear_and_square(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Labels of Figure 3a for inputs (P, D): u and u^2, with u the first coordinate (the law of X is isotropic).
 
@@ -158,6 +162,7 @@ def linear_and_square(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return X[:, 0], X[:, 0] ** 2
 
 
+@checked
 def quintic_and_quadratic(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Labels of Figure 3b: He_5(u) and He_2(v), of variance 1, for unit directions at a scalar product of 0.8.
 
@@ -171,6 +176,7 @@ def quintic_and_quadratic(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return hermite(5, u), hermite(2, v)
 
 
+@checked
 def hermite(degree: int, u: np.ndarray) -> np.ndarray:
     """Hermite polynomial of the given degree, of variance 1 for a standard normal u.
 
@@ -190,6 +196,7 @@ def hermite(degree: int, u: np.ndarray) -> np.ndarray:
 # --- training -------------------------------------------------------------------------------------------------------
 
 
+@checked
 def neurons(D: int, width: int, kind: str, draw: int) -> Particles:
     """Neurons before training: mirrored particles of the theory, or a finite network, independent of each other.
 
@@ -208,6 +215,7 @@ def neurons(D: int, width: int, kind: str, draw: int) -> Particles:
     return weight_particles(D, width, rng) if kind == "theory" else finite_network(D, width, rng)
 
 
+@checked
 def source_run(setting: TransferSetting, task: Task, start: Particles, device: str | None = None) -> Run:
     """Train on the source task.
 
@@ -221,6 +229,7 @@ def source_run(setting: TransferSetting, task: Task, start: Particles, device: s
     return train(start, task, setting.gamma_1, setting.times, **_options(setting, device))
 
 
+@checked
 def target_run(
     setting: TransferSetting,
     task: Task,
@@ -252,6 +261,7 @@ def _options(setting: TransferSetting, device: str | None) -> dict[str, Any]:
     return {"tolerance": setting.tolerance, "exponential": exponential, "device": device}
 
 
+@checked
 def balance_drift(start: Particles, run: Run) -> float:
     """How far training has moved z^2 - |w|^2, which the flow conserves in every neuron, over the growth of <z^2>.
 
@@ -267,6 +277,7 @@ def balance_drift(start: Particles, run: Run) -> float:
     return float(np.mean(np.abs(after - before)) / abs(growth))
 
 
+@checked
 def compare(
     setting: TransferSetting, gamma_2: Sequence[float], width: int, draw: int = 0
 ) -> tuple[dict[float, tuple[Run, Run]], tuple[Run, Run]]:
@@ -308,6 +319,7 @@ class Law:
     density: np.ndarray
 
 
+@checked
 def preactivations(particles: Particles, X: ArrayLike) -> Law:
     """The law of h over all neurons and the inputs X (P, D).
 
@@ -324,6 +336,7 @@ def preactivations(particles: Particles, X: ArrayLike) -> Law:
     return Law(float(mean), float(deviation), float(third), float(fourth - 3), density)
 
 
+@checked
 def untrained_preactivations(X: ArrayLike) -> Law:
     """The same at infinite width before training: h ~ N(0, |x|^2/D), a mixture if inputs X (P, D) differ in length.
 
