@@ -17,9 +17,20 @@ from scipy.special import ndtri
 from ptft.end_point import min_penalties
 from ptft.generalization import replica_curve
 from ptft.infinite_width import feature_moment, fine_tuning_loss, regression_loss, source_coefficients, train_linear
-from ptft.initialization import Initialization
+from ptft.initialization import Initialization, scalar_initialization
 from ptft.teachers import GaussianMixture, SpikeSlab
-from ptft.validation import checked, one_of, positive_array, require, whole_number
+from ptft.validation import (
+    checked,
+    fraction,
+    generator,
+    nonnegative_array,
+    one_of,
+    positive_array,
+    require,
+    seed_number,
+    truth_value,
+    whole_number,
+)
 
 SIGNS = ("equal", "independent")
 NODES = 200  # values of |beta_pt| that stand for a Gaussian, of equal probability
@@ -62,7 +73,9 @@ class TwoTasks:
     rotated: bool = False
 
     def __post_init__(self) -> None:
+        fraction(self.rho, "rho")
         one_of(self.signs, "signs", SIGNS)
+        truth_value(self.rotated, "rotated")
         _ = self._sparse
 
     @property
@@ -76,7 +89,7 @@ class TwoTasks:
 
     def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (beta_pt, beta_ft), each of shape (d,)."""
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         if self.rotated:
             source, other = rng.standard_normal((2, whole_number(d, "d", 1)))
             return np.sqrt(self.rho) * source, self.alpha_s * source + np.sqrt(1 - self.alpha_s**2) * other
@@ -87,12 +100,13 @@ class TwoTasks:
 
     def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
         """Penalty scale k of every coordinate after pretraining to `beta_pt`."""
-        return init.k(beta_pt)
+        return scalar_initialization(init).k(beta_pt)
 
     def mixture(self, init: Initialization) -> GaussianMixture:
         """Law of (beta_ft, k) for the replica theory; the penalty is even, so that only |beta_pt| matters."""
         if not self.rotated:
             return self._sparse.mixture(init)
+        init = scalar_initialization(init)
         size = -ndtri((np.arange(NODES) + 0.5) / (2 * NODES))
         weight, variance = np.full(NODES, 1 / NODES), np.full(NODES, 1 - self.alpha_s**2)
         return GaussianMixture(weight, self.alpha_s * size, variance, init.k(np.sqrt(self.rho) * size))
@@ -132,6 +146,7 @@ def dense_loss(alpha: ArrayLike, tasks: TwoTasks, gamma_1: float) -> np.ndarray:
     >>> dense_loss([0.1, 0.3], TwoTasks(omega=0.5), gamma_1=2.0).round(4)
     array([0.8532, 0.6181])
     """
+    alpha = nonnegative_array(alpha, "alpha")
     return fine_tuning_loss(alpha, (tasks.alpha_s, 0.0), source_coefficients(gamma_1, 1.0))
 
 
@@ -182,7 +197,7 @@ def simulate_both(
     >>> both.alpha, both.diagonal < both.dense  # the task is sparse
     (array([0.2, 0.5]), array([ True,  True]))
     """
-    n = np.rint(positive_array(alpha, "alpha") * whole_number(d, "d", 1)).astype(int)
+    n, seed = np.rint(positive_array(alpha, "alpha") * whole_number(d, "d", 1)).astype(int), seed_number(seed)
     require((n >= 1) & (n <= d), "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
     shared: dict[str, tuple[np.random.Generator, dict[int, tuple[np.ndarray, np.ndarray]]]] = {}
     for i, one in enumerate(tasks):

@@ -212,6 +212,10 @@ def broadcast(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         raise ValueError(f"the shapes {shapes} do not broadcast") from None
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.timedelta64))
+
+
 def whole_number(value: int, name: str, at_least: int = 0, at_most: int = LARGEST) -> int:
     """`value` as an int between `at_least` and `at_most`.
 
@@ -220,7 +224,7 @@ def whole_number(value: int, name: str, at_least: int = 0, at_most: int = LARGES
     >>> whole_number(3, "d", at_least=1)
     3
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+    if not _is_whole(value):
         refuse(name, value, "a whole number")
     if not at_least <= value <= at_most:
         refuse(name, value, f"at least {at_least}" + ("" if at_most == LARGEST else f" and at most {at_most}"))
@@ -248,7 +252,7 @@ def seed_number(value: int, name: str = "seed") -> int:
     >>> seed_number(2**100) == 2**100
     True
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < 0:
+    if not _is_whole(value) or value < 0:
         refuse(name, value, "a whole number, zero or positive")
     return int(value)
 
@@ -263,7 +267,7 @@ def generator(seed: int | np.random.Generator, name: str = "seed") -> np.random.
     """
     if isinstance(seed, np.random.Generator):
         return seed
-    if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)) or seed < 0:
+    if not _is_whole(seed) or seed < 0:
         refuse(name, seed, "a whole number, zero or positive, or a numpy Generator")
     return np.random.default_rng(int(seed))
 
@@ -318,12 +322,12 @@ def instance_of(value: object, kind: type[T], name: str, instead: str = "") -> T
     return value
 
 
-def table(value: object, name: str, columns: Iterable[str]) -> None:
+def require_table(value: object, name: str, columns: Iterable[str]) -> None:
     """Raise unless `value` is a pandas DataFrame with these columns.
 
     Examples
     --------
-    >>> table({"mse": [0.1]}, "table", ["mse"])
+    >>> require_table({"mse": [0.1]}, "table", ["mse"])
     Traceback (most recent call last):
         ...
     ValueError: table = {'mse': [0.1]} is not allowed: it must be a DataFrame with the columns mse
@@ -375,10 +379,31 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
+def check_fields(record: object) -> None:
+    """What `checked` does, for the fields of a dataclass: to be called once they are there.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Point:
+    ...     mse: float
+    ...     def __post_init__(self):
+    ...         check_fields(self)
+    >>> Point("0.1")
+    Traceback (most recent call last):
+        ...
+    ValueError: mse = '0.1' is not allowed: it must be float
+    """
+    for name, hint in _hints(type(record)).items():  # type: ignore[arg-type]
+        if not _is(getattr(record, name), hint):
+            refuse(name, getattr(record, name), str(getattr(hint, "__name__", hint)))
+
+
 @functools.cache
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def _hints(of: Any) -> dict[str, Any]:
     pandas = sys.modules.get("pandas") or types.SimpleNamespace(DataFrame=_Missing, Series=_Missing)
-    return typing.get_type_hints(function, localns={"pd": pandas})  # some modules know it while types are checked only
+    return typing.get_type_hints(of, localns={"pd": pandas})  # some modules know it while types are checked only
 
 
 class _Missing:
@@ -407,8 +432,10 @@ def _is(value: Any, hint: Any) -> bool:
     if issubclass(origin, Iterator) or (origin is Iterable and isinstance(value, Iterator)):
         return isinstance(value, Iterator)  # its elements are seen by nobody before the function
     if issubclass(origin, Iterable):
-        listed = isinstance(value, origin) or isinstance(value, np.ndarray)
-        return listed and not isinstance(value, (str, bytes)) and all(_is(one, inner[0]) for one in value)
+        if isinstance(value, (str, bytes)) or (isinstance(value, np.ndarray) and value.ndim == 0):
+            return False
+        several = isinstance(value, (origin, np.ndarray))  # an array is no Sequence, but serves as one
+        return several and all(_is(one, inner[0]) for one in value)
     return isinstance(value, origin)
 
 

@@ -19,7 +19,7 @@ from ptft.infinite_width.linear import (
     source_coefficients,
     spike_size,
 )
-from ptft.validation import checked
+from ptft.validation import checked, nonnegative_array
 
 ERRORS = 3.5  # standard errors within which a measured loss agrees
 
@@ -169,8 +169,9 @@ def richer_is_better(
     array([[0.   , 0.   , 0.064],
            [0.007, 0.192, 0.218]])
     """
+    nu_2, gamma_1 = nonnegative_array(nu_2, "nu_2", ndim=1), nonnegative_array(gamma_1, "gamma_1", ndim=1)
     ridge = relative_ridge * (1 + spike_size(gamma_1, nu_1, kind))
-    loss = fine_tuning_loss(np.asarray(nu_2)[:, None], alphas, source_coefficients(gamma_1, nu_1, kind), ridge)
+    loss = fine_tuning_loss(nu_2[:, None], alphas, source_coefficients(gamma_1, nu_1, kind), ridge)
     return Check("rise of the loss with the richness", loss[:, :-1], loss[:, 1:], bound=0.0, at_most=True)
 
 

@@ -12,7 +12,7 @@ from ptft.checks.identities import Check, relative
 from ptft.initialization import Initialization
 from ptft.penalties import penalty_grad, penalty_hess
 from ptft.regimes import CORNERS, Measures, measures
-from ptft.validation import broadcast, checked, positive_array, real_array, require, whole_number
+from ptft.validation import broadcast, checked, generator, one_of, positive_array, real_array, require, whole_number
 
 
 @checked
@@ -43,7 +43,7 @@ def random_settings(
     """
     whole_number(size, "size", at_least=1)
     positive_array(decades, "decades", ndim=0)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     beta_ft, beta_pt, c_pt, gamma_ft = 10 ** rng.uniform(-decades, decades, (4, size))
     signs = rng.choice([-1.0, 1.0], size=(2, size))
     near = rng.random(size) < 0.5
@@ -193,7 +193,7 @@ def straight_line(c_pt: float, relative: ArrayLike, beta_ft: float = 1.0, beta_p
     >>> straight_line(1e-3, [-0.999, 0.0, 1.0]).holds
     True
     """
-    at = measures(beta_ft, beta_pt, Initialization(c_pt, np.multiply(relative, c_pt)))
+    at = measures(beta_ft, beta_pt, Initialization(c_pt, real_array(relative, "relative") * c_pt))
     line = Initialization(c_pt).kappa(beta_pt) * (1 - at.ell_order)
     return Check("distance of the path in $\\lambda$ from a straight line", line, at.pretraining_dependence, 1e-12)
 
@@ -246,6 +246,7 @@ def corner(name: str, at: Measures) -> Check:
     >>> corner("III", lazy).holds, corner("II", lazy).holds
     (True, False)
     """
+    one_of(name, "name", CORNERS)
     measured = np.stack([at.ell_order, at.pretraining_dependence])
     theory = np.reshape(CORNERS[name], (2,) + (1,) * (measured.ndim - 1))
     return Check(f"distance from the corner {name}", theory, measured, 0.05)

@@ -15,9 +15,9 @@ from ptft.initialization import Initialization
 from ptft.limits import basis_pursuit_error, minimum_norm_error, noisy_pretraining_peak, recovery_threshold
 from ptft.monte_carlo import MonteCarloCurve
 from ptft.replica import ReplicaCurve, scalar_moments
-from ptft.teachers import GaussianMixture, SpikeSlab, TeacherGroups
+from ptft.teachers import SLABS, GaussianMixture, SpikeSlab, TeacherGroups
 from ptft.two_stages import TwoStageCurve, two_stage_curve
-from ptft.validation import checked, positive_array
+from ptft.validation import checked, one_of, positive_array
 
 # --- the solver against itself --------------------------------------------------------------------------------------
 
@@ -58,12 +58,21 @@ def quadrature(mixture: GaussianMixture, alpha: float = 0.3, refinements: ArrayL
 def published_range(slab: str = "gaussian") -> Iterator[tuple[SpikeSlab, Initialization]]:
     """Teachers and initializations of every published setting, and far beyond them.
 
+    Raises
+    ------
+    ValueError
+        If the slab is unknown.
+
     Examples
     --------
     >>> teacher, init = next(published_range())
     >>> teacher.rho_ft, teacher.omega, init.c_pt, init.lambda_pt
     (0.01, 0.0, 1e-06, -9.99999e-07)
     """
+    return _published_range(one_of(slab, "slab", SLABS))
+
+
+def _published_range(slab: str) -> Iterator[tuple[SpikeSlab, Initialization]]:
     for rho, omega, c, share, gamma in itertools.product(
         (0.01, 0.04, 0.1, 0.9),
         (0.0, 0.5, 1.0),

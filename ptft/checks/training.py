@@ -129,5 +129,6 @@ def forgotten_sign(inits: Sequence[Initialization], beta_pt: ArrayLike) -> Check
     >>> forgotten_sign([Initialization(0.1, 0.05, 0.3)], [0.2, -1.0]).holds
     True
     """
+    beta_pt = real_array(beta_pt, "beta_pt")
     there, back = (np.array([init.k(np.multiply(sign, beta_pt)) for init in inits]) for sign in (1, -1))
     return Check("change of $k$ when the sign of the pretrained coefficient changes", there, back, 0.0)

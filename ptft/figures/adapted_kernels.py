@@ -61,6 +61,7 @@ def lines(
     >>> one.loss, one.measured
     (array([1., 1., 1.]), (None,))
     """
+    require(np.ndim(losses) > 0, "losses", losses, "one array for each label")
     require(len(set(labels)) == len(labels) == len(losses), "labels", labels, f"{len(losses)} different ones")
     return {label: Line(losses[i], tuple(one[i] for one in measured)) for i, label in enumerate(labels)}
 

@@ -14,9 +14,9 @@ from matplotlib.ticker import LogLocator
 
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.infinite_width.dmft import Run
-from ptft.infinite_width.outcomes import by_gamma, curves, ends, gammas, ratios
-from ptft.infinite_width.rich_transfer import EDGES, Law
-from ptft.validation import checked
+from ptft.infinite_width.outcomes import COLUMNS, by_gamma, curves, ends, gammas, ratios
+from ptft.infinite_width.rich_transfer import EDGES, KINDS, Law
+from ptft.validation import checked, one_of, require, require_table
 
 TITLES = {"scratch": "from scratch", "centred": "after pretraining", "reset": "new readout", "raw": "raw"}
 FIGURES = {
@@ -45,6 +45,8 @@ def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw
     >>> len(loss_curves(pd.read_parquet(results_file("rich_transfer.parquet"))).axes)
     4
     """
+    require_table(table, "table", COLUMNS)
+    require(draw in set(table["draw"]), "draw", draw, "in the table")
     fig, axes = figure(len(names), 2, height=2.5, sharex="row", sharey="row")
     for row, name in zip(axes, names, strict=True):
         for ax, start in zip(row, ("scratch", "centred"), strict=True):
@@ -70,6 +72,8 @@ def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
     >>> [ax.get_title() for ax in fig.axes]
     ['after pretraining', 'from scratch', 'preactivations']
     """
+    require_table(table, "table", COLUMNS)
+    require(draw in set(table["draw"]), "draw", draw, "in the table")
     fig, axes = figure(1, 3, height=2.8)
     axes[0, 1].sharey(axes[0, 0])
     for ax, start in zip(axes[0], ("centred", "scratch"), strict=False):
@@ -103,6 +107,7 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
     >>> [ax.get_title() for ax in fig.axes]
     ['3a: linear, then square', '3b: degree 5, then degree 2', '4: classes 1/2, then 8/9']
     """
+    one_of(kind, "kind", KINDS)
     fig, axes = figure(1, len(names), height=2.7, sharey=True)
     for ax, name in zip(axes[0], names, strict=True):
         values = gammas(table, name)
@@ -138,6 +143,8 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     >>> [ax.get_ylabel() for ax in fig.axes]
     ['last target test loss', 'target loss, over scratch']
     """
+    one_of(kind, "kind", KINDS)
+    require_table(table, "table", COLUMNS)
     fig, (axes,) = figure(1, 2, height=3.0)
     values = gammas(table, "5")
     sizes = sorted(table.loc[(table["figure"] == "5") & (table["P2"] > 0), "P2"].unique().tolist())
@@ -185,6 +192,7 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
     >>> fig.axes[0].get_title()
     'Figure 3a'
     """
+    one_of(kind, "kind", KINDS)
     fig, axes = figure(1, len(P2), height=2.6)
     for ax, (name, size) in zip(axes[0], P2.items(), strict=True):
         values = gammas(table, name)

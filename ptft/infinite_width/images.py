@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ptft.infinite_width.particles import Task
-from ptft.validation import checked, require, whole_number
+from ptft.validation import checked, generator, require, whole_number
 from ptft.vision.data import load
 
 SIZE = 28  # larger images are resized to SIZE x SIZE pixels
@@ -74,7 +74,7 @@ def class_pair_tasks(
     images, labels, test_images, test_labels = _standardized(name, root)
     for parameter, pair in (("source", source), ("target", target)):
         require(np.isin(pair, labels) & (pair[0] != pair[1]), parameter, pair, f"two classes of {name}")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     divided = len(test_labels) > 0  # else the test images are held out
     rows, test_rows = {}, {}
     for c in sorted({*source, *target}):

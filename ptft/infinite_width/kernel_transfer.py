@@ -28,11 +28,25 @@ from ptft.infinite_width.particles import (
     function_particles,
     kernel_regression,
 )
-from ptft.validation import broadcast, checked, nonnegative_array, positive_array, real_array, require, whole_number
+from ptft.validation import (
+    broadcast,
+    checked,
+    generator,
+    instance_of,
+    listed,
+    nonnegative_array,
+    one_of,
+    positive_array,
+    real_array,
+    require,
+    require_table,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
+FEATURES = ("mean field", "network")
 TIMES = np.concatenate([[0.0], np.geomspace(1.0, 1e6, 91)])  # when training is looked at, and ends if it has converged
 
 
@@ -91,7 +105,7 @@ def pretrain_linear(
     (0.2417, 0.2417)
     """
     gamma_1, nu = (float(positive_array(v, n, ndim=0)) for v, n in ((gamma_1, "gamma_1"), (nu_1, "nu_1")))
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     X = rng.standard_normal((max(round(nu * whole_number(D, "D", 2)), 1), D))
     s = rng.standard_normal(D)
     s /= np.linalg.norm(s)
@@ -161,7 +175,7 @@ def fine_tune_linear(
     require(size <= 1 + 1e-12, "alpha_s^2 + alpha_g^2", size, "at most 1")
     M, D = features.M, len(features.s)
     ridge = float(nonnegative_array(relative_ridge, "relative_ridge", ndim=0)) * float(eigvalsh(M)[-1])
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     plane = np.column_stack([features.s, features.g])
     inside, aside = plane @ [a_s.ravel(), a_g.ravel()], np.sqrt(np.maximum(1 - size, 0.0)).ravel()
 
@@ -244,7 +258,7 @@ def transfer_losses(
     most = 2 * min(len(m) for m in members)
     for size in P_2:
         require(whole_number(size, "P_2", 1) <= most, "P_2", size, f"at most {most}")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     orders = [np.column_stack([rng.permutation(m)[: most // 2] for m in members]).ravel() for _ in range(draws)]
     points = np.concatenate([source.X, target.X, target.X_test])
     seen = np.concatenate([target.X, target.X_test])
@@ -315,6 +329,7 @@ def solve_point(
     """
     from ptft.infinite_width.images import class_pair_tasks
 
+    instance_of(dataset, str, "dataset")
     tasks = class_pair_tasks(source, target, P_1, pool, name=dataset, seed=seed, root=root)
     return [{"dataset": dataset, **row} for row in transfer_losses(*tasks, gamma_1, P_2, seed=seed, **options)]
 
@@ -340,6 +355,10 @@ def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
     array([[[0.3, 0.3],
             [1.3, 1.3]]])
     """
+    one_of(features, "features", FEATURES)
+    names = ("features", "P_1", "gamma_1", "P_2", "loss")
+    for row in listed(rows, "rows"):
+        require(set(names) <= set(row), "one of rows", row, f"a mapping with the keys {', '.join(names)}")
     axes = [sorted({row[name] for row in rows}) for name in ("P_1", "gamma_1", "P_2")]
     losses: dict[tuple[Any, ...], list[float]] = {point: [] for point in itertools.product(*axes)}
     for row in rows:
@@ -364,6 +383,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     0.2
     """
     of = ["width", "P_1", "gamma_1"]
+    require_table(table, "table", [*of, "seed", "P_2", "features", "loss"])
     mean = table.groupby([*of, "seed", "P_2", "features"])["loss"].mean().unstack()
     square = (mean["network"] / mean["mean field"] - 1) ** 2
     return np.sqrt(square.groupby(of).mean()).unstack(["P_1", "gamma_1"])

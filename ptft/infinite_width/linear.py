@@ -27,6 +27,7 @@ from scipy.optimize import minimize_scalar
 from ptft.validation import (
     broadcast,
     checked,
+    generator,
     nonnegative_array,
     one_of,
     positive_array,
@@ -460,7 +461,7 @@ def simulate_fine_tuning(
     t[:3] = a_s, a_g, np.sqrt(np.maximum(1 - a_s**2 - a_g**2, 0.0))
     sizes = np.maximum(np.rint(nu * D).astype(int), 1)
     losses = np.empty((a_s.size, sizes.size, draws))
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     for (i, P), draw in itertools.product(enumerate(sizes.ravel()), range(draws)):
         X = rng.standard_normal((P, D))
         for j, (lam_j, *c) in enumerate(kernels.T):

@@ -22,8 +22,8 @@ from numpy.typing import ArrayLike
 
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.particles import Task
-from ptft.infinite_width.rich_transfer import EDGES, TransferSetting, preactivations
-from ptft.validation import checked, require
+from ptft.infinite_width.rich_transfer import EDGES, FIGURES, TransferSetting, preactivations
+from ptft.validation import checked, one_of, positive_array, require, require_table, whole_number
 
 try:
     import pandas as pd
@@ -151,6 +151,7 @@ def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
     >>> ends(at_time(pd.DataFrame(rows, columns=list(COLUMNS)), 1.5), figure="3a").to_dict()
     {0: 0.7}
     """
+    require_table(table, "table", COLUMNS)
     return table[~(table["x"] > time)]
 
 
@@ -164,6 +165,8 @@ def gammas(table: pd.DataFrame, figure: str) -> list[float]:
     >>> gammas(pd.read_parquet(results_file("rich_transfer.parquet")), "3a")
     [0.1, 0.5, 1.0, 2.0]
     """
+    one_of(figure, "figure", FIGURES)
+    require_table(table, "table", COLUMNS)
     values = table.loc[(table["figure"] == figure) & (table["gamma_2"] > 0), "gamma_2"]
     return sorted(values.unique().tolist())
 
@@ -213,7 +216,7 @@ def geometric_mean(ratios: ArrayLike, axis: int | None = None) -> np.ndarray:
     >>> geometric_mean([[0.5, 2.0], [1.0, 4.0]], axis=1), geometric_mean([0.25, 1.0]).round(6)
     (array([1., 2.]), np.float64(0.5))
     """
-    return np.asarray(np.exp(np.log(np.asarray(ratios, dtype=np.float64)).mean(axis=axis)))
+    return np.asarray(np.exp(np.log(positive_array(ratios, "ratios")).mean(axis=axis)))
 
 
 @checked
@@ -225,6 +228,7 @@ def spread(values: pd.Series, digits: int = 2) -> str:
     >>> print(spread(pd.Series([1.0, 1.5])), spread(pd.Series([1.0])))
     $1.25 \\pm 0.35$ $1.00$
     """
+    whole_number(digits, "digits")
     error = f" \\pm {values.std():.{digits}f}" if len(values) > 1 else ""
     return f"${values.mean():.{digits}f}{error}$"
 
@@ -247,6 +251,8 @@ def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
     >>> bool(disagreements(table, figure="3a", start="scratch", gamma_2=0.1).max() < 0.5)
     True
     """
+    require_table(table, "table", COLUMNS)
+    require(set(point) <= set(RichTransferPoint._fields), "point", str(point), "of columns of `RichTransferPoint`")
     columns = [*(c for c in RichTransferPoint._fields if c != "kind"), "x"]
     rows = table[table["quantity"] == "test_loss"]
     for column, value in point.items():
@@ -258,6 +264,8 @@ def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
 
 
 def _rows(table: pd.DataFrame, quantity: str, point: dict[str, Any]) -> pd.DataFrame:
+    require_table(table, "table", COLUMNS)
+    require(set(point) <= set(RichTransferPoint._fields), "point", str(point), "of columns of `RichTransferPoint`")
     chosen = table["quantity"] == quantity
     for column, value in point.items():
         chosen &= table[column] == value

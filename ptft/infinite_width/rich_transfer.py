@@ -7,6 +7,7 @@ of the flow on half the mean squared error, see `ptft.infinite_width.train`.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,17 @@ from numpy.typing import ArrayLike
 
 from ptft.infinite_width.dmft import CARRY, Run, train, transfer
 from ptft.infinite_width.particles import Particles, Task, finite_network, function_particles, weight_particles
-from ptft.validation import checked, one_of, positive_array, real_array, whole_number
+from ptft.validation import (
+    check_fields,
+    checked,
+    listed,
+    one_of,
+    positive_array,
+    positive_number,
+    real_array,
+    seed_number,
+    whole_number,
+)
 
 FIGURES = ("3a", "3b", "4", "5")
 KINDS = ("theory", "network")
@@ -30,7 +41,13 @@ RECORDS = 40  # recorded times
 
 @dataclass(frozen=True)
 class TransferSetting:
-    """The numbers of one figure."""
+    """The numbers of one figure.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range, or a name is unknown.
+    """
 
     figure: str
     dataset: str  # "gaussian", or a name that `ptft.vision.load` knows
@@ -45,6 +62,19 @@ class TransferSetting:
     D: int = 100  # of Gaussian inputs
     tolerance: float = 1e-6
     exponential: bool = False  # how steps are taken, see `train`
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        one_of(self.figure, "figure", FIGURES)
+        for name in ("P1", "n_test", "D"):
+            whole_number(getattr(self, name), name, 1)
+        for name in ("t_end", "gamma_1", "tolerance"):
+            positive_number(getattr(self, name), name)
+        for P2, gamma_2 in itertools.product(listed(self.P2, "P2"), listed(self.gamma_2, "gamma_2")):
+            whole_number(P2, "P2", 1)
+            positive_number(gamma_2, "gamma_2")
+        for start in listed(self.starts, "starts"):
+            one_of(start, "starts", STARTS)
 
     @property
     def times(self) -> np.ndarray:
@@ -120,7 +150,7 @@ def tasks(setting: TransferSetting, draw: int = 0, root: str | Path | None = Non
     >>> source.X.shape, target.X.shape
     ((1000, 100), (100, 100))
     """
-    whole_number(draw, "draw")
+    seed_number(draw, "draw")
     P2 = max(setting.P2)
     if setting.classes is not None:
         from ptft.infinite_width.images import class_pair_tasks
@@ -147,6 +177,7 @@ def first_examples(task: Task, P: int) -> Task:
     >>> first_examples(target, 10).X.shape
     (10, 100)
     """
+    whole_number(P, "P", at_least=1, at_most=len(task.y))
     return replace(task, X=task.X[:P], y=task.y[:P])
 
 
@@ -190,6 +221,7 @@ def hermite(degree: int, u: np.ndarray) -> np.ndarray:
     >>> hermite(2, np.array([0.0, 1.0, 3.0])) * np.sqrt(2)
     array([-1.,  0.,  8.])
     """
+    whole_number(degree, "degree", at_most=100)
     return np.asarray(hermeval(u, np.eye(degree + 1)[degree])) / math.sqrt(math.factorial(degree))
 
 
@@ -211,6 +243,7 @@ def neurons(D: int, width: int, kind: str, draw: int) -> Particles:
     >>> bool(theory < 1e-6), bool(network > 1e-3)  # mirrored particles, and random neurons
     (True, True)
     """
+    seed_number(draw, "draw")
     rng = np.random.default_rng([draw, 1 + KINDS.index(one_of(kind, "kind", KINDS))])
     return weight_particles(D, width, rng) if kind == "theory" else finite_network(D, width, rng)
 
@@ -250,6 +283,8 @@ def target_run(
     >>> bool(run.train_loss[-1] < run.train_loss[0])
     True
     """
+    one_of(carry, "carry", STARTS)
+    seed_number(draw, "draw")
     if isinstance(start, Particles):
         return train(start, task, gamma_2, setting.times, **_options(setting, device))
     seed = np.random.default_rng([draw, 3])
@@ -296,6 +331,7 @@ def compare(
     >>> list(pairs), len(sources)
     ([0.5, 1.0], 2)
     """
+    gamma_2 = positive_array(gamma_2, "gamma_2", ndim=1).tolist()
     source, target = tasks(setting, draw)
     points = np.concatenate([source.X, source.X_test, target.X, target.X_test])
     theory = function_particles(np.unique(points, axis=0), width, np.random.default_rng([draw, 4]))

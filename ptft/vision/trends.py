@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ptft.validation import checked, one_of, real_array, require
+from ptft.validation import checked, one_of, real_array, require, require_table
 from ptft.vision.protocol import BASELINE, KNOBS
 from ptft.vision.representation import STAGES
 
@@ -56,6 +56,7 @@ def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = 
     >>> by_seed(table, "kappa", 0.5, 10)
     {0: 0.7, 1: 0.8}
     """
+    require_table(table, "table", ["seed", "knob", "value", "n", column])
     if value == BASELINE[1]:
         knob = BASELINE[0]
     chosen = table[(table["knob"] == knob) & np.isclose(table["value"], value) & (table["n"] == n)]
@@ -73,6 +74,7 @@ def knobs_of(table: pd.DataFrame) -> list[str]:
     >>> knobs_of(pd.DataFrame({"knob": ["weights", "baseline", "kappa"]}))
     ['kappa', 'weights']
     """
+    require_table(table, "table", ["knob"])
     return [knob for knob in KNOBS if (table["knob"] == knob).any()]
 
 
@@ -90,6 +92,7 @@ def values_of(table: pd.DataFrame, knob: str) -> list[float]:
     >>> values_of(pd.DataFrame({"knob": "kappa", "value": [2.0, 0.5]}), "kappa")
     [0.5, 1.0, 2.0]
     """
+    require_table(table, "table", ["knob", "value"])
     one_of(knob, "knob", tuple(np.unique(table["knob"])))
     return sorted({*table["value"][table["knob"] == knob].tolist(), BASELINE[1]})
 
@@ -103,6 +106,7 @@ def sizes_of(table: pd.DataFrame) -> list[int]:
     >>> sizes_of(pd.DataFrame({"n": [50, 10, 10]}))
     [10, 50]
     """
+    require_table(table, "table", ["n"])
     return [int(n) for n in np.unique(table["n"])]
 
 
@@ -258,6 +262,8 @@ def signature(representations: pd.DataFrame, stage: str = STAGES[-1]) -> pd.Data
     >>> signature(table)[["change", "inherited"]].round(3).to_dict("records")
     [{'change': -1.386, 'inherited': 0.75}]
     """
+    require_table(representations, "representations", ["stage", "pr_before", "pr_after", "ensd"])
+    one_of(stage, "stage", STAGES)
     rows = representations[representations["stage"] == stage]
     return rows.assign(change=np.log(rows["pr_after"] / rows["pr_before"]), inherited=rows["ensd"] / rows["pr_after"])
 
