@@ -141,6 +141,11 @@ def dense_loss(alpha: ArrayLike, tasks: TwoTasks, gamma_1: float) -> np.ndarray:
     gamma_1 : float
         Richness of pretraining.
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> dense_loss([0.1, 0.3], TwoTasks(omega=0.5), gamma_1=2.0).round(4)

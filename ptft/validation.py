@@ -1,4 +1,5 @@
-"""Checks of arguments: each raises a ValueError that names the parameter, its value and what is allowed.
+"""Checks of arguments, arrays of any shape: each raises a ValueError that names the parameter, its value and what is
+allowed.
 
 This is the one place that decides what a number is: a Python or numpy number or an array or nested sequence of them.
 Words, bytes, dates, complex numbers, truth values, arrays with a mask and arrays of objects are not numbers, even where

@@ -188,6 +188,11 @@ def straight_line(c_pt: float, relative: ArrayLike, beta_ft: float = 1.0, beta_p
         lambda_pt/c_pt along the path. kappa does not depend on it, and is taken at lambda_pt = 0.
     beta_ft, beta_pt : float, default 1
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> straight_line(1e-3, [-0.999, 0.0, 1.0]).holds
@@ -239,6 +244,11 @@ def corner(name: str, at: Measures) -> Check:
     ----------
     name : "I", "II" or "III"
     at : Measures, of any shape
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
 
     Examples
     --------

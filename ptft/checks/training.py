@@ -124,6 +124,11 @@ def rate(runs: Sequence[TrainingRun], X: ArrayLike, c: float) -> Check:
 def forgotten_sign(inits: Sequence[Initialization], beta_pt: ArrayLike) -> Check:
     """The penalty scale k does not depend on the sign of beta_pt; arrays of shape (inits, *beta_pt.shape).
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> forgotten_sign([Initialization(0.1, 0.05, 0.3)], [0.2, -1.0]).holds

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
+from numpy.typing import ArrayLike
 
 from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.infinite_width import MeasuredLoss
@@ -122,10 +123,10 @@ def losses(
 
 @checked
 def spikes(
-    left: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    right: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    measured_left: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    measured_right: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    left: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    right: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    measured_left: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    measured_right: Mapping[str, tuple[ArrayLike, ArrayLike]],
     titles: tuple[str, str],
 ) -> Figure:
     """Spike of the features against richness (left) and against source data (right), formulas and trained networks.

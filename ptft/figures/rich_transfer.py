@@ -39,6 +39,11 @@ def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw
 
     Solid: the finite network; dashed: the mean-field theory. One colour for each gamma_2.
 
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
+
     Examples
     --------
     >>> from ptft.book.results import results_file
@@ -62,6 +67,11 @@ def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw
 @checked
 def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
     """Loss curves on images with and without pretraining, and the density of preactivations after it (Figure 4).
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
@@ -100,6 +110,11 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
 
     One panel per figure; lines join geometric means over draws. Below 1, pretraining helps.
 
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
+
     Examples
     --------
     >>> from ptft.book.results import results_file
@@ -135,6 +150,11 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     """Last test loss against the number of target examples, means over draws with their standard deviation (Figure 5).
 
     Left: after pretraining (solid) and from random neurons (dashed). Right: the ratio of the two, draw by draw.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
@@ -184,6 +204,11 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
     P2 : mapping
         Number of target examples for each figure that is shown.
     kind : str
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------

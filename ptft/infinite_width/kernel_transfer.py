@@ -321,6 +321,11 @@ def solve_point(
     pool : int, even
         Target images from which the training sets are drawn; all others are test images.
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> rows = solve_point("digits", (1, 2), (8, 9), 20, 0.0, [8], 20, draws=1, S=200, N=200)
@@ -346,6 +351,11 @@ def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
     Returns
     -------
     ndarray, one axis each for P_1, gamma_1 and P_2
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
 
     Examples
     --------
@@ -373,6 +383,11 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
 
     Root mean square, over the seeds and P_2, of the relative difference of the mean losses over the draws: a row for
     each width, a column for each (P_1, gamma_1).
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------

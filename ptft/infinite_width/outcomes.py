@@ -144,6 +144,11 @@ def ends(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd.S
 def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
     """The table as if training had ended at a time: what `ends` then gives are losses up to it.
 
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
+
     Examples
     --------
     >>> point = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0, "scratch")
@@ -158,6 +163,11 @@ def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
 @checked
 def gammas(table: pd.DataFrame, figure: str) -> list[float]:
     """The values of gamma_2 that a figure has.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
@@ -211,6 +221,11 @@ def geometric_mean(ratios: ArrayLike, axis: int | None = None) -> np.ndarray:
     axis : int, optional
         Over all by default.
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> geometric_mean([[0.5, 2.0], [1.0, 4.0]], axis=1), geometric_mean([0.25, 1.0]).round(6)
@@ -222,6 +237,11 @@ def geometric_mean(ratios: ArrayLike, axis: int | None = None) -> np.ndarray:
 @checked
 def spread(values: pd.Series, digits: int = 2) -> str:
     """Mean over draws and their standard deviation, if there is more than one, in Markdown.
+
+    Raises
+    ------
+    ValueError
+        If it is not a Series, or the digits are not a whole number.
 
     Examples
     --------

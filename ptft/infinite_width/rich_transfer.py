@@ -171,6 +171,11 @@ def tasks(setting: TransferSetting, draw: int = 0, root: str | Path | None = Non
 def first_examples(task: Task, P: int) -> Task:
     """The task with its first P training examples.
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> source, target = tasks(setting("3a"))
@@ -215,6 +220,11 @@ def hermite(degree: int, u: np.ndarray) -> np.ndarray:
     ----------
     degree : int
     u : ndarray, any shape
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
 
     Examples
     --------
@@ -274,6 +284,11 @@ def target_run(
 ) -> Run:
     """Train on the target task, from what the source task left (`carry`, see `transfer`), or from random neurons.
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> small = replace(setting("3a"), D=4, P1=8, P2=(4,), n_test=6, t_end=10.0)
@@ -323,6 +338,11 @@ def compare(
     pairs : dict of gamma_2 to (theory, network)
         Runs on the target, after pretraining with the output at its start subtracted.
     sources : (theory, network)
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
 
     Examples
     --------

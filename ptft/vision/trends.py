@@ -69,6 +69,11 @@ def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = 
 def knobs_of(table: pd.DataFrame) -> list[str]:
     """The knobs that a table has points of, in the order of `KNOBS`.
 
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
+
     Examples
     --------
     >>> knobs_of(pd.DataFrame({"knob": ["weights", "baseline", "kappa"]}))
@@ -100,6 +105,11 @@ def values_of(table: pd.DataFrame, knob: str) -> list[float]:
 @checked
 def sizes_of(table: pd.DataFrame) -> list[int]:
     """Numbers of fine-tuning images in the table, in increasing order.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
@@ -255,6 +265,11 @@ def signature(representations: pd.DataFrame, stage: str = STAGES[-1]) -> pd.Data
 
     `change` is log(PR after / PR before), negative in the regime that is rich and depends on pretraining; `inherited`
     is ENSD / PR after, close to 1 there. The other columns are those of the table.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------

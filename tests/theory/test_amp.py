@@ -53,7 +53,7 @@ def test_the_fixed_point_is_the_end_point():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"alpha": 1.0, "steps": 3}, "alpha = 1.0 is not allowed: it must be below 1"),
+        ({"alpha": 1.0, "steps": 3}, r"alpha = 1\. is not allowed: it must be below 1"),
         ({"alpha": 0.0, "steps": 3}, "alpha = 0. is not allowed"),
         ({"alpha": 0.3, "steps": 0}, "steps = 0 is not allowed"),
         ({"alpha": 0.3, "steps": 3, "noise_var": -1.0}, "noise_var = -1. is not allowed"),
