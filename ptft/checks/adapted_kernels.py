@@ -14,9 +14,9 @@ from ptft.infinite_width.linear import (
     Coefficients,
     MeasuredLoss,
     Numbers,
+    budgeted_loss,
     fine_tuning_loss,
     rich_limit_loss,
-    source_coefficients,
     spike_size,
 )
 from ptft.validation import checked, nonnegative_array
@@ -158,7 +158,7 @@ def richer_is_better(
     Raises
     ------
     ValueError
-        As `fine_tuning_loss`.
+        As `budgeted_loss`.
 
     Examples
     --------
@@ -170,8 +170,7 @@ def richer_is_better(
            [0.007, 0.192, 0.218]])
     """
     nu_2, gamma_1 = nonnegative_array(nu_2, "nu_2", ndim=1), nonnegative_array(gamma_1, "gamma_1", ndim=1)
-    ridge = relative_ridge * (1 + spike_size(gamma_1, nu_1, kind))
-    loss = fine_tuning_loss(nu_2[:, None], alphas, source_coefficients(gamma_1, nu_1, kind), ridge)
+    loss = budgeted_loss(nu_2[:, None], alphas, gamma_1, nu_1, relative_ridge, kind)
     return Check("rise of the loss with the richness", loss[:, :-1], loss[:, 1:], bound=0.0, at_most=True)
 
 

@@ -26,9 +26,9 @@ from scipy.optimize import minimize_scalar
 
 from ptft.validation import (
     broadcast,
-    checked,
     generator,
     nonnegative_array,
+    nonnegative_number,
     one_of,
     positive_array,
     real_array,
@@ -45,7 +45,6 @@ Coefficients = tuple[ArrayLike, ArrayLike, ArrayLike]
 # --- the adapted kernel ---------------------------------------------------------------------------------------------
 
 
-@checked
 def spike_size(gamma_1: ArrayLike, nu_1: ArrayLike, kind: str = "exact") -> np.ndarray:
     """Size of the spike that pretraining adds to the features, M = I + spike u u^T, with u the learned direction.
 
@@ -73,7 +72,6 @@ def _boost(size: np.ndarray) -> np.ndarray:
     return np.asarray(size * (size / (1 + np.hypot(1.0, size))))
 
 
-@checked
 def source_coefficients(
     gamma_1: ArrayLike, nu_1: ArrayLike, kind: str = "exact"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -110,7 +108,6 @@ def source_coefficients(
     return np.sqrt(nu * (1 - nu)) * spike, nu * spike, (1 - nu) * spike
 
 
-@checked
 def feature_moment(b: ArrayLike) -> np.ndarray:
     """Second moment <w w^T> of the first layer when <z w> = b, at any time and for any data.
 
@@ -144,7 +141,6 @@ def feature_moment(b: ArrayLike) -> np.ndarray:
 # --- the loss of fine-tuning ----------------------------------------------------------------------------------------
 
 
-@checked
 def fine_tuning_loss(
     nu_2: ArrayLike,
     alphas: Numbers = (1.0, 0.0),
@@ -204,7 +200,6 @@ def fine_tuning_loss(
     return np.asarray(variance * (np.maximum(1 - a_s**2 - a_g**2, 0.0) + unlearned / determinant**2))
 
 
-@checked
 def rich_limit_loss(nu_1: ArrayLike, alphas: Numbers = (1.0, 0.0)) -> np.ndarray:
     """Test loss of fine-tuning when gamma_1 grows without bound: 1 - (u.a)^2, whatever nu_2 is (Result 4).
 
@@ -237,7 +232,6 @@ def rich_limit_loss(nu_1: ArrayLike, alphas: Numbers = (1.0, 0.0)) -> np.ndarray
     return np.asarray(1 - (np.sqrt(nu) * a_s + np.sqrt(1 - nu) * a_g) ** 2)
 
 
-@checked
 def budgeted_loss(
     nu_2: ArrayLike,
     alphas: Numbers,
@@ -259,7 +253,8 @@ def budgeted_loss(
         As in `fine_tuning_loss`.
     gamma_1, nu_1, kind
         As in `source_coefficients`.
-    relative_ridge : array_like, positive, default 0.02
+    relative_ridge : array_like, zero or positive, default 0.02
+        0 is `fine_tuning_loss` without a ridge.
 
     Returns
     -------
@@ -275,11 +270,10 @@ def budgeted_loss(
     >>> budgeted_loss(0.5, (0.8, 0.0), [0.0, 5.0, 500.0], 0.5).round(3)  # richness helps, too much of it harms
     array([0.501, 0.382, 0.607])
     """
-    ridge = positive_array(relative_ridge, "relative_ridge") * (1 + spike_size(gamma_1, nu_1, kind))
+    ridge = nonnegative_array(relative_ridge, "relative_ridge") * (1 + spike_size(gamma_1, nu_1, kind))
     return fine_tuning_loss(nu_2, alphas, source_coefficients(gamma_1, nu_1, kind), ridge)
 
 
-@checked
 def optimal_gamma_1(
     nu_2: ArrayLike, alphas: Numbers, nu_1: float, relative_ridge: float = 0.02, kind: str = "exact"
 ) -> np.ndarray:
@@ -301,6 +295,7 @@ def optimal_gamma_1(
     >>> optimal_gamma_1([0.2, 0.8], (0.8, 0.0), 0.5).round(1)
     array([30.2,  3.3])
     """
+    nu_1, relative_ridge = nonnegative_number(nu_1, "nu_1"), nonnegative_number(relative_ridge, "relative_ridge")
     grid = np.linspace(0.0, np.log1p(1e4), 301)  # log(1 + gamma_1)
 
     def best(nu: float) -> float:
@@ -336,7 +331,6 @@ class MeasuredLoss:
         return cls(nu_2, losses.mean(axis=-1), losses.std(axis=-1, ddof=1) / np.sqrt(losses.shape[-1]))
 
 
-@checked
 def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike, ridge: float = 0.0) -> np.ndarray:
     """Coefficients of kernel regression, M X^T (X M X^T + ridge D I)^-1 y, with the kernel x^T M x'.
 
@@ -375,7 +369,6 @@ def _end_points(X: np.ndarray, y: np.ndarray, XM: np.ndarray, ridge: float) -> n
     return np.asarray(solve(XM.T @ X + ridge * D * np.eye(D), XM.T @ y))
 
 
-@checked
 def regression_loss(M: ArrayLike, X: ArrayLike, t: ArrayLike, ridge: float = 0.0) -> np.ndarray:
     """|beta_hat - t|^2 of kernel regression of X t on X with the kernel x^T M x' and the ridge lambda D.
 
@@ -406,7 +399,6 @@ def regression_loss(M: ArrayLike, X: ArrayLike, t: ArrayLike, ridge: float = 0.0
     return np.asarray(np.sum((end - t) ** 2, axis=0))
 
 
-@checked
 def simulate_fine_tuning(
     nu_2: ArrayLike,
     alphas: Numbers = (1.0, 0.0),
@@ -605,12 +597,15 @@ def _times(times: ArrayLike) -> np.ndarray:
 
 
 def _alphas(alphas: Numbers) -> tuple[np.ndarray, ...]:
+    require(isinstance(alphas, (tuple, list)) and len(alphas) == 2, "alphas", alphas, "(alpha_s, alpha_g)")
     a_s, a_g = (real_array(a, "alphas") for a in alphas)
     require(a_s**2 + a_g**2 <= 1 + 1e-12, "alpha_s^2 + alpha_g^2", a_s**2 + a_g**2, "at most 1")
     return a_s, a_g
 
 
 def _coefficients(coefficients: Coefficients) -> tuple[np.ndarray, ...]:
+    several = isinstance(coefficients, (tuple, list)) and len(coefficients) == 3
+    require(several, "coefficients", coefficients, "(c1, c2, c3)")
     c1, c2, c3 = broadcast(**{f"c{i}": real_array(c, f"c{i}") for i, c in enumerate(coefficients, 1)})
     size = np.hypot((c2 - c3) / 2, c1)
     smallest = 1 + ((c2 + c3) / 2 - size)
