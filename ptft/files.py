@@ -6,10 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from ptft.validation import checked
 
-
-@checked
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file through a temporary one beside it, which a kill leaves behind under a name that starts with a dot.
 
@@ -36,7 +33,6 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
-@checked
 def require_writable(folder: Path, name: str) -> None:
     """Raise an OSError that names the folder unless files can be made in it.
 

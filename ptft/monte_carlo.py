@@ -25,10 +25,7 @@ BATCHES = 32
 
 @dataclass(frozen=True, eq=False)
 class MonteCarloCurve(ReplicaCurve):
-    """A `ReplicaCurve` with the diagnostics of Appendix E.2.4; `residual` is absolute, as in the paper.
-
-    `converged` is that of the pass that is reported, of the two along alpha; what `mismatch_db` compares is both.
-    """
+    """A `ReplicaCurve` with the diagnostics of Appendix E.2.4; `residual` is absolute, as in the paper."""
 
     mse_se: np.ndarray  # standard error of mse, by batch means
     reliability_db: np.ndarray  # max(mismatch_db, 3 standard errors in dB, log10(1 + residual/tolerance))

@@ -298,10 +298,8 @@ class ReplicaCurve:
 
     def to_frame(self) -> Any:
         """The arrays as the columns of a pandas DataFrame, one row per alpha (needs pandas)."""
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(f"ReplicaCurve.to_frame needs {error.name}: pip install ptft[sweep]") from error
+        import pandas as pd
+
         return pd.DataFrame({f.name: np.ravel(getattr(self, f.name)) for f in fields(self)})
 
 

@@ -404,7 +404,12 @@ def check_fields(record: object) -> None:
 @functools.cache
 def _hints(of: Any) -> dict[str, Any]:
     pandas = sys.modules.get("pandas") or types.SimpleNamespace(DataFrame=_Missing, Series=_Missing)
-    return typing.get_type_hints(of, localns={"pd": pandas})  # some modules know it while types are checked only
+    known = {"pd": pandas}  # some modules import it for the annotations alone
+    if isinstance(of, type):
+        return typing.get_type_hints(of, localns=known)
+    parameters: Any = types.SimpleNamespace(__annotations__={**of.__annotations__})
+    parameters.__annotations__.pop("return", None)
+    return typing.get_type_hints(parameters, of.__globals__, known)
 
 
 class _Missing:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ptft.validation import checked, real_array
+
 
 def state(**texts: object) -> None:
     """Make texts known by their names to the page: ``{glue:text}`name``` in Markdown or in a caption shows one.
@@ -38,6 +40,7 @@ def state(**texts: object) -> None:
         glue(name, text, display=False)
 
 
+@checked
 def listed(words: Sequence[str], none: str = "none") -> str:
     """Words as a list in a sentence.
 
@@ -57,6 +60,7 @@ def listed(words: Sequence[str], none: str = "none") -> str:
     return ", ".join(words[:-1]) + " and " + words[-1]
 
 
+@checked
 def stretches(holds: ArrayLike, at: ArrayLike) -> str:
     """Where a statement holds on a grid, as ranges with three digits.
 
@@ -66,16 +70,23 @@ def stretches(holds: ArrayLike, at: ArrayLike) -> str:
     at : array_like, shape (m,)
         The grid.
 
+    Raises
+    ------
+    ValueError
+        If `at` is not a grid of numbers.
+
     Examples
     --------
     >>> stretches([True, True, False, True], [0.1, 0.2, 0.3, 0.4]), stretches([False], [0.1])
     ('0.1 to 0.2, 0.4 to 0.4', 'nowhere')
     """
+    at = real_array(at, "at", ndim=1)
     at = np.asarray(at)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(holds, dtype=bool), [False]]).astype(int)))
     return ", ".join(f"{at[a]:.3g} to {at[b - 1]:.3g}" for a, b in edges.reshape(-1, 2)) or "nowhere"
 
 
+@checked
 def either(holds: bool, yes: str, no: str) -> str:
     """One of two phrases of a sentence, by a truth value.
 
@@ -87,6 +98,7 @@ def either(holds: bool, yes: str, no: str) -> str:
     return yes if holds else no
 
 
+@checked
 def paragraph(holds: bool, text: str) -> Markdown | None:
     """A paragraph that reads results: what the last line of a cell shows where all that it says holds, else nothing.
 

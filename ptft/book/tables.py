@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ptft.checks import Check
+from ptft.validation import checked
 
 
 class MarkdownTable(str):
@@ -19,6 +20,7 @@ class MarkdownTable(str):
         return f"<table of {self.count(chr(10)) - 6} rows>"
 
 
+@checked
 def numbered(rows: Sequence[Mapping[str, object]], name: str, caption: str) -> MarkdownTable:
     """A table with the keys of the rows as its head; `name` is the label for cross-references.
 
@@ -45,6 +47,7 @@ def numbered(rows: Sequence[Mapping[str, object]], name: str, caption: str) -> M
     return MarkdownTable(f":::{{table}} {caption}\n:name: {name}\n\n{body}\n:::\n")
 
 
+@checked
 def checks(
     measured: Sequence[Check | tuple[str, Check] | tuple[str, float, float]], name: str, caption: str
 ) -> MarkdownTable:

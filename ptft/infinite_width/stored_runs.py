@@ -10,12 +10,10 @@ import numpy as np
 
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.particles import Particles, Task
-from ptft.validation import checked
 
 _CURVES = ("time", "train_loss", "test_loss", "source_loss", "steps")
 
 
-@checked
 def run_bytes(run: Run, seconds: float) -> bytes:
     """The file of a run of particles that hold weights, from which nothing is subtracted; `seconds` is what it took.
 
@@ -33,7 +31,6 @@ def run_bytes(run: Run, seconds: float) -> bytes:
     return content.getvalue()
 
 
-@checked
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a file of `run_bytes`, those of the run's curves and neurons, converged and seconds.
 
@@ -61,7 +58,6 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path.name} does not hold a training run") from error
 
 
-@checked
 def read_run(path: Path, task: Task, gamma: float) -> Run:
     """The run on `task` with `gamma` whose file this is; errors as of `read_arrays`.
 

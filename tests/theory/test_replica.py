@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import sys
 
 import numpy as np
 import pytest
@@ -364,12 +363,6 @@ def test_monte_carlo_is_repeatable_by_seed():
     arguments = ([0.2], ptft.SpikeSlab(), ptft.Initialization(1e-2))
     one, same, other = (ptft.replica_curve(*arguments, method="monte-carlo", samples=2000, seed=s) for s in (5, 5, 6))
     assert one.mse == same.mse and one.mse != other.mse
-
-
-def test_a_frame_needs_pandas_and_says_so(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match=r"to_frame needs pandas: pip install ptft\[sweep\]"):
-        ptft.replica_curve(0.3, *GOOD).to_frame()
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------
