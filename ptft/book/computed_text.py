@@ -81,7 +81,6 @@ def stretches(holds: ArrayLike, at: ArrayLike) -> str:
     ('0.1 to 0.2, 0.4 to 0.4', 'nowhere')
     """
     at = real_array(at, "at", ndim=1)
-    at = np.asarray(at)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(holds, dtype=bool), [False]]).astype(int)))
     return ", ".join(f"{at[a]:.3g} to {at[b - 1]:.3g}" for a, b in edges.reshape(-1, 2)) or "nowhere"
 

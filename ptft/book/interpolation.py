@@ -23,7 +23,7 @@ class Axis:
     def __post_init__(self) -> None:
         real_array(self.nodes, "nodes", ndim=1)
         whole_number(self.degree, "degree", at_least=1)
-        whole = self.nodes.size > 1 and (self.nodes.size - 1) % self.degree == 0
+        whole = (self.nodes.size - 1) % self.degree == 0
         require(whole, "the number of nodes", self.nodes.size, "1 more than a multiple of the degree")
         require(np.all(np.diff(self.nodes) > 0), "nodes", self.nodes, "increasing")
 

@@ -70,7 +70,7 @@ def losses(measured: MeasuredLoss, alphas: Numbers, coefficients: Coefficients, 
 
     Examples
     --------
-    >>> from ptft.infinite_width import simulate_fine_tuning
+    >>> from ptft.infinite_width import simulate_fine_tuning, source_coefficients
     >>> pretrained = source_coefficients(3.0, 1.0)
     >>> measured = simulate_fine_tuning([0.3, 0.7], (0.8, 0.0), pretrained, D=200)
     >>> losses(measured, (0.8, 0.0), pretrained).holds, losses(measured, (0.0, 0.0), pretrained).holds
@@ -124,6 +124,7 @@ def no_harm(nu_2: ArrayLike, alphas: Numbers, coefficients: Coefficients) -> Che
 
     Examples
     --------
+    >>> from ptft.infinite_width import source_coefficients
     >>> nu_2 = [0.5, 0.95]
     >>> no_harm(nu_2, (0.9, 0.1), source_coefficients(5.0, 0.5)).holds
     True
