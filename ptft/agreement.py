@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +16,7 @@ from ptft.replica import MixtureRows, errors_by_rows
 from ptft.simulation import TwoStagePoint, sampled_teacher, simulate_many, simulate_two_stages_many
 from ptft.teachers import GROUPS, GaussianMixture, TeacherGroups
 from ptft.two_stages import two_stage_curve
-from ptft.validation import instance_of, positive_array, whole_number
+from ptft.validation import checked, instance_of, listed, positive_array, seed_number, whole_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,10 +104,13 @@ def compare(settings: Iterable[Setting], alpha: ArrayLike, d: int, seeds: Iterab
     ((1, 2), True)
     """
     settings = [
-        instance_of(one, Setting, "setting", "compare_two_stages takes a FiniteSetting")
-        for one in dict.fromkeys(settings)
+        instance_of(one, Setting, "one of settings", "compare_two_stages takes a FiniteSetting")
+        for one in listed(settings, "settings")
     ]
-    seeds = list(seeds)
+    settings, seeds = (
+        list(dict.fromkeys(settings)),
+        [seed_number(seed, "one of seeds") for seed in listed(seeds, "seeds")],
+    )
     whole_number(len(seeds), "the number of seeds", at_least=2)
     alpha = positive_array(alpha, "alpha", ndim=1)
     pairs = [(setting.teacher, setting.init) for setting in settings]
@@ -118,6 +121,7 @@ def compare(settings: Iterable[Setting], alpha: ArrayLike, d: int, seeds: Iterab
     return {s: comparison(s, d, used, seeds, mse[..., i], certified[..., i]) for i, s in enumerate(settings)}
 
 
+@checked
 def comparison(
     setting: Setting, d: int, alpha: np.ndarray, seeds: Sequence[int], mse: np.ndarray, certified: np.ndarray
 ) -> Comparison:
@@ -213,9 +217,13 @@ def compare_two_stages(
     ((1, 2), ['shared', 'none'])
     """
     settings = [
-        instance_of(one, FiniteSetting, "setting", "compare takes a Setting") for one in dict.fromkeys(settings)
+        instance_of(one, FiniteSetting, "one of settings", "compare takes a Setting")
+        for one in listed(settings, "settings")
     ]
-    seeds = list(seeds)
+    settings, seeds = (
+        list(dict.fromkeys(settings)),
+        [seed_number(seed, "one of seeds") for seed in listed(seeds, "seeds")],
+    )
     whole_number(len(seeds), "the number of seeds", at_least=2)
     each = [(s.teacher, s.init, s.alpha_pt, s.noise_pt, s.noise_ft) for s in settings]
     runs = [simulate_two_stages_many(each, alpha, d, seed) for seed in seeds]
@@ -253,6 +261,7 @@ def _compared(setting: FiniteSetting, runs: Sequence[Sequence[TwoStagePoint]]) -
     )
 
 
+@checked
 def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tuple[float, float]:
     """How far simulations lie from the predictions for their teachers: a mean, and half its 95 % interval.
 
@@ -280,6 +289,7 @@ def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tup
     return float(seeds.mean()), float(half_width)
 
 
+@checked
 def relative_errors(mse: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How many times larger errors are than others on the same data: geometric means and their 95 % intervals.
 
@@ -306,13 +316,14 @@ def relative_errors(mse: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray,
     return np.exp(mean), np.exp(mean - half), np.exp(mean + half)
 
 
-def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[Setting, Setting]]) -> np.ndarray:
+@checked
+def advantage_grows(errors: Mapping[Any, np.ndarray], pairs: Iterable[tuple[Any, Any]]) -> np.ndarray:
     """Whether the ratio of a pair's errors, first over second, grows from each pair to the next, at every point.
 
     Parameters
     ----------
-    errors : mapping from each setting to its errors, shape (points,)
-    pairs : iterable of (worse, better) settings, at least two
+    errors : mapping from each setting, or its name, to its errors, shape (points,)
+    pairs : iterable of (worse, better) of these, at least two
 
     Returns
     -------
@@ -331,6 +342,7 @@ def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[
     return result
 
 
+@checked
 def advantage_seen(points: Mapping[Setting, Comparison], pairs: Sequence[tuple[Setting, Setting]]) -> np.ndarray | None:
     """`advantage_grows` for the mean errors of simulations; None where they were not made at the same data scales.
 
@@ -347,6 +359,7 @@ def advantage_seen(points: Mapping[Setting, Comparison], pairs: Sequence[tuple[S
     return advantage_grows({one.setting: one.mean for one in shown if isinstance(one.setting, Setting)}, pairs)
 
 
+@checked
 def deviation_summary(deviation: np.ndarray) -> tuple[float, float, float]:
     """Mean, root mean square and the largest (with its sign) of the deviations that are numbers; nan without any.
 
@@ -367,6 +380,7 @@ def deviation_summary(deviation: np.ndarray) -> tuple[float, float, float]:
     return float(finite.mean()), float(np.sqrt(np.mean(finite**2))), float(worst)
 
 
+@checked
 def simulated_alike(results: Iterable[Comparison]) -> list[Comparison]:
     """Those of the results that have the size and the number of seeds of the first, and so can be averaged with it.
 

@@ -16,7 +16,16 @@ from scipy import linalg
 
 from ptft.amp import message_passing
 from ptft.penalties import inverse_curvature, penalty_at_angle, signed_angle
-from ptft.validation import broadcast, one_of, positive_array, real_array, regression, require
+from ptft.validation import (
+    broadcast,
+    one_of,
+    positive_array,
+    positive_number,
+    real_array,
+    regression,
+    require,
+    whole_number,
+)
 
 METHODS = ("auto", "amp", "newton")
 AMP_STEPS = 500
@@ -117,11 +126,11 @@ def min_penalties(
     """
     X, Y, K = real_array(X, "X", ndim=2), real_array(Y, "Y", ndim=2), positive_array(K, "K", ndim=2)
     n, d = X.shape
-    require(n > 0 and d > 0, "the shape of X", X.shape, "at least one row and one column")
     if Y.shape[0] != n or K.shape != (d, Y.shape[1]):
         raise ValueError(f"X, Y and K have shapes {X.shape}, {Y.shape} and {K.shape}: they must match")
     one_of(method, "method", METHODS)
-    require(tolerance > 0, "tolerance", tolerance, "positive")
+    tolerance = positive_number(tolerance, "tolerance")
+    whole_number(stacklevel, "stacklevel", at_least=1)
     points: list[EndPoint | None] = [None] * Y.shape[1]
     if n < d and method != "newton":
         parts = np.array_split(np.arange(Y.shape[1]), -(-Y.shape[1] // AMP_COLUMNS))
@@ -197,7 +206,7 @@ def newton(
     The first step leads from `start`, or from 0, to the feasible set: from 0 to its point of smallest weighted norm.
 
     With D = 1/q''(beta) the step is -D (q' - X^T nu), (X D X^T) nu = X D q' + (y - X beta), halved until the penalty
-    falls. Raises LinAlgError where X D X^T is singular to rounding.
+    falls. Raises LinAlgError where X D X^T is singular to rounding. The arguments are unchecked.
 
     Parameters
     ----------

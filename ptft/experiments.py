@@ -18,7 +18,15 @@ from ptft.regimes import REGIMES
 from ptft.replica import ReplicaCurve
 from ptft.teachers import SingleTask, SpikeSlab
 from ptft.two_stages import TwoStageCurve, two_stage_curve
-from ptft.validation import instance_of, require
+from ptft.validation import (
+    check_fields,
+    checked,
+    fraction,
+    instance_of,
+    nonnegative_number,
+    require,
+    whole_number,
+)
 
 ALPHA = np.linspace(0.01, 0.5, 11)  # the published data scales
 C_PT = (1e-6, 1e-3, 1.0)
@@ -28,7 +36,13 @@ GAMMA_FT = (0.0, 1.0, 10.0)
 
 @dataclass(frozen=True)
 class Setting:
-    """One teacher with one initialization; the defaults are the base point of the sweeps."""
+    """One teacher with one initialization; the defaults are the base point of the sweeps.
+
+    Raises
+    ------
+    ValueError
+        If there is no such teacher or initialization.
+    """
 
     rho_ft: float = 0.1
     omega: float = 0.0
@@ -37,6 +51,12 @@ class Setting:
     gamma_ft: float = 0.0
     rho_pt: float = 0.1
     pretrained: bool = True  # false: learn the fine-tuning task alone
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for name in ("rho_ft", "omega", "rho_pt"):
+            fraction(getattr(self, name), name)
+        _ = self.teacher, self.init
 
     @property
     def teacher(self) -> SpikeSlab | SingleTask:
@@ -56,7 +76,7 @@ class FiniteSetting:
     Raises
     ------
     ValueError
-        If `base` is not a `Setting` with pretraining.
+        If `base` is not a `Setting` with pretraining, or a number is negative or not finite.
 
     Examples
     --------
@@ -73,6 +93,8 @@ class FiniteSetting:
     def __post_init__(self) -> None:
         pretrained = instance_of(self.base, Setting, "base").pretrained
         require(pretrained, "base.pretrained", pretrained, "true: alpha_pt = 0 is pretraining without data")
+        for name in ("alpha_pt", "noise_pt", "noise_ft"):
+            nonnegative_number(getattr(self, name), name)
 
     @property
     def teacher(self) -> SpikeSlab:
@@ -88,6 +110,11 @@ class FiniteSetting:
 def sweep(base: Setting) -> list[Setting]:
     """`base` and the settings that move one of c_pt, lambda_pt, gamma_ft away from it (Appendix E.2.5).
 
+    Raises
+    ------
+    ValueError
+        If `base` is not a `Setting`.
+
     Examples
     --------
     >>> [(s.c_pt, s.lambda_pt, s.gamma_ft) for s in sweep(Setting())][:3]
@@ -95,6 +122,7 @@ def sweep(base: Setting) -> list[Setting]:
     >>> len(sweep(Setting()))  # the base point, and two other values of each parameter
     7
     """
+    instance_of(base, Setting, "base")
     settings = [
         *(replace(base, c_pt=c) for c in C_PT),
         *(replace(base, lambda_pt=share * base.c_pt) for share in SHARE),
@@ -116,7 +144,7 @@ def experiment(number: int) -> list[Setting]:
     >>> [len(experiment(number)) for number in (1, 2, 3, 4)]
     [21, 14, 28, 12]
     """
-    require(number in (1, 2, 3, 4), "number", number, "1, 2, 3 or 4")
+    whole_number(number, "number", at_least=1, at_most=4)
     if number == 4:
         return [Setting(rho, c_pt=c, pretrained=False) for rho in (0.9, 0.04, 0.01, 0.1) for c in C_PT]
     bases = {
@@ -259,6 +287,7 @@ def trends() -> dict[str, list[tuple[Setting, Setting]]]:
     }
 
 
+@checked
 def best_regimes(errors: Mapping[Setting, np.ndarray]) -> dict[tuple[float, float], np.ndarray]:
     """For each task of Figure 5, the name of the regime with the smallest error at every point.
 
@@ -266,12 +295,19 @@ def best_regimes(errors: Mapping[Setting, np.ndarray]) -> dict[tuple[float, floa
     ----------
     errors : mapping from each setting of `figure_5` to its errors, shape (points,)
 
+    Raises
+    ------
+    ValueError
+        If a setting is missing.
+
     Examples
     --------
     >>> errors = {s: predict(s, [0.05, 0.4]).mse for task in figure_5().values() for s in task.values()}
     >>> best_regimes(errors)[1.0, 0.1].tolist()
     ['II', 'I']
     """
+    missing = [setting for task in figure_5().values() for setting in task.values() if setting not in errors]
+    require(not missing, "errors", errors, "a mapping from every setting of figure_5")
     best = {}
     for task, regimes in figure_5().items():
         names = np.array(list(regimes))

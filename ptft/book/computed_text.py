@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ptft.extras import needs_extra
+from ptft.validation import checked, real_array
 
 # an escaped character, a formula, or the beginning of a tag
 _TAGS = re.compile(r"\\.|\$(?:\\.|[^$\\])*\$|<(?=[A-Za-z/!?])")
@@ -74,6 +75,7 @@ def state(**texts: object) -> None:
         glue(name, text, display=False)
 
 
+@checked
 def listed(words: Sequence[str], none: str = "none") -> str:
     """Words as a list in a sentence.
 
@@ -93,6 +95,7 @@ def listed(words: Sequence[str], none: str = "none") -> str:
     return ", ".join(words[:-1]) + " and " + words[-1]
 
 
+@checked
 def stretches(holds: ArrayLike, at: ArrayLike) -> str:
     """Where a statement holds on a grid, as ranges with three digits.
 
@@ -102,16 +105,22 @@ def stretches(holds: ArrayLike, at: ArrayLike) -> str:
     at : array_like, shape (m,)
         The grid.
 
+    Raises
+    ------
+    ValueError
+        If `at` is not a grid of numbers.
+
     Examples
     --------
     >>> stretches([True, True, False, True], [0.1, 0.2, 0.3, 0.4]), stretches([False], [0.1])
     ('0.1 to 0.2, 0.4 to 0.4', 'nowhere')
     """
-    at = np.asarray(at)
+    at = real_array(at, "at", ndim=1)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(holds, dtype=bool), [False]]).astype(int)))
     return ", ".join(f"{at[a]:.3g} to {at[b - 1]:.3g}" for a, b in edges.reshape(-1, 2)) or "nowhere"
 
 
+@checked
 def either(holds: bool, yes: str, no: str) -> str:
     """One of two phrases of a sentence, by a truth value.
 
@@ -123,6 +132,7 @@ def either(holds: bool, yes: str, no: str) -> str:
     return yes if holds else no
 
 
+@checked
 def paragraph(holds: bool, text: str) -> Markdown | None:
     """A paragraph that reads results: what the last line of a cell shows where all that it says holds, else nothing.
 

@@ -26,6 +26,7 @@ from ptft.initialization import Initialization
 from ptft.regimes import CORNERS, Measures, measures
 from ptft.replica import data_scale
 from ptft.teachers import GaussianMixture, SpikeSlab
+from ptft.validation import checked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,7 @@ ERROR_AXES = (
 )
 
 
+@checked
 def scale_tables(beta_pt: Axis) -> dict[str, InterpolationTable]:
     """log10 sqrt(k) and kappa at gamma_ft = 0 over (c_pt, lambda_pt, beta_pt), and log10 sqrt(k) with gamma_ft.
 
@@ -88,6 +90,7 @@ def plane_tables() -> dict[str, InterpolationTable]:
     }
 
 
+@checked
 def error_tables(log_alpha: InterpolationTable) -> dict[str, InterpolationTable]:
     """Tables behind the error curves: those of the scales, also of a single task, and that of `error_table`.
 
@@ -103,6 +106,7 @@ def error_tables(log_alpha: InterpolationTable) -> dict[str, InterpolationTable]
     return {**tables, "single_task": InterpolationTable((c,), single), "log_alpha": log_alpha}
 
 
+@checked
 def error_table(axes: tuple[Axis, ...] = ERROR_AXES) -> InterpolationTable:
     """log10 alpha over the axes of `ERROR_AXES`, or some of their panels.
 
@@ -120,6 +124,7 @@ def error_table(axes: tuple[Axis, ...] = ERROR_AXES) -> InterpolationTable:
     return InterpolationTable(axes, values)
 
 
+@checked
 def read_errors(curves: InterpolationTable, alpha: np.ndarray, log_scales: tuple[float, float]) -> np.ndarray:
     """The errors at `alpha`, from the part of the error table that belongs to one task, as the page reads them.
 
@@ -154,6 +159,7 @@ def read_errors(curves: InterpolationTable, alpha: np.ndarray, log_scales: tuple
     return np.where(log_alpha > known[0], 0.0, alpha * 10 ** np.interp(-log_alpha, -known, log_tau2))
 
 
+@checked
 def task(log_rho: float, share: float, log_scale: float, log_ratio: float) -> GaussianMixture:
     """The teacher and penalty scales at a point of the first four of `ERROR_AXES`.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ptft.book.computed_text import inline
 from ptft.checks import Check
+from ptft.validation import checked
 
 
 class MarkdownTable(str):
@@ -21,6 +22,7 @@ class MarkdownTable(str):
         return f"<table of {self.count(chr(10)) - 6} rows>"
 
 
+@checked
 def numbered(rows: Sequence[Mapping[str, object]], name: str, caption: str) -> MarkdownTable:
     """A table with the keys of the rows as its head; `name` is the label for cross-references.
 
@@ -54,6 +56,7 @@ def _cell(value: object) -> str:
     return re.sub(r"(?<!\\)\|", r"\|", inline(value))
 
 
+@checked
 def checks(
     measured: Sequence[Check | tuple[str, Check] | tuple[str, float, float]], name: str, caption: str
 ) -> MarkdownTable:

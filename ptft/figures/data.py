@@ -28,6 +28,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 from matplotlib.transforms import Transform
 
+from ptft.validation import checked
+
 COLUMNS = ("panel", "title", "x_label", "y_label", "item", "series", "kind", "x", "y", "low", "high", "value")
 TEXTS = ("title", "x_label", "y_label", "series")
 # say what the rest says, or frame it; texts include annotations with their arrows
@@ -47,6 +49,7 @@ class Look:
     marker: str
 
 
+@checked
 def data_of(fig: Figure) -> list[Row]:
     """What `fig` shows, in tidy form: a dict by `COLUMNS` for each point, in the order in which they were drawn.
 
@@ -97,6 +100,7 @@ def data_of(fig: Figure) -> list[Row]:
     return found
 
 
+@checked
 def csv_of(fig: Figure) -> str:
     """`data_of(fig)` as CSV with a header; numbers have six digits, the values of cells four.
 
@@ -122,6 +126,7 @@ def csv_of(fig: Figure) -> str:
     return text.getvalue()
 
 
+@checked
 def packed_csv(fig: Figure) -> bytes:
     """`csv_of(fig)`, compressed: the form in which a notebook carries it.
 

@@ -19,6 +19,7 @@ from matplotlib.transforms import ScaledTranslation
 from ptft.extras import needs_extra
 from ptft.figures.data import packed_csv
 from ptft.files import write_whole
+from ptft.validation import checked
 
 # Okabe and Ito's palette, without the yellow that is illegible on white
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -90,6 +91,7 @@ def _notebook_style(shell: Any) -> None:
     shell.display_formatter.formatters[DATA_TYPE] = carry
 
 
+@checked
 def figure(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any) -> tuple[Figure, np.ndarray]:
     """A full-width figure and its (rows, columns) array of axes; `height` in inches of one row.
 
@@ -104,6 +106,7 @@ def figure(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any)
     return plt.subplots(rows, columns, figsize=(WIDTH, height * rows), squeeze=False, **options)
 
 
+@checked
 def beside(artists: Iterable[Artist], i: int, count: int, points: float = 3.0) -> None:
     """Move the i-th of `count` series at the same abscissae, so that their error bars do not cover each other.
 
@@ -123,6 +126,7 @@ def beside(artists: Iterable[Artist], i: int, count: int, points: float = 3.0) -
         artist.set_transform(artist.get_transform() + shift)
 
 
+@checked
 def ordered_colors(count: int) -> list[Any]:
     """`count` colours from dark to light for values with an order (viridis, which is even in lightness).
 
@@ -135,6 +139,7 @@ def ordered_colors(count: int) -> list[Any]:
     return [mpl.colormaps["viridis"](x) for x in np.linspace(0.0, 0.85, count)]
 
 
+@checked
 def save(fig: Figure, path: str | Path) -> None:
     """Write `fig` in the format of the suffix of `path`, whole or not at all.
 

@@ -21,7 +21,7 @@ from ptft.sweeps.options import add_images, add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
 from ptft.validation import require, whole_number
 
-FORMAT = 1
+FORMAT = 2  # 1 drew the particles with signs that depend on the processor
 SETTING: dict[str, Any] = {"source": (0, 1), "target": (0, 9), "P_2": (4, 8, 16, 32, 64), "pool": 128, "draws": 32}
 P_1 = (20, 100)
 GAMMA_1 = (0.0, 1.0, 4.0)

@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torchvision import datasets
 
-from ptft.validation import one_of, whole_number
+from ptft.validation import checked, generator, one_of, seed_number, whole_number
 
 DATASETS = ("digits", "fashion-mnist", "svhn", "cifar-10", "cifar-100")
 ROOT_VARIABLE = "PTFT_DATA"
@@ -106,6 +106,7 @@ def load(name: str = "digits", root: str | Path | None = None) -> Dataset:
         ) from None
 
 
+@checked
 def normalize(images: Tensor, size: int | None = None) -> Tensor:
     """What the network sees: float32 (N, 3, H, W), resized to `size` (bilinear; kept if None), bytes mapped to [-1, 1].
 
@@ -129,6 +130,7 @@ def normalize(images: Tensor, size: int | None = None) -> Tensor:
     return x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
+@checked
 def split_classes(n_classes: int, n_ft: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Pretraining and fine-tuning classes of a random split, each sorted.
 
@@ -145,10 +147,11 @@ def split_classes(n_classes: int, n_ft: int, seed: int) -> tuple[np.ndarray, np.
     """
     whole_number(n_ft, "n_ft", 2)
     whole_number(n_classes, "n_classes", n_ft + 2)
-    order = np.random.default_rng(seed).permutation(n_classes)
+    order = generator(seed).permutation(n_classes)
     return np.sort(order[n_ft:]), np.sort(order[:n_ft])
 
 
+@checked
 def split_dataset(
     dataset: Dataset, n_ft: int, seed: int, pretraining_images: int | None = None, n_test: int | None = None
 ) -> Split:
@@ -178,6 +181,7 @@ def split_dataset(
     >>> len(split.pretraining_classes), split.test_images.shape
     (8, torch.Size([100, 1, 8, 8]))
     """
+    seed_number(seed)
     n_classes = int(dataset.train_labels.max()) + 1
     pretraining, fine_tuning = split_classes(n_classes, n_ft, seed)
     rng = np.random.default_rng([seed, 1])

@@ -20,7 +20,7 @@ import numpy as np
 from torch import Tensor
 from torchvision.models import ResNet
 
-from ptft.validation import one_of, whole_number
+from ptft.validation import check_fields, checked, one_of, whole_number
 from ptft.vision.data import Split, load, normalize, split_dataset
 from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
 from ptft.vision.training import (
@@ -62,6 +62,7 @@ class Protocol:
     fine_tuning: Stage = FINE_TUNING
 
     def __post_init__(self) -> None:
+        check_fields(self)
         whole_number(self.n_measured, "n_measured", 2)
 
     @property
@@ -145,6 +146,7 @@ SAMPLE_SIZES = (10, 20, 50, 100, 200, 500, 1000)
 AT_INITIALIZATION = ("kappa", "c")
 
 
+@checked
 def grid(sample_sizes: Sequence[int] = SAMPLE_SIZES, knobs: Mapping[str, Sequence[float]] = KNOBS) -> list[Point]:
     """All points of one seed: the baseline, the untrained control, and each knob's values, at each sample size.
 
@@ -158,6 +160,7 @@ def grid(sample_sizes: Sequence[int] = SAMPLE_SIZES, knobs: Mapping[str, Sequenc
     return [Point(knob, value, n) for (knob, value), n in itertools.product(settings, sample_sizes)]
 
 
+@checked
 def part(name: str) -> dict[str, tuple[float, ...]]:
     """The knobs of a part of the experiment, for `grid`: one of them with its values, or "all", controls included.
 
@@ -176,6 +179,7 @@ def part(name: str) -> dict[str, tuple[float, ...]]:
     return knobs if name == "all" else {name: knobs[name]}
 
 
+@checked
 def knob_values(text: str) -> tuple[str, tuple[float, ...]]:
     """A knob and its values other than 1 from text, KNOB or KNOB=VALUE,VALUE.
 
@@ -202,6 +206,7 @@ def knob_values(text: str) -> tuple[str, tuple[float, ...]]:
     return name, numbers
 
 
+@checked
 def start_of(point: Point) -> Start:
     """The setting of the pretraining from which a point starts: knobs after pretraining share the baseline's.
 
@@ -213,6 +218,7 @@ def start_of(point: Point) -> Start:
     return (point.knob, point.value) if point.knob in (*AT_INITIALIZATION, UNTRAINED[0]) else BASELINE
 
 
+@checked
 def pretrain_point(
     protocol: Protocol, split: Split, seed: int, start: Start = BASELINE, device: str = "cpu"
 ) -> Training:
@@ -239,6 +245,7 @@ def pretrain_point(
     return train(model, images, labels, split.pretraining_classes, seed, stage)
 
 
+@checked
 def fine_tune_point(
     protocol: Protocol, split: Split, seed: int, pretrained: ResNet, point: Point, device: str = "cpu"
 ) -> dict[str, Any]:
@@ -292,6 +299,7 @@ def fine_tune_point(
     }
 
 
+@checked
 def check_sample_size(n: int, split: Split) -> None:
     """Raise a ValueError unless n images, at least 2, can be taken from the fine-tuning pool.
 
