@@ -11,7 +11,6 @@ import dataclasses
 import itertools
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +28,7 @@ from ptft.validation import one_of, positive_array, require, whole_number
 
 FORMAT = 1
 EXPERIMENTS = ("experiment-1", "experiment-2", "experiment-3", "experiment-4", "figure-5", "all")
-COLUMNS = {"mse": float, "kkt_residual": float, "method": str, "converged": bool, "seconds": float}
+COLUMNS = {"mse": float, "kkt_residual": float | None, "method": str, "converged": bool, "seconds": float}
 
 
 class DiagonalPoint(NamedTuple):
@@ -120,7 +119,7 @@ def _numbers(setting: Setting) -> tuple[float | None, ...]:
     return (s.rho_pt, s.rho_ft, s.omega, s.c_pt, s.lambda_pt, s.gamma_ft)
 
 
-def solve(points: Sequence[DiagonalPoint], prepared: Path | None = None) -> list[Rows]:
+def solve(points: Sequence[DiagonalPoint], prepared: bytes | None = None) -> list[Rows]:
     """Simulate points of the same d, n and seed; of the wall time, in seconds, each has an equal share.
 
     Examples

@@ -226,9 +226,9 @@ def test_the_number_of_threads_of_torch_is_one_and_restored(vision, vision_sweep
 
     threads, before = [], torch.get_num_threads()
 
-    def looking(points, prepared):
+    def looking(points, prepared, **where):
         threads.append(torch.get_num_threads())
-        return solve(points, prepared)
+        return solve(points, prepared, **where)
 
     tiny = changed(vision)
     sweep = vision_sweep.sweep(tiny)
