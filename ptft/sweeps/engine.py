@@ -44,7 +44,7 @@ except ImportError as error:
     raise ImportError(f"ptft.sweeps.engine needs {error.name}: pip install ptft[sweep]") from error
 
 SCHEDULER_TIMEOUT = 10  # seconds in which a scheduler must answer
-WORKERS_TIMEOUT = 60  # seconds without any worker after which a sweep is given up
+PATIENCE = 60  # seconds without a worker, or without a word of the scheduler, after which a sweep is given up
 LOOK = 1  # seconds between questions to a scheduler
 
 Plan = Iterable[tuple[Any, ...]]  # rows, see `Sweep`
@@ -93,8 +93,8 @@ def store(
     """
     plan = list(plan)
     rows, files = sweep.identity(plan), sweep.files(out)
-    for file in files.values():
-        table.check_out(file, rows, sweep.provenance(), sweep.formerly)
+    for name, file in files.items():
+        table.check_out(file, rows, sweep.provenance(), sweep.formerly, sweep.tables[name])
     tables, provenance = run(sweep, plan, work, jobs, scheduler, progress)
     for name, file in files.items():
         table.write_table(file, tables[name], rows, provenance, sweep.formerly)
@@ -496,7 +496,8 @@ def _by_dask(solve: Callable[[Any, str], Any], tasks: Sequence[Any], key: str, s
                 looked = time.monotonic()
                 seen = _seen(client, scheduler, seen)
     except KilledWorker as error:
-        raise WorkersLost("Dask gave up on a task whose workers were killed several times") from error
+        said = "Dask gave up on a task whose workers were killed several times; was there memory, and ptft?"
+        raise WorkersLost(said) from error
     finally:
         with suppress(TimeoutError):  # a scheduler that was lost says no goodbye
             client.close(timeout=SCHEDULER_TIMEOUT)
@@ -505,12 +506,12 @@ def _by_dask(solve: Callable[[Any, str], Any], tasks: Sequence[Any], key: str, s
 def _seen(client: Any, scheduler: str, before: float) -> float:
     """When there last was a worker, so the scheduler; WorkersLost if that is long ago, or it says nothing."""
     try:
-        there = client.sync(client.scheduler.identity, callback_timeout=SCHEDULER_TIMEOUT)["workers"]
+        there = client.sync(client.scheduler.identity, callback_timeout=PATIENCE)["workers"]
     except (TimeoutError, OSError) as error:
-        raise WorkersLost(f"the scheduler {scheduler} said nothing for {SCHEDULER_TIMEOUT} s") from error
+        raise WorkersLost(f"the scheduler {scheduler} said nothing for {PATIENCE} s") from error
     missed = time.monotonic() - before
-    if not there and missed > WORKERS_TIMEOUT:
-        raise WorkersLost(f"the scheduler {scheduler} had no workers for {WORKERS_TIMEOUT} s")
+    if not there and missed > PATIENCE:
+        raise WorkersLost(f"the scheduler {scheduler} had no workers for {PATIENCE} s; those without ptft stop at once")
     if not there and missed < 2 * LOOK:
-        warnings.warn(f"{scheduler} has no workers: waiting for one, at most {WORKERS_TIMEOUT} s", stacklevel=3)
+        warnings.warn(f"{scheduler} has no workers: waiting for one, at most {PATIENCE} s", stacklevel=3)
     return time.monotonic() if there else before

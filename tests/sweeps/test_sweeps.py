@@ -12,6 +12,7 @@ import shutil
 import signal
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import get_type_hints
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from sweep_cases import CASES, dying, elsewhere, module_of, planned, slow_command, tiny
@@ -32,7 +34,7 @@ from ptft.sweeps import NAMES, adapted_kernels, engine
 from ptft.sweeps.__main__ import main
 from ptft.sweeps.engine import WorkersLost
 from ptft.sweeps.sweep import fits, machine
-from ptft.sweeps.table import check_out
+from ptft.sweeps.table import check_out, write_table
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -609,6 +611,93 @@ def test_a_table_of_another_version_or_origin_is_not_overwritten(whole, tmp_path
         write(**{"made by": former})
         assert main(command(whole.case, tmp_path)) == 0
         assert read_tables(whole, tmp_path)[1]["made by"] == whole.sweep.made_by
+
+
+def other_tables(rng, stored, sweep):
+    """Tables that this sweep must not replace."""
+    made = json.loads(stored.schema.metadata[b"ptft"])
+
+    def with_provenance(content):
+        text = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return stored.replace_schema_metadata({**stored.schema.metadata, b"ptft": text})
+
+    for name in ("made by", "format", "ptft", "key"):
+        yield f"provenance without {name}", with_provenance({key: made[key] for key in made if key != name})
+        if name != "ptft":
+            for value in rng.sample([None, -1, [], {}, "another"], 2):
+                yield f"another {name}", with_provenance(made | {name: value})
+    for value in (None, True, 3, "text", [], [made], [["made by", 1]]):
+        yield f"provenance {value!r:.20}", with_provenance(value)
+    for content in (b"", b"{", b"\xff\xfe", b"[" * 10**5, json.dumps(made).encode()[:-9]):
+        yield f"provenance {content!r:.20}", with_provenance(content)
+    yield "no provenance", stored.replace_schema_metadata(None)
+    identity = [*sweep.labels, *sweep.point._fields]
+    for name in (*rng.sample(identity, 2), *rng.sample([c for c in stored.column_names if c not in identity], 1)):
+        yield f"no {name}", stored.drop_columns([name])
+        yield f"{name} twice", stored.append_column(name, stored[name])
+        yield (
+            f"{name} of another name",
+            stored.rename_columns([f"{c} " if c == name else c for c in stored.column_names]),
+        )
+    for name in identity[:2]:
+        at = stored.column_names.index(name)
+        yield f"{name} as lists", stored.set_column(at, name, [[[1]] * len(stored)])
+        yield f"{name} as dates", stored.set_column(at, name, pa.array([0] * len(stored), pa.timestamp("s")))
+    yield "another column", stored.append_column("color", [["red"] * len(stored)])
+    at = stored.column_names.index("seed" if "seed" in identity else "draw")
+    yield "another row", pa.concat_tables([stored, stored.slice(0, 1).set_column(at, stored.field(at), [[99]])])
+
+
+def test_no_state_of_out_is_replaced_or_ends_in_a_traceback(whole, tmp_path, capsys, record_property):
+    rng, out = random.Random(0), tmp_path / "table.parquet"
+    name = next(iter(whole.sweep.tables))
+    checked = whole.sweep.identity(whole.plan), whole.sweep.provenance(), whole.sweep.formerly
+    write_table(out, whole.tables[name], checked[0], whole.provenance)
+    values = tuple(whole.sweep.tables[name])
+    check_out(out, *checked, values)
+    content, tried = out.read_bytes(), 0
+
+    def refused(what):
+        nonlocal tried
+        before = os.lstat(out), out.read_bytes() if out.is_file() else None
+        with pytest.raises(OSError) as caught:
+            check_out(out, *checked, values)
+        assert str(out) in str(caught.value) and "\n" not in str(caught.value), what
+        assert before == (os.lstat(out), out.read_bytes() if out.is_file() else None), what
+        tried += 1
+
+    for what, other in other_tables(rng, parquet.read_table(out), whole.sweep):
+        parquet.write_table(other, out)
+        refused(what)
+    for _, other in damaged_contents(rng, content):
+        out.write_bytes(other)
+        with suppress(FileExistsError):  # what parquet can still read may be this sweep's table
+            check_out(out, *checked, values)
+        tried += 1
+    out.unlink()
+    for what, make in no_files(out):
+        if what != "dangling link":
+            make()
+            refused(what)
+            shutil.rmtree(out) if out.is_dir() else out.unlink()
+    assert tried >= 50
+    record_property("states of --out tried, none replaced, no traceback", tried)
+
+
+def test_a_link_is_followed_and_stays(whole, tmp_path):
+    work = whole.copy(tmp_path)
+    there = tmp_path / "there"
+    there.mkdir()
+    links = {out: there / out.name for out in outs(whole, tmp_path)}
+    for out, target in links.items():
+        out.symlink_to(target)
+    for _ in range(2):  # the table is not there, and is
+        assert main(command(whole.case, tmp_path)) == 0
+        assert all(out.is_symlink() and target.is_file() for out, target in links.items())
+    assert_same_results(read_tables(whole, tmp_path)[0], whole.tables)
+    linked = tmp_path / "linked"
+    linked.symlink_to(work)
+    assert_same_results(engine.run(whole.sweep, whole.plan, linked)[0], whole.tables)
 
 
 def test_the_stored_tables_of_the_book_can_be_read_and_go_on(whole, tmp_path, monkeypatch):

@@ -408,6 +408,17 @@ def test_recalibration_sets_running_statistics_to_those_of_the_images_and_nothin
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), network.parameters(), strict=True))
 
 
+def test_recalibration_weighs_every_image_alike_in_whatever_order(network):
+    brightness = torch.linspace(-1, 1, 300)[:, None, None, None]  # graded: the last 44 are the brightest
+    images = brightness.expand(-1, 3, 8, 8).contiguous()
+    model, out = vision.recalibrate(network, images), network.conv1(images)
+    torch.testing.assert_close(model.bn1.running_mean, out.mean((0, 2, 3)), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(model.bn1.running_var, out.var((0, 2, 3)), rtol=1e-3, atol=1e-5)
+    turned = vision.recalibrate(network, images.flip(0))
+    for a, b in zip(model.buffers(), turned.buffers(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
 # --------------------------------------------------------------------------------------------------------- protocol
 
 
