@@ -118,7 +118,12 @@ def read_sealed(path: Path) -> bytes:
 
 
 def linked(path: Path) -> Path:
-    """Where a path leads, through all symbolic links; OSError if they lead in a circle.
+    """Where a path leads, through all symbolic links.
+
+    Raises
+    ------
+    OSError
+        If they lead in a circle.
 
     Examples
     --------

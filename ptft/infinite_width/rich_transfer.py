@@ -218,7 +218,7 @@ def drawn(
     --------
     >>> (source, target), start = drawn(setting("3a"), draw=0, kind="theory", width=50)
     >>> source.X.shape, start.z.shape
-    ((1000, 100), (100,))
+    ((1000, 100), (50,))
     """
     both = tasks(setting, draw, root)
     return both, neurons(both[0].X.shape[1], width, kind, draw)

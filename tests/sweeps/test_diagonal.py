@@ -93,9 +93,9 @@ def test_a_sweep_has_every_setting_of_its_experiment_at_every_alpha_and_seed():
 
 
 def test_a_point_has_the_setting_of_its_row():
-    for settings in diagonal.settings_of("all").values():
+    for settings in experiments.settings_of("all").values():
         for setting in settings:
-            assert DiagonalPoint(*diagonal._numbers(setting), 60, 0.5, 0).setting == setting
+            assert DiagonalPoint(*setting.numbers, 60, 0.5, 0).setting == setting
 
 
 def test_units_hold_every_point_once_seed_by_seed_from_the_largest_n():
@@ -187,7 +187,7 @@ def test_a_table_gives_the_comparisons_that_simulating_again_gives(tmp_path):
     settings = experiments.experiment(2) + experiments.experiment(4)
     rows = small("experiment-2") + small("experiment-4") + diagonal.plan("experiment-4", 40, [6, 7], [0.1, 0.5])
     stored = engine.run(SWEEP, rows, tmp_path)[0]["simulations"]
-    found = diagonal.comparisons(stored, 60)
+    found = agreement.stored_comparisons(stored, 60)
     again = agreement.compare(settings, [0.1, 0.5], 60, [6, 7])
     assert list(found) == list(again)
     for setting in settings:
@@ -195,10 +195,10 @@ def test_a_table_gives_the_comparisons_that_simulating_again_gives(tmp_path):
             assert np.array_equal(getattr(found[setting], field), getattr(again[setting], field))
         assert found[setting].mse == pytest.approx(again[setting].mse, rel=1e-6)
     with pytest.raises(ValueError, match=r"d = 50 is not allowed: it must be one of \[40, 60\]"):
-        diagonal.comparisons(stored, 50)
+        agreement.stored_comparisons(stored, 50)
     lacking = stored.drop(stored.query("experiment == '4' and d == 60").index[0])
     with pytest.raises(ValueError, match="complete: every seed at every alpha"):
-        diagonal.comparisons(lacking, 60)
+        agreement.stored_comparisons(lacking, 60)
 
 
 def test_the_stored_table_goes_on_with_the_key_of_its_version(monkeypatch):

@@ -657,13 +657,16 @@ def test_no_state_of_out_is_replaced_or_ends_in_a_traceback(whole, tmp_path, cap
     check_out(out, *checked, values)
     content, tried = out.read_bytes(), 0
 
+    def state():
+        return os.lstat(out).st_ino, os.lstat(out).st_mtime_ns, out.read_bytes() if out.is_file() else None
+
     def refused(what):
         nonlocal tried
-        before = os.lstat(out), out.read_bytes() if out.is_file() else None
+        before = state()
         with pytest.raises(OSError) as caught:
             check_out(out, *checked, values)
         assert str(out) in str(caught.value) and "\n" not in str(caught.value), what
-        assert before == (os.lstat(out), out.read_bytes() if out.is_file() else None), what
+        assert before == state(), what
         tried += 1
 
     for what, other in other_tables(rng, parquet.read_table(out), whole.sweep):
