@@ -10,12 +10,14 @@ import threading
 import time
 import warnings
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
 from conftest import family, left_of
+from sweep_cases import dying
 
 import ptft
 from ptft import agreement, experiments, simulate
@@ -234,7 +236,19 @@ def test_a_killed_sweep_goes_on_and_two_processes_give_the_table_of_one(tmp_path
     assert {**provenance, "date": None} == {**expected, "date": None}
 
 
-@pytest.mark.slow  # `test_sweeps.py` does it for every sweep, with fewer processes
+def test_a_killed_worker_process_loses_nothing_that_was_finished(tmp_path):
+    plan = small()
+    engine.run(SWEEP, plan[::2], tmp_path / "work")
+    kept = units_in(tmp_path)
+    lost = replace(SWEEP, solve=partial(dying, SWEEP.solve, os.getpid()))
+    with pytest.raises(WorkersLost, match="a worker process was killed"):
+        engine.run(lost, plan, tmp_path / "work", jobs=2)
+    assert units_in(tmp_path) == kept
+    tables, _ = engine.run(SWEEP, plan, tmp_path / "work")
+    assert set(kept) < set(units_in(tmp_path)) and len(tables["simulations"]) == len(plan)
+
+
+@pytest.mark.slow
 def test_a_killed_worker_process_is_explained_and_what_was_finished_is_kept(tmp_path):
     process = start(command("experiment-4", tmp_path, "--d", "100", "--seeds", "40", "--jobs", "2"), tmp_path)
     try:

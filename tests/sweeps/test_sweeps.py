@@ -14,7 +14,6 @@ import time
 import warnings
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import get_type_hints
 
@@ -23,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from sweep_cases import CASES, dying, elsewhere, module_of, planned, slow_command, tiny
+from sweep_cases import CASES, elsewhere, module_of, planned, slow_command, tiny
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import ptft
@@ -233,19 +232,6 @@ def test_a_killed_command_goes_on_and_gives_the_tables_of_one_that_was_not(whole
     assert_same_results(tables, whole.tables)
     assert {**provenance, "date": None}.keys() == whole.provenance.keys()
     capsys.readouterr()
-
-
-def test_a_killed_worker_process_is_explained_and_what_was_finished_is_kept(whole, tmp_path):
-    work = whole.copy(tmp_path)
-    first, second, *_ = point_files(work)
-    first.unlink(), second.unlink()
-    kept = sorted(work.rglob("*_*"))
-    lost = elsewhere(whole.sweep, partial(dying, whole.sweep.solve, os.getpid()))
-    with pytest.raises(WorkersLost, match="a worker process was killed"):
-        engine.run(lost, whole.plan, work, jobs=2)
-    assert sorted(work.rglob("*_*")) == kept
-    tables, _ = engine.run(whole.sweep, whole.plan, work)
-    assert_same_results(tables, whole.tables)
 
 
 def test_lost_workers_are_explained_with_a_way_to_go_on(whole, tmp_path, capsys, monkeypatch):
