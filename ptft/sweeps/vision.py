@@ -28,13 +28,8 @@ from ptft.vision.protocol import check_sample_size, knob_values, start_of
 
 FORMAT = 1
 
-ACCURACIES: dict[str, Any] = {
-    "accuracy": float,
-    "accuracy_recalibrated": float,
-    "loss": float | None,
-    "stopped_by": str,
-}
-ACCURACIES |= {"pretraining_images": int, "epochs": int, "seconds": float}
+ACCURACIES: dict[str, Any] = {"accuracy": float, "accuracy_recalibrated": float, "loss": float | None}
+ACCURACIES |= {"stopped_by": str, "pretraining_images": int, "epochs": int, "seconds": float}
 REPRESENTATIONS = {"stage": str} | dict.fromkeys(("pr_before", "pr_after", "ensd"), float | None)
 
 
