@@ -7,7 +7,7 @@
                                                   one chapter with other parameters, into a file of its own
     python book/execute.py --check                run the committed chapters again and compare what they print
 
-Exit code: 0 done, 1 a chapter failed, 2 the request was refused and nothing was written.
+Exit code: 0 done, 1 a chapter failed or the run was ended, 2 the request was refused and nothing was written.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import active_children, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -366,16 +370,33 @@ def run_book(stems: list[str], jobs: int = 1, stale_only: bool = False) -> int:
             print(f"up to date: {', '.join(current)}", flush=True)
     stems = sorted(stems, key=lambda stem: -_stamp("run", stem).get("seconds", float("inf")))
     failures = 0
-    with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(stems)))) as pool:
+    with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(stems))), initializer=_end_with_parent) as pool:
         running = {pool.submit(_run, stem, parameters[stem]): stem for stem in stems}
-        for future in as_completed(running):
-            stem = running[future]
-            try:
-                future.result()
-            except (Failed, OSError) as failure:
-                failures += 1
-                print(f"{failure}\n{stem}: FAILED, the previous output is kept", file=sys.stderr, flush=True)
+        try:
+            for future in as_completed(running):
+                stem = running[future]
+                try:
+                    future.result()
+                except (Failed, OSError) as failure:
+                    failures += 1
+                    print(f"{failure}\n{stem}: FAILED, the previous output is kept", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            for child in active_children():
+                child.kill()  # its kernel ends within a second of it; leaving `with` waits for what lives
+            raise
     return failures
+
+
+def _end_with_parent() -> None:
+    """In a process of the pool: end when the process that started it is gone, however that came about."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run_aside(stem: str, changes: dict[str, Any], out: Path, force: bool) -> int:
@@ -446,7 +467,13 @@ def _compare(stems: list[str], jobs: int, settings: dict[str, str]) -> int:
         *(str(output(stem)) for stem in stems),
     ]
     with tempfile.TemporaryDirectory() as profiles:
-        return subprocess.call(command, cwd=ROOT, env=OTHER_PROCESSOR | environment(profiles) | settings)
+        around = OTHER_PROCESSOR | environment(profiles) | settings
+        process = subprocess.Popen(command, cwd=ROOT, env=around, start_new_session=True)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGKILL)  # pytest and its workers; their kernels end within a second of them
+            raise
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -490,7 +517,11 @@ def main(argv: list[str] | None = None) -> int:
     except Refused as refusal:
         print(f"execute.py: {refusal}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("execute.py: ended by a signal, and all its processes with it; what was done is kept", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     sys.exit(main())

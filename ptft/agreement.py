@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ptft.experiments import FiniteSetting, Setting
+from ptft.experiments import COLUMNS, FiniteSetting, Setting
 from ptft.generalization import replica_curve
 from ptft.replica import MixtureRows, errors_by_rows
 from ptft.simulation import TwoStagePoint, sampled_teacher, simulate_many, simulate_two_stages_many
 from ptft.teachers import GROUPS, GaussianMixture, TeacherGroups
 from ptft.two_stages import two_stage_curve
-from ptft.validation import checked, instance_of, listed, positive_array, seed_number, whole_number
+from ptft.validation import checked, instance_of, listed, positive_array, require, seed_number, whole_number
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +150,42 @@ def comparison(
     mixtures = [GaussianMixture.of_sample(beta_ft, k) for (_, beta_ft), k in zip(samples, scales, strict=True)]
     theory = replica_curve(alpha, setting.teacher, setting.init).mse
     return Comparison(setting, d, alpha, mse, certified, theory, _errors_of(mixtures, alpha))
+
+
+def stored_comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison]:
+    """Simulation and theory of every setting that a table holds at one d, as `compare` gives them.
+
+    Parameters
+    ----------
+    stored : DataFrame
+        A table of `ptft.sweeps.diagonal`.
+    d : int
+
+    Raises
+    ------
+    ValueError
+        If the table has no row of this d, or a setting lacks a seed at some alpha.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = dict(zip(COLUMNS, Setting(omega=1.0).numbers)) | {"d": 100, "alpha": 0.2, "converged": True}
+    >>> stored = pd.DataFrame([row | {"seed": 0, "mse": 0.01}, row | {"seed": 1, "mse": 0.02}])
+    >>> one = stored_comparisons(stored, d=100)[Setting(omega=1.0)]
+    >>> one.mean, one.theory.round(4)
+    (array([0.015]), array([0.0009]))
+    """
+    rows = stored[stored["d"] == d].drop_duplicates([*COLUMNS, "alpha", "seed"])
+    require(len(rows) > 0, "d", d, f"one of {sorted(stored['d'].unique().tolist())}, the dimensions in the table")
+    found = {}
+    for values, group in rows.groupby(list(COLUMNS), dropna=False, sort=False):
+        setting = Setting.of_numbers(values)
+        grid = group.pivot(index="alpha", columns="seed", values=["mse", "converged"])
+        require(not grid.isna().any(axis=None), "the table", setting, "complete: every seed at every alpha")
+        alpha, seeds = grid.index.to_numpy(), grid["mse"].columns.tolist()
+        mse, certified = grid["mse"].to_numpy(float), grid["converged"].to_numpy(bool)
+        found[setting] = comparison(setting, d, alpha, seeds, mse, certified)
+    return found
 
 
 def _errors_of(mixtures: Sequence[GaussianMixture], alpha: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from ptft.validation import (
     fraction,
     instance_of,
     nonnegative_number,
+    one_of,
     require,
     whole_number,
 )
@@ -32,6 +33,8 @@ ALPHA = np.linspace(0.01, 0.5, 11)  # the published data scales
 C_PT = (1e-6, 1e-3, 1.0)
 SHARE = (-0.99, 0.0, 0.99)  # lambda_pt / c_pt
 GAMMA_FT = (0.0, 1.0, 10.0)
+EXPERIMENTS = ("experiment-1", "experiment-2", "experiment-3", "experiment-4", "figure-5", "all")
+COLUMNS = ("rho_pt", "rho_ft", "omega", "c_pt", "lambda_pt", "gamma_ft")  # of a setting in a table
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,19 @@ class Setting:
     def init(self) -> Initialization:
         """The initialization."""
         return Initialization(self.c_pt, self.lambda_pt, self.gamma_ft)
+
+    @property
+    def numbers(self) -> tuple[float | None, ...]:
+        """What a table holds of it, in the order of `COLUMNS`: None is what has no meaning without pretraining."""
+        if not self.pretrained:
+            return (None, self.rho_ft, None, self.c_pt, None, None)
+        return (self.rho_pt, self.rho_ft, self.omega, self.c_pt, self.lambda_pt, self.gamma_ft)
+
+    @classmethod
+    def of_numbers(cls, values: Iterable[float | None]) -> Setting:
+        """The setting whose `numbers` these are; they may be missing as NaN, too."""
+        given = {name: float(x) for name, x in zip(COLUMNS, values, strict=True) if x is not None and not np.isnan(x)}
+        return cls(**given, pretrained="rho_pt" in given)
 
 
 @dataclass(frozen=True)
@@ -153,6 +169,26 @@ def experiment(number: int) -> list[Setting]:
         3: [Setting(rho, omega) for omega in (0.0, 1.0) for rho in (0.01, 0.04)],
     }[number]
     return [setting for base in bases for setting in sweep(base)]
+
+
+def settings_of(name: str) -> dict[str, list[Setting]]:
+    """The settings of one of `EXPERIMENTS` by the label of their experiment, "1" to "4" or "figure-5".
+
+    Raises
+    ------
+    ValueError
+        If `name` is not one of `EXPERIMENTS`.
+
+    Examples
+    --------
+    >>> {label: len(settings) for label, settings in settings_of("all").items()}
+    {'1': 21, '2': 14, '3': 28, '4': 12, 'figure-5': 12}
+    """
+    one_of(name, "the sweep", EXPERIMENTS)
+    every = {str(number): experiment(number) for number in (1, 2, 3, 4)}
+    every["figure-5"] = [setting for task in figure_5().values() for setting in task.values()]
+    label = name.removeprefix("experiment-")
+    return every if name == "all" else {label: every[label]}
 
 
 @dataclass(frozen=True)

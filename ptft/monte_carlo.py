@@ -25,7 +25,10 @@ BATCHES = 32
 
 @dataclass(frozen=True, eq=False)
 class MonteCarloCurve(ReplicaCurve):
-    """A `ReplicaCurve` with the diagnostics of Appendix E.2.4; `residual` is absolute, as in the paper."""
+    """A `ReplicaCurve` with the diagnostics of Appendix E.2.4.
+
+    `residual` is absolute, as in the paper, and `converged` is that of the pass whose result is given, not of both.
+    """
 
     mse_se: np.ndarray  # standard error of mse, by batch means
     reliability_db: np.ndarray  # max(mismatch_db, 3 standard errors in dB, log10(1 + residual/tolerance))

@@ -6,11 +6,13 @@ import os
 import pkgutil
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -58,6 +60,24 @@ def public(module: str) -> dict[str, Any]:
         and not name.startswith("_")
         and thing.__module__ == module
     }
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all that it has started."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def left_of(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """The processes that still run after at most some seconds, and are killed then."""
+    deadline = time.monotonic() + seconds
+    while left := [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]:
+        if time.monotonic() > deadline:
+            for process in left:
+                process.kill()
+            break
+        time.sleep(0.05)
+    return left
 
 
 @pytest.fixture(scope="session")

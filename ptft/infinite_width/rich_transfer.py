@@ -7,6 +7,7 @@ of the flow on half the mean squared error, see `ptft.infinite_width.train`.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -256,6 +257,35 @@ def neurons(D: int, width: int, kind: str, draw: int) -> Particles:
     seed_number(draw, "draw")
     rng = np.random.default_rng([draw, 1 + KINDS.index(one_of(kind, "kind", KINDS))])
     return weight_particles(D, width, rng) if kind == "theory" else finite_network(D, width, rng)
+
+
+@checked
+def drawn(
+    setting: TransferSetting, draw: int, kind: str, width: int, root: str | Path | None = None
+) -> tuple[tuple[Task, Task], Particles]:
+    """Source and target task of one draw, as of `tasks`, and its neurons before training, as of `neurons`.
+
+    Examples
+    --------
+    >>> (source, target), start = drawn(setting("3a"), draw=0, kind="theory", width=50)
+    >>> source.X.shape, start.z.shape
+    ((1000, 100), (50,))
+    """
+    both = tasks(setting, draw, root)
+    return both, neurons(both[0].X.shape[1], width, kind, draw)
+
+
+def numbers() -> list[Any]:
+    """All numbers that decide what a run gives, of every figure, in JSON types.
+
+    Examples
+    --------
+    >>> settings, records, edges = numbers()
+    >>> settings[0]["figure"], records
+    ('3a', 40)
+    """
+    figures = [dataclasses.asdict(one) for group in (GAUSSIAN, DIGITS, PHOTOGRAPHS) for one in group.values()]
+    return [figures, RECORDS, EDGES.tolist()]
 
 
 @checked

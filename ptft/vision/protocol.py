@@ -9,6 +9,7 @@ its own.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -81,6 +82,12 @@ class Protocol:
                     record[f"{name}_{field}"] = value
         return record
 
+    @property
+    def pretraining_record(self) -> dict[str, Any]:
+        """The part of the record that pretraining depends on."""
+        later = ("n_test", "n_measured", "fine_tuning_")
+        return {name: value for name, value in self.record.items() if not name.startswith(later)}
+
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Protocol:
         """The protocol whose `record` is given, such as that in the provenance of a stored table.
@@ -103,12 +110,18 @@ class Protocol:
         return protocol
 
     def split(self, seed: int, root: str | Path | None = None) -> Split:
-        """The images, split into pretraining, fine-tuning pool and test set by `seed`."""
-        return split_dataset(load(self.dataset, root), self.n_ft, seed, self.pretraining_images, self.n_test)
+        """The images, split into pretraining, fine-tuning pool and test set by `seed`; the last one is kept."""
+        return _split(self, seed, root)
 
     def prepare(self, images: Tensor, device: str = "cpu") -> Tensor:
         """What the network sees of images of a split."""
         return normalize(images.to(device), self.size)
+
+
+@functools.lru_cache(maxsize=1)
+def _split(protocol: Protocol, seed: int, root: str | Path | None) -> Split:
+    images = load(protocol.dataset, root)
+    return split_dataset(images, protocol.n_ft, seed, protocol.pretraining_images, protocol.n_test)
 
 
 OWN = {"loss_below": "loss", "max_epochs": "cap"}  # fields of a stage that each stage has of its own in a record
@@ -255,8 +268,8 @@ def fine_tune_point(
     -------
     dict
         ``accuracy``; ``accuracy_recalibrated``, with the batch-norm statistics of the n images (`recalibrate`);
-        ``loss``, ``stopped_by``, ``epochs``, ``seconds``; and ``stages``, a list with one dict per stage of ``stage``,
-        ``pr_before`` (the network as pretraining left it), ``pr_after`` and ``ensd``.
+        ``loss`` (None without any epoch), ``stopped_by``, ``epochs``, ``seconds``; and ``stages``, a list with one dict
+        per stage of ``stage``, ``pr_before`` (the network as pretraining left it), ``pr_after`` and ``ensd``.
 
     Raises
     ------
@@ -290,11 +303,8 @@ def fine_tune_point(
 
     return {
         "accuracy": right(result.model),
-        "accuracy_recalibrated": right(recalibrate(result.model, images, protocol.fine_tuning.batch)),
-        "loss": result.loss,
-        "stopped_by": result.stopped_by,
-        "epochs": result.epochs,
-        "seconds": round(result.seconds, 2),
+        "accuracy_recalibrated": right(recalibrate(result.model, images)),
+        **result.record,
         "stages": [{"stage": stage, **_dimensions(before[stage], after[stage])} for stage in STAGES],
     }
 

@@ -5,14 +5,17 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
 import pytest
-from conftest import ROOT, load_runner
+from conftest import ROOT, family, left_of, load_runner
 
 import ptft
 
@@ -505,6 +508,28 @@ def test_a_chapter_that_fails_is_reported_and_leaves_the_old_output(book, cell, 
     assert not list(book.ROOT.rglob("*.tmp"))
 
 
+@pytest.mark.parametrize("ending", ["SIGTERM", "SIGKILL"])
+def test_no_process_outlives_a_run_that_is_ended(book, ending):
+    long = "open({mark!r}, 'w').close()\nfor _ in range(10**9):\n    pass"
+    marks = []
+    for stem, chapter, cell in (("01_first", CHAPTER, "import sys"), ("02_other", OTHER, "print(m)")):
+        marks.append(book.ROOT / f"{stem}.started")
+        (book.SOURCES / f"{stem}.md").write_text(chapter.replace(cell, long.format(mark=str(marks[-1]))))
+    script = [sys.executable, book.ROOT / "book" / "execute.py", "--jobs", "2"]
+    process = subprocess.Popen(script, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not all(mark.exists() for mark in marks):
+        assert process.poll() is None
+        time.sleep(0.05)
+    processes = family(process.pid)
+    assert len(processes) == 5, "two that run a chapter, and their kernels"
+    process.send_signal(getattr(signal, ending))
+    assert left_of(processes, seconds=10) == []
+    said = process.communicate()[1]
+    if ending != "SIGKILL":
+        assert process.returncode == 1
+        assert said == "execute.py: ended by a signal, and all its processes with it; what was done is kept\n"
+
+
 def test_a_file_is_written_whole_or_not_at_all(book, tmp_path, monkeypatch):
     path = tmp_path / "file.txt"
     book.write("old", path)
@@ -564,12 +589,12 @@ def test_a_comparison_is_for_another_processor_and_of_the_first_chapter_with_two
         book.write(nbformat.writes(notebook), book.output(stem))
     called = []
 
-    def call(command, cwd, env):
+    def start(command, cwd, env, start_new_session):
         assert {name for name, value in hostile.items() if env.get(name) == value} == {"HOME"}
         called.append((command[-1], {name: env.get(name) for name in ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")}))
-        return 0
+        return SimpleNamespace(wait=lambda: 0)
 
-    monkeypatch.setattr(book.subprocess, "call", call)
+    monkeypatch.setattr(book.subprocess, "Popen", start)
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     for name, value in hostile.items():
         monkeypatch.setenv(name, value)
@@ -662,3 +687,23 @@ def test_a_rerun_notices_a_changed_number_but_not_a_changed_figure(book):
     changed = command(book, "--check", "--stale", "--jobs", "2")
     assert changed.returncode == 1
     assert "1.51 text" in changed.stdout and "1 failed" in changed.stdout, changed.stdout
+
+
+@pytest.mark.slow
+def test_no_process_outlives_a_check_that_is_ended(book):
+    mark, started = book.ROOT / "checked", book.ROOT / "started"
+    wait = f"import os, time\nif os.path.exists({str(mark)!r}):\n    open({str(started)!r}, 'w').close()"
+    wait += "\n    time.sleep(600)"
+    (book.SOURCES / "02_other.md").write_text(OTHER.replace("print(m)", wait))
+    assert command(book, "02_other").returncode == 0
+    mark.touch()
+    script = [sys.executable, book.ROOT / "book" / "execute.py", "--check", "02_other"]
+    process = subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not started.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    processes = family(process.pid)
+    assert len(processes) == 4, "pytest, its worker and a kernel"
+    process.send_signal(signal.SIGTERM)
+    assert left_of(processes, seconds=10) == []
+    assert "ended by a signal" in process.communicate()[1] and process.returncode == 1
