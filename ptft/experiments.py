@@ -184,7 +184,7 @@ def settings_of(name: str) -> dict[str, list[Setting]]:
     >>> {label: len(settings) for label, settings in settings_of("all").items()}
     {'1': 21, '2': 14, '3': 28, '4': 12, 'figure-5': 12}
     """
-    one_of(name, "the sweep", EXPERIMENTS)
+    one_of(name, "name", EXPERIMENTS)
     every = {str(number): experiment(number) for number in (1, 2, 3, 4)}
     every["figure-5"] = [setting for task in figure_5().values() for setting in task.values()]
     label = name.removeprefix("experiment-")

@@ -37,7 +37,7 @@ CASES = (
         (
             (
                 ("experiment-5",),
-                "the sweep = 'experiment-5' is not allowed: it must be one of experiment-1, experiment-2",
+                "name = 'experiment-5' is not allowed: it must be one of experiment-1, experiment-2",
             ),
             (("--d", "0"), "d = 0 is not allowed: it must be at least 1"),
             (
