@@ -12,6 +12,8 @@ READY := $(VENV)/.installed
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 export MKL_NUM_THREADS = 1
+# whatever a reader prefers: no window is opened here, and the kernels of the chapters draw inline by themselves
+export MPLBACKEND = agg
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help

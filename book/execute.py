@@ -7,7 +7,7 @@
                                                   one chapter with other parameters, into a file of its own
     python book/execute.py --check                run the committed chapters again and compare what they print
 
-Exit code: 0 done, 1 a chapter failed, 2 the request was refused and nothing was written.
+Exit code: 0 done, 1 a chapter failed or the run was ended, 2 the request was refused and nothing was written.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from importlib.metadata import version
+from multiprocessing import active_children, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +33,15 @@ import jupytext
 import nbformat
 import papermill
 import yaml
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
-from ptft.book.parameters import Parameter, Unfit, read
+import ptft
+from ptft.book.parameters import Parameter, Unfit, read, shown
 from ptft.book.parameters import check as check_ranges
-from ptft.files import write_whole
+from ptft.files import require_writable, write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "notebooks"
@@ -42,14 +50,24 @@ PARAMETERS = ROOT / "book" / "params.yml"
 SANITIZE = ROOT / "tests" / "nbval_sanitize.cfg"
 STAMPS = ROOT / "_build" / "stamps"
 
-# Inherited by the kernels: one thread each, since chapters run side by side, and figures without a date.
+# Of the kernels: one thread each, since chapters run side by side, and figures without a date.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONPATH": str(Path(ptft.__file__).parents[1]),  # the package of this process
     "SOURCE_DATE_EPOCH": "0",
+    "MATPLOTLIBRC": os.devnull,  # read in place of a file of the reader's
 }
+# A comparison also asks whether a printed number depends on the kind of processor for which OpenBLAS computes, and in
+# the first chapter, which is short and then has the machine to itself, on the number of its threads.
+OTHER_PROCESSOR = {"OPENBLAS_CORETYPE": "Haswell"}
+TWO_THREADS = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+# What the reader has set for other programs, and what would change a chapter or hide that it changed.
+FOREIGN = ("PYTHON", "IPYTHON", "JUPYTER", "MPLBACKEND", "PYTEST", "COLUMNS", "LINES")
+SHOWN = "image/svg+xml"  # what a cell with a figure puts on the page
 
 
 class Refused(ValueError):
@@ -68,6 +86,14 @@ def sources() -> dict[str, Path]:
     return {path.stem: path for path in sorted(SOURCES.glob("[0-9][0-9]_*.md"))}
 
 
+def source(stem: str) -> nbformat.NotebookNode:
+    """The source of a chapter as a notebook without outputs."""
+    try:
+        return jupytext.read(sources()[stem])
+    except Exception as error:  # of YAML or of jupytext: a head or the options of a cell that cannot be read
+        raise Refused(f"notebooks/{stem}.md cannot be read: {' '.join(str(error).split())}") from None
+
+
 def output(stem: str) -> Path:
     """Where the executed chapter belongs."""
     return CHAPTERS / f"{stem}.ipynb"
@@ -75,13 +101,12 @@ def output(stem: str) -> Path:
 
 def read_parameters(stem: str) -> dict[str, Parameter]:
     """What the cell tagged `parameters` of a chapter assigns: names, defaults and ranges."""
-    notebook = jupytext.read(sources()[stem])
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    cells = [cell for cell in source(stem).cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise Refused(f"{stem} has {len(cells)} cells tagged `parameters`: it must have exactly one")
     try:
         return read(cells[0].source)
-    except (ValueError, SyntaxError) as error:
+    except ValueError as error:
         raise Refused(f"{stem}, the parameters cell: {error}") from None
 
 
@@ -89,22 +114,38 @@ def read_parameters(stem: str) -> dict[str, Parameter]:
 
 
 class _Yaml(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """YAML in which 1e-3 is a number, as it is in Python (YAML 1.1 would have it 1.0e-3), and a name stands once."""
+    """YAML whose numbers are Python's, and in whose mappings a name stands once.
+
+    YAML 1.1 would read 1e-3 as text, 010 as eight and 1:30 as ninety, and would keep the last of repeated names.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping; an error where a key repeats, of which YAML would keep the last."""
+        """The mapping; an error where a key repeats."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         if repeated := {str(key) for key in keys if keys.count(key) > 1}:
             raise yaml.constructor.ConstructorError(
-                None, None, f"{', '.join(repeated)} is given twice", node.start_mark
+                None, None, f"{', '.join(sorted(repeated))} is given twice", node.start_mark
             )
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
 
+    def construct_number(self, node: yaml.ScalarNode) -> float:
+        """A number as Python reads it."""
+        text = self.construct_scalar(node).lower()
+        return int(text, 0) if node.tag.endswith(":int") else float(text.replace(".inf", "inf").replace(".nan", "nan"))
 
-_Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
+
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+_Yaml.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NUMBERS]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern in (
+    ("tag:yaml.org,2002:int", r"[-+]?(0|[1-9](_?\d)*|0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+)$"),
+    ("tag:yaml.org,2002:float", r"[-+]?((\d+\.\d*|\.\d+)([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|Inf|INF|nan|NaN|NAN))$"),
+):
+    _Yaml.add_implicit_resolver(_tag, re.compile(_pattern), list("-+.0123456789"))
+    _Yaml.add_constructor(_tag, _Yaml.construct_number)
 
 
 def checked(given: dict[str, Any], known: dict[str, Parameter], stem: str) -> dict[str, Any]:
@@ -125,18 +166,19 @@ def book_parameters() -> dict[str, dict[str, Any]]:
     """The parameters of each chapter in book/params.yml, checked against the sources."""
     known = sources()
     try:
-        listed = yaml.load(PARAMETERS.read_text(encoding="utf-8"), _Yaml) or {}
+        listed = yaml.load(PARAMETERS.read_text(encoding="utf-8"), _Yaml)
     except Exception as error:  # a YAML constructor lets whatever its parts raise pass
-        raise Refused(f"{PARAMETERS.name} is not YAML: {error}") from None
+        raise Refused(f"{PARAMETERS.name} is not YAML: {' '.join(str(error).split())}") from None
+    listed = {} if listed is None else listed
     if not isinstance(listed, dict):
         raise Refused(f"{PARAMETERS.name} is not allowed: it must map chapters to parameters")
     if unknown := [str(stem) for stem in listed if stem not in known]:
         raise Refused(f"{PARAMETERS.name}: unknown chapter {', '.join(unknown)}. Chapters: {', '.join(known)}")
     found = {}
     for stem in known:
-        given = listed.get(stem) or {}
+        given = {} if listed.get(stem) is None else listed[stem]
         if not isinstance(given, dict):
-            raise Refused(f"{PARAMETERS.name}: {stem} = {given!r} is not allowed: it must map names to values")
+            raise Refused(f"{PARAMETERS.name}: {stem} = {shown(given)} is not allowed: it must map names to values")
         try:
             found[stem] = checked(given, read_parameters(stem), stem)
         except Refused as refusal:
@@ -150,17 +192,44 @@ def assignments(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = (part.strip() for part in pair.partition("="))
         if not equals:
-            raise Refused(f"-p {pair} is not allowed: it must be NAME=VALUE")
+            raise Refused(f"-p {pair!r} is not allowed: it must be NAME=VALUE")
         if name in result:
-            raise Refused(f"-p {pair} is not allowed: {name} is given twice")
+            raise Refused(f"-p {pair!r} is not allowed: {name} is given twice")
         try:
+            node = yaml.compose(text, _Yaml)
             result[name] = yaml.load(text, _Yaml)
         except Exception:  # a YAML constructor lets whatever its parts raise pass
-            raise Refused(f"-p {pair} is not allowed: {text!r} is not a YAML value") from None
+            raise Refused(f"-p {pair!r} is not allowed: {text!r} is not a YAML value") from None
+        if node and (rest := text[node.end_mark.index :].strip()):
+            raise Refused(f"-p {pair!r} is not allowed: YAML takes no notice of {rest!r}; quote the whole value")
     return result
 
 
 # -------------------------------------------------------------------------------------------- running a chapter
+
+
+def environment(profiles: str) -> dict[str, str]:
+    """The environment of every kernel: the reader's, without what is meant for other programs.
+
+    `profiles` is an empty folder, in which IPython finds no profile of the reader's.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    return kept | ENVIRONMENT | {"IPYTHONDIR": profiles}
+
+
+class Kernel(AsyncKernelManager):
+    """The kernel of this interpreter, whatever kernels the reader has installed, in the environment of the book."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """How it is started."""
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+    async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # it has both kinds
+        """Start it, with a folder of its own for all that it writes about itself."""
+        self._folder = tempfile.TemporaryDirectory()
+        self.connection_file = str(Path(self._folder.name, "connection.json"))
+        await super().start_kernel(env=environment(self._folder.name), **options)
 
 
 def execute(stem: str, parameters: dict[str, Any]) -> nbformat.NotebookNode:
@@ -169,26 +238,37 @@ def execute(stem: str, parameters: dict[str, Any]) -> nbformat.NotebookNode:
     Raises Failed, with the traceback of the cell, where a cell raises, the kernel dies or something reaches stderr.
     """
     CHAPTERS.mkdir(parents=True, exist_ok=True)
-    notebook = jupytext.read(sources()[stem])
     try:
         done = papermill.execute_notebook(
-            notebook,
+            source(stem),
             None,
             parameters=parameters,
             kernel_name="python3",
             cwd=CHAPTERS,
             progress_bar=False,
+            kernel_manager_class=Kernel,
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # the kernel's own log, not the chapter's stderr
         )
     except papermill.PapermillExecutionError as error:
         raise Failed(f"{stem}, cell {error.cell_index}:\n" + "\n".join(error.traceback)) from None
-    except DeadKernelError as error:
+    except (DeadKernelError, RuntimeError) as error:  # the latter where it does not even start
         raise Failed(f"{stem}: {error}") from None
-    for cell in done.cells:
-        for out in cell.get("outputs", []):
-            if out.output_type == "stream" and out.name == "stderr":
-                raise Failed(f"{stem}: a cell wrote to stderr:\n{cell.source}\n\n{out.text}")
+    if wrong := complaint(done):
+        raise Failed(f"{stem}: {wrong}")
     return normalised(done, stem, parameters)
+
+
+def complaint(notebook: nbformat.NotebookNode) -> str:
+    """What is wrong with the outputs of an executed chapter: text on stderr, or a figure that is not there once."""
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", [])
+        for out in outputs:
+            if out.output_type == "stream" and out.name == "stderr":
+                return f"a cell wrote to stderr:\n{cell.source}\n\n{out.text}"
+        pictures = sum(SHOWN in out.get("data", {}) for out in outputs)
+        if "figure" in cell.metadata.get("mystnb", {}) and pictures != 1:
+            return f"a cell with a figure shows {pictures} pictures instead of one:\n{cell.source}"
+    return ""
 
 
 def normalised(notebook: nbformat.NotebookNode, stem: str, parameters: dict[str, Any]) -> nbformat.NotebookNode:
@@ -206,7 +286,7 @@ def normalised(notebook: nbformat.NotebookNode, stem: str, parameters: dict[str,
         {
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
             "language_info": {"name": "python", "file_extension": ".py", "pygments_lexer": "ipython3"},
-            "ptft": {"source": f"notebooks/{stem}.md", "parameters": parameters, "version": version("ptft")},
+            "ptft": {"source": f"notebooks/{stem}.md", "parameters": parameters, "version": ptft.__version__},
         }
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -237,7 +317,7 @@ def fingerprint(stem: str, parameters: dict[str, Any]) -> str:
     """A digest of all that the run of a chapter depends on."""
     code = sorted((ROOT / "ptft").rglob("*.py"))
     results = sorted(path for path in (ROOT / "book" / "results").rglob("*") if path.is_file())
-    text = json.dumps([version("ptft"), parameters], sort_keys=True)
+    text = json.dumps([ptft.__version__, parameters], sort_keys=True)
     return _sealed(text, sources()[stem], Path(__file__), ROOT / "constraints.txt", *code, *results)
 
 
@@ -290,63 +370,110 @@ def run_book(stems: list[str], jobs: int = 1, stale_only: bool = False) -> int:
             print(f"up to date: {', '.join(current)}", flush=True)
     stems = sorted(stems, key=lambda stem: -_stamp("run", stem).get("seconds", float("inf")))
     failures = 0
-    with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(stems)))) as pool:
+    with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(stems))), initializer=_end_with_parent) as pool:
         running = {pool.submit(_run, stem, parameters[stem]): stem for stem in stems}
-        for future in as_completed(running):
-            stem = running[future]
-            try:
-                future.result()
-            except Failed as failure:
-                failures += 1
-                print(f"{failure}\n{stem}: FAILED, the previous output is kept", file=sys.stderr, flush=True)
+        try:
+            for future in as_completed(running):
+                stem = running[future]
+                try:
+                    future.result()
+                except (Failed, OSError) as failure:
+                    failures += 1
+                    print(f"{failure}\n{stem}: FAILED, the previous output is kept", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            for child in active_children():
+                child.kill()  # its kernel ends within a second of it; leaving `with` waits for what lives
+            raise
     return failures
+
+
+def _end_with_parent() -> None:
+    """In a process of the pool: end when the process that started it is gone, however that came about."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run_aside(stem: str, changes: dict[str, Any], out: Path, force: bool) -> int:
     """Run one chapter with other parameters into a file outside the book; the number that failed."""
     values = checked(book_parameters()[stem] | changes, read_parameters(stem), stem)
-    if out.suffix != ".ipynb":
-        raise Refused(f"-o {out} is not allowed: it must end in .ipynb")
-    if out.resolve().parent == CHAPTERS:
-        raise Refused(f"-o {out} is not allowed: book/chapters holds the chapters as the book shows them")
-    if not out.resolve().parent.is_dir():
-        raise Refused(f"-o {out} is not allowed: there is no directory {out.parent}")
-    if out.is_dir():
-        raise Refused(f"-o {out} is not allowed: it is a directory")
-    if out.exists() and not force:
-        raise Refused(f"-o {out} exists: give another name, or --force to overwrite it")
+    try:
+        _require_free(out, force)
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, links in a circle, a null character
+        raise Refused(f"-o {str(out)!r} is not allowed: {error}") from None
     try:
         write(nbformat.writes(execute(stem, values)), out)
-    except Failed as failure:
+    except (Failed, OSError) as failure:
         print(failure, file=sys.stderr)
         return 1
     return 0
 
 
+def _require_free(out: Path, force: bool) -> None:
+    """Raise unless a chapter may be written there."""
+    if out.suffix != ".ipynb":
+        raise ValueError("it must end in .ipynb")
+    folder = out.resolve().parent
+    if CHAPTERS in (folder, *folder.parents):
+        raise ValueError("book/chapters holds the chapters as the book shows them")
+    if not folder.is_dir():
+        raise ValueError(f"there is no directory {out.parent}")
+    if out.exists() and not out.is_file():
+        raise ValueError("it is a directory or a device")
+    if out.exists() and not force:
+        raise ValueError(f"{out} exists; give another name, or --force to overwrite it")
+    require_writable(folder, "the folder")
+
+
 def check(stems: list[str], jobs: int = 1, stale_only: bool = False) -> int:
-    """Run executed chapters again under nbval, which compares everything but figures; the exit code of pytest."""
+    """Run executed chapters again under nbval, which compares everything but figures; the exit code of pytest.
+
+    They run for another kind of processor, unless the reader has chosen one, and the book's first with two threads.
+    """
     parameters = book_parameters()
     if absent := [stem for stem in stems if not output(stem).exists()]:
         raise Refused(f"not executed yet: {', '.join(absent)}. Run python book/execute.py first")
+    for stem in stems:
+        if wrong := complaint(nbformat.read(output(stem), as_version=4)):
+            print(f"{stem}: {wrong}", file=sys.stderr)
+            return 1
     marks = {stem: digest(stem, parameters[stem], SANITIZE) for stem in stems}
     if stale_only:
         marks = {stem: mark for stem, mark in marks.items() if _stamp("check", stem).get("digest") != mark}
     if not marks:
         print("nothing changed since the chapters were last checked", flush=True)
         return 0
-    code = subprocess.call(
-        [
-            *(sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "900"),
-            *("--nbval-sanitize-with", str(SANITIZE), "-p", "no:cacheprovider"),
-            *("-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"),
-            *(str(output(stem)) for stem in marks),
-        ],
-        cwd=ROOT,
-    )
+    first = [stem for stem in marks if stem == next(iter(sources()))]
+    others = [stem for stem in marks if stem not in first]
+    codes = [_compare(first, 1, TWO_THREADS)] if first else []
+    codes += [_compare(others, jobs, {})] if others else []
+    code = max(codes)
     if code == 0:
         for stem, mark in marks.items():
             _put_stamp("check", stem, mark)
     return code
+
+
+def _compare(stems: list[str], jobs: int, settings: dict[str, str]) -> int:
+    command = [
+        *(sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "900"),
+        *("--nbval-sanitize-with", str(SANITIZE), "-p", "no:cacheprovider"),
+        *("-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"),
+        *(str(output(stem)) for stem in stems),
+    ]
+    with tempfile.TemporaryDirectory() as profiles:
+        around = OTHER_PROCESSOR | environment(profiles) | settings
+        process = subprocess.Popen(command, cwd=ROOT, env=around, start_new_session=True)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGKILL)  # pytest and its workers; their kernels end within a second of them
+            raise
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -364,11 +491,14 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     given = _parser().parse_args(argv)
-    os.environ.update(ENVIRONMENT)
+    os.environ.pop("MPLBACKEND", None)  # of no use here, and matplotlib cannot be imported where it names no backend
     # Builds the font cache here: in a kernel its notice would count as a complaint of the chapter.
     import matplotlib.font_manager  # noqa: F401
 
     try:
+        package = Path(ptft.__file__).resolve().parent
+        if package != ROOT / "ptft" and (ROOT / "ptft" / "__init__.py").exists():
+            raise Refused(f"Python finds ptft in {package.parent} instead of {ROOT}: run pip install -e . here")
         known = sources()
         if unknown := [stem for stem in given.chapters if stem not in known]:
             raise Refused(f"unknown chapter {', '.join(unknown)}. Chapters: {', '.join(known)}")
@@ -387,7 +517,11 @@ def main(argv: list[str] | None = None) -> int:
     except Refused as refusal:
         print(f"execute.py: {refusal}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("execute.py: ended by a signal, and all its processes with it; what was done is kept", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     sys.exit(main())

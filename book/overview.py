@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 
 from ptft import experiments, figures
@@ -13,6 +14,7 @@ OUT = Path(__file__).parent / "_static"
 
 
 def main() -> None:
+    matplotlib.use("agg")
     figures.style()
     settings = experiments.figure_5()[TASK]
     curves = {name: experiments.predict(s, np.linspace(0.005, 0.3, 100)) for name, s in settings.items()}

@@ -6,6 +6,7 @@ another room of its group):
     arguments and files
         validation              checks of arguments, whose errors name parameter, value and range
         files                   files that are there whole or not at all
+        extras                  what an extra brings, named where it is missing
     the penalty of fine-tuning
         initialization          the weights at the start, and the number k through which pretraining enters
         penalties               the penalty, its derivatives, its two measures and its proximal map
@@ -40,7 +41,9 @@ The theory needs numpy, scipy and matplotlib. `ptft.vision` and `ptft.sweeps` sa
 are imported by name.
 """
 
-from importlib.metadata import version
+import tomllib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from ptft.amp import StateEvolution, message_passing, state_evolution
 from ptft.end_point import EndPoint, min_penalty
@@ -55,7 +58,11 @@ from ptft.simulation import SimulatedPoint, TwoStagePoint, simulate, simulate_tw
 from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab, TeacherGroups
 from ptft.two_stages import TwoStageCurve, two_stage_curve
 
-__version__ = version("ptft")
+try:
+    __version__ = version("ptft")
+except PackageNotFoundError:  # from a clone that is not installed
+    _project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    __version__ = str(_project["project"]["version"])
 __all__ = [
     "BestInitialization",
     "EndPoint",

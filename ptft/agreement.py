@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ptft.experiments import FiniteSetting, Setting
+from ptft.experiments import COLUMNS, FiniteSetting, Setting
 from ptft.generalization import replica_curve
 from ptft.replica import MixtureRows, errors_by_rows
 from ptft.simulation import TwoStagePoint, sampled_teacher, simulate_many, simulate_two_stages_many
 from ptft.teachers import GROUPS, GaussianMixture, TeacherGroups
 from ptft.two_stages import two_stage_curve
-from ptft.validation import instance_of, positive_array, whole_number
+from ptft.validation import (
+    checked,
+    instance_of,
+    listed,
+    positive_array,
+    require,
+    require_table,
+    seed_number,
+    whole_number,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,10 +116,13 @@ def compare(settings: Iterable[Setting], alpha: ArrayLike, d: int, seeds: Iterab
     ((1, 2), True)
     """
     settings = [
-        instance_of(one, Setting, "setting", "compare_two_stages takes a FiniteSetting")
-        for one in dict.fromkeys(settings)
+        instance_of(one, Setting, "one of settings", "compare_two_stages takes a FiniteSetting")
+        for one in listed(settings, "settings")
     ]
-    seeds = list(seeds)
+    settings, seeds = (
+        list(dict.fromkeys(settings)),
+        [seed_number(seed, "one of seeds") for seed in listed(seeds, "seeds")],
+    )
     whole_number(len(seeds), "the number of seeds", at_least=2)
     alpha = positive_array(alpha, "alpha", ndim=1)
     pairs = [(setting.teacher, setting.init) for setting in settings]
@@ -118,6 +133,7 @@ def compare(settings: Iterable[Setting], alpha: ArrayLike, d: int, seeds: Iterab
     return {s: comparison(s, d, used, seeds, mse[..., i], certified[..., i]) for i, s in enumerate(settings)}
 
 
+@checked
 def comparison(
     setting: Setting, d: int, alpha: np.ndarray, seeds: Sequence[int], mse: np.ndarray, certified: np.ndarray
 ) -> Comparison:
@@ -143,6 +159,44 @@ def comparison(
     mixtures = [GaussianMixture.of_sample(beta_ft, k) for (_, beta_ft), k in zip(samples, scales, strict=True)]
     theory = replica_curve(alpha, setting.teacher, setting.init).mse
     return Comparison(setting, d, alpha, mse, certified, theory, _errors_of(mixtures, alpha))
+
+
+def stored_comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison]:
+    """Simulation and theory of every setting that a table holds at one d, as `compare` gives them.
+
+    Parameters
+    ----------
+    stored : DataFrame
+        A table of `ptft.sweeps.diagonal`.
+    d : int
+
+    Raises
+    ------
+    ValueError
+        If the table has no row of this d, or a setting lacks a seed at some alpha.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = dict(zip(COLUMNS, Setting(omega=1.0).numbers)) | {"d": 100, "alpha": 0.2, "converged": True}
+    >>> stored = pd.DataFrame([row | {"seed": 0, "mse": 0.01}, row | {"seed": 1, "mse": 0.02}])
+    >>> one = stored_comparisons(stored, d=100)[Setting(omega=1.0)]
+    >>> one.mean, one.theory.round(4)
+    (array([0.015]), array([0.0009]))
+    """
+    require_table(stored, "stored", [*COLUMNS, "d", "alpha", "seed", "mse", "converged"])
+    whole_number(d, "d", at_least=1)
+    rows = stored[stored["d"] == d].drop_duplicates([*COLUMNS, "alpha", "seed"])
+    require(len(rows) > 0, "d", d, f"one of {sorted(stored['d'].unique().tolist())}, the dimensions in the table")
+    found = {}
+    for values, group in rows.groupby(list(COLUMNS), dropna=False, sort=False):
+        setting = Setting.of_numbers(values)
+        grid = group.pivot(index="alpha", columns="seed", values=["mse", "converged"])
+        require(not grid.isna().any(axis=None), "stored", setting, "complete: every seed at every alpha")
+        alpha, seeds = grid.index.to_numpy(), grid["mse"].columns.tolist()
+        mse, certified = grid["mse"].to_numpy(float), grid["converged"].to_numpy(bool)
+        found[setting] = comparison(setting, d, alpha, seeds, mse, certified)
+    return found
 
 
 def _errors_of(mixtures: Sequence[GaussianMixture], alpha: np.ndarray) -> np.ndarray:
@@ -213,9 +267,13 @@ def compare_two_stages(
     ((1, 2), ['shared', 'none'])
     """
     settings = [
-        instance_of(one, FiniteSetting, "setting", "compare takes a Setting") for one in dict.fromkeys(settings)
+        instance_of(one, FiniteSetting, "one of settings", "compare takes a Setting")
+        for one in listed(settings, "settings")
     ]
-    seeds = list(seeds)
+    settings, seeds = (
+        list(dict.fromkeys(settings)),
+        [seed_number(seed, "one of seeds") for seed in listed(seeds, "seeds")],
+    )
     whole_number(len(seeds), "the number of seeds", at_least=2)
     each = [(s.teacher, s.init, s.alpha_pt, s.noise_pt, s.noise_ft) for s in settings]
     runs = [simulate_two_stages_many(each, alpha, d, seed) for seed in seeds]
@@ -253,6 +311,7 @@ def _compared(setting: FiniteSetting, runs: Sequence[Sequence[TwoStagePoint]]) -
     )
 
 
+@checked
 def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tuple[float, float]:
     """How far simulations lie from the predictions for their teachers: a mean, and half its 95 % interval.
 
@@ -280,6 +339,7 @@ def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tup
     return float(seeds.mean()), float(half_width)
 
 
+@checked
 def relative_errors(mse: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How many times larger errors are than others on the same data: geometric means and their 95 % intervals.
 
@@ -306,13 +366,14 @@ def relative_errors(mse: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray,
     return np.exp(mean), np.exp(mean - half), np.exp(mean + half)
 
 
-def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[Setting, Setting]]) -> np.ndarray:
+@checked
+def advantage_grows(errors: Mapping[Any, np.ndarray], pairs: Iterable[tuple[Any, Any]]) -> np.ndarray:
     """Whether the ratio of a pair's errors, first over second, grows from each pair to the next, at every point.
 
     Parameters
     ----------
-    errors : mapping from each setting to its errors, shape (points,)
-    pairs : iterable of (worse, better) settings, at least two
+    errors : mapping from each setting, or its name, to its errors, shape (points,)
+    pairs : iterable of (worse, better) of these, at least two
 
     Returns
     -------
@@ -331,6 +392,7 @@ def advantage_grows(errors: Mapping[Setting, np.ndarray], pairs: Iterable[tuple[
     return result
 
 
+@checked
 def advantage_seen(points: Mapping[Setting, Comparison], pairs: Sequence[tuple[Setting, Setting]]) -> np.ndarray | None:
     """`advantage_grows` for the mean errors of simulations; None where they were not made at the same data scales.
 
@@ -347,6 +409,7 @@ def advantage_seen(points: Mapping[Setting, Comparison], pairs: Sequence[tuple[S
     return advantage_grows({one.setting: one.mean for one in shown if isinstance(one.setting, Setting)}, pairs)
 
 
+@checked
 def deviation_summary(deviation: np.ndarray) -> tuple[float, float, float]:
     """Mean, root mean square and the largest (with its sign) of the deviations that are numbers; nan without any.
 
@@ -367,6 +430,7 @@ def deviation_summary(deviation: np.ndarray) -> tuple[float, float, float]:
     return float(finite.mean()), float(np.sqrt(np.mean(finite**2))), float(worst)
 
 
+@checked
 def simulated_alike(results: Iterable[Comparison]) -> list[Comparison]:
     """Those of the results that have the size and the number of seeds of the first, and so can be averaged with it.
 

@@ -14,11 +14,20 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ptft.penalties import prox_angle, prox_slopes
 from ptft.replica import effective_regularisation, scalar_moments
 from ptft.teachers import GaussianMixture
-from ptft.validation import nonnegative_array, positive_array, whole_number
+from ptft.validation import (
+    instance_of,
+    nonnegative_number,
+    positive_array,
+    positive_number,
+    real_array,
+    require,
+    whole_number,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,21 +50,24 @@ class StateEvolution:
     theta: np.ndarray
 
 
-def message_passing(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Generator[Message, np.ndarray | None, None]:
-    """Iterate from beta = 0 without end.
+def message_passing(X: ArrayLike, y: ArrayLike, k: ArrayLike) -> Generator[Message, np.ndarray | None, None]:
+    """Iterate from beta = 0 without end; `ptft.min_penalty` has a stopping rule and a certificate.
 
     Parameters
     ----------
-    X : ndarray, shape (n, d), n < d
-    y : ndarray, shape (n,), or (n, problems) for several problems with the same X, which share its products
-    k : ndarray, positive, shape (d,) or (d, problems)
+    X : array_like, shape (n, d), n < d
+    y : array_like, shape (n,), or (n, problems) for several problems with the same X, which share its products
+    k : array_like, positive, shape (d,) or (d, problems)
 
     Yields
     ------
     Message
         Sending a boolean array of shape (problems,) back drops the problems where it is false.
 
-    Nothing is checked: `ptft.min_penalty` is the entry with checks, a stopping rule and a certificate.
+    Raises
+    ------
+    ValueError
+        At the call, if an argument is not finite, k is not positive, or the shapes do not match.
 
     Examples
     --------
@@ -64,6 +76,17 @@ def message_passing(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Generator[Me
     >>> last.beta.round(3)
     array([0.829, 0.342])
     """
+    X, y, k = real_array(X, "X", ndim=2), real_array(y, "y"), positive_array(k, "k")
+    n, d = X.shape
+    require(n < d, "the shape of X", X.shape, "(n, d) with fewer rows than columns")
+    if y.ndim > 2 or y.shape[0:1] != (n,):
+        raise ValueError(f"y has shape {y.shape}: it must be ({n},) or ({n}, problems), as X has {n} rows")
+    if k.shape != (d, *y.shape[1:]):
+        raise ValueError(f"k has shape {k.shape}: it must be {(d, *y.shape[1:])}, for the columns of X and y")
+    return _iterates(X, y, k)
+
+
+def _iterates(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Generator[Message, np.ndarray | None, None]:
     n, d = X.shape
     sqrt_k, a = np.sqrt(k), np.sqrt(np.einsum("ij,ij->", X, X) / d) or 1.0
     beta, z, misfit = np.zeros(k.shape), y / a, y
@@ -117,7 +140,7 @@ def state_evolution(alpha: float, mixture: GaussianMixture, steps: int, noise_va
     Raises
     ------
     ValueError
-        If an argument is outside its range.
+        If an argument is outside its range, or there is nothing to learn.
 
     Examples
     --------
@@ -126,10 +149,11 @@ def state_evolution(alpha: float, mixture: GaussianMixture, steps: int, noise_va
     >>> state_evolution(0.3, mixture, steps=3).mse.round(3)
     array([0.503, 0.26 , 0.138])
     """
-    alpha = float(positive_array(alpha, "alpha", ndim=0))
-    if alpha >= 1:
-        raise ValueError(f"alpha = {alpha} is not allowed: it must be below 1")
-    noise = float(nonnegative_array(noise_var, "noise_var", ndim=0))
+    alpha = positive_number(alpha, "alpha")
+    require(alpha < 1, "alpha", alpha, "below 1")
+    noise = nonnegative_number(noise_var, "noise_var")
+    power = instance_of(mixture, GaussianMixture, "mixture").power + noise
+    require(power > 0, "mixture.power + noise_var", power, "positive (there is nothing to learn)")
     mse, tau2, theta = (np.empty(whole_number(steps, "steps", at_least=1)) for _ in range(3))
     error, guess = mixture.power, None
     for i in range(steps):

@@ -18,7 +18,16 @@ from scipy import linalg
 
 from ptft.amp import message_passing
 from ptft.penalties import inverse_curvature, penalty_at_angle, signed_angle
-from ptft.validation import broadcast, one_of, positive_array, real_array, regression, require
+from ptft.validation import (
+    broadcast,
+    one_of,
+    positive_array,
+    positive_number,
+    real_array,
+    regression,
+    require,
+    whole_number,
+)
 
 METHODS = ("auto", "amp", "newton")
 AMP_STEPS = 500
@@ -130,11 +139,11 @@ def min_penalties(
     """
     X, Y, K = real_array(X, "X", ndim=2), real_array(Y, "Y", ndim=2), positive_array(K, "K", ndim=2)
     n, d = X.shape
-    require(n > 0 and d > 0, "the shape of X", X.shape, "at least one row and one column")
     if Y.shape[0] != n or K.shape != (d, Y.shape[1]):
         raise ValueError(f"X, Y and K have shapes {X.shape}, {Y.shape} and {K.shape}: they must match")
     one_of(method, "method", METHODS)
-    require(tolerance > 0, "tolerance", tolerance, "positive")
+    tolerance = positive_number(tolerance, "tolerance")
+    whole_number(stacklevel, "stacklevel", at_least=1)
     shift = _exponent(X)
     units = np.array([_unit(y, k, shift) for y, k in zip(Y.T, K.T, strict=True)])
     inputs = np.ldexp(X, -shift) if shift else X
@@ -333,7 +342,8 @@ def newton(
 
     With D = 1/q''(beta) the step is -D (q' - X^T nu), (X D X^T) nu = X D q' + (y - X beta), halved until the penalty
     falls. It ends where the step is a tenth of the tolerance, where rounding decides about the step, and where nothing
-    is gained any more. Raises LinAlgError where X D X^T is singular to the rounding of its Cholesky factor.
+    is gained any more. Raises LinAlgError where X D X^T is singular to the rounding of its Cholesky factor. The
+    arguments are unchecked.
 
     Parameters
     ----------

@@ -18,17 +18,34 @@ from ptft.regimes import REGIMES
 from ptft.replica import ReplicaCurve
 from ptft.teachers import SingleTask, SpikeSlab
 from ptft.two_stages import TwoStageCurve, two_stage_curve
-from ptft.validation import instance_of, require
+from ptft.validation import (
+    check_fields,
+    checked,
+    fraction,
+    instance_of,
+    nonnegative_number,
+    one_of,
+    require,
+    whole_number,
+)
 
 ALPHA = np.linspace(0.01, 0.5, 11)  # the published data scales
 C_PT = (1e-6, 1e-3, 1.0)
 SHARE = (-0.99, 0.0, 0.99)  # lambda_pt / c_pt
 GAMMA_FT = (0.0, 1.0, 10.0)
+EXPERIMENTS = ("experiment-1", "experiment-2", "experiment-3", "experiment-4", "figure-5", "all")
+COLUMNS = ("rho_pt", "rho_ft", "omega", "c_pt", "lambda_pt", "gamma_ft")  # of a setting in a table
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One teacher with one initialization; the defaults are the base point of the sweeps."""
+    """One teacher with one initialization; the defaults are the base point of the sweeps.
+
+    Raises
+    ------
+    ValueError
+        If there is no such teacher or initialization.
+    """
 
     rho_ft: float = 0.1
     omega: float = 0.0
@@ -37,6 +54,12 @@ class Setting:
     gamma_ft: float = 0.0
     rho_pt: float = 0.1
     pretrained: bool = True  # false: learn the fine-tuning task alone
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for name in ("rho_ft", "omega", "rho_pt"):
+            fraction(getattr(self, name), name)
+        _ = self.teacher, self.init
 
     @property
     def teacher(self) -> SpikeSlab | SingleTask:
@@ -48,6 +71,19 @@ class Setting:
         """The initialization."""
         return Initialization(self.c_pt, self.lambda_pt, self.gamma_ft)
 
+    @property
+    def numbers(self) -> tuple[float | None, ...]:
+        """What a table holds of it, in the order of `COLUMNS`: None is what has no meaning without pretraining."""
+        if not self.pretrained:
+            return (None, self.rho_ft, None, self.c_pt, None, None)
+        return (self.rho_pt, self.rho_ft, self.omega, self.c_pt, self.lambda_pt, self.gamma_ft)
+
+    @classmethod
+    def of_numbers(cls, values: Iterable[float | None]) -> Setting:
+        """The setting whose `numbers` these are; they may be missing as NaN, too."""
+        given = {name: float(x) for name, x in zip(COLUMNS, values, strict=True) if x is not None and not np.isnan(x)}
+        return cls(**given, pretrained="rho_pt" in given)
+
 
 @dataclass(frozen=True)
 class FiniteSetting:
@@ -56,7 +92,7 @@ class FiniteSetting:
     Raises
     ------
     ValueError
-        If `base` is not a `Setting` with pretraining.
+        If `base` is not a `Setting` with pretraining, or a number is negative or not finite.
 
     Examples
     --------
@@ -73,6 +109,8 @@ class FiniteSetting:
     def __post_init__(self) -> None:
         pretrained = instance_of(self.base, Setting, "base").pretrained
         require(pretrained, "base.pretrained", pretrained, "true: alpha_pt = 0 is pretraining without data")
+        for name in ("alpha_pt", "noise_pt", "noise_ft"):
+            nonnegative_number(getattr(self, name), name)
 
     @property
     def teacher(self) -> SpikeSlab:
@@ -88,6 +126,11 @@ class FiniteSetting:
 def sweep(base: Setting) -> list[Setting]:
     """`base` and the settings that move one of c_pt, lambda_pt, gamma_ft away from it (Appendix E.2.5).
 
+    Raises
+    ------
+    ValueError
+        If `base` is not a `Setting`.
+
     Examples
     --------
     >>> [(s.c_pt, s.lambda_pt, s.gamma_ft) for s in sweep(Setting())][:3]
@@ -95,6 +138,7 @@ def sweep(base: Setting) -> list[Setting]:
     >>> len(sweep(Setting()))  # the base point, and two other values of each parameter
     7
     """
+    instance_of(base, Setting, "base")
     settings = [
         *(replace(base, c_pt=c) for c in C_PT),
         *(replace(base, lambda_pt=share * base.c_pt) for share in SHARE),
@@ -116,7 +160,7 @@ def experiment(number: int) -> list[Setting]:
     >>> [len(experiment(number)) for number in (1, 2, 3, 4)]
     [21, 14, 28, 12]
     """
-    require(number in (1, 2, 3, 4), "number", number, "1, 2, 3 or 4")
+    whole_number(number, "number", at_least=1, at_most=4)
     if number == 4:
         return [Setting(rho, c_pt=c, pretrained=False) for rho in (0.9, 0.04, 0.01, 0.1) for c in C_PT]
     bases = {
@@ -125,6 +169,26 @@ def experiment(number: int) -> list[Setting]:
         3: [Setting(rho, omega) for omega in (0.0, 1.0) for rho in (0.01, 0.04)],
     }[number]
     return [setting for base in bases for setting in sweep(base)]
+
+
+def settings_of(name: str) -> dict[str, list[Setting]]:
+    """The settings of one of `EXPERIMENTS` by the label of their experiment, "1" to "4" or "figure-5".
+
+    Raises
+    ------
+    ValueError
+        If `name` is not one of `EXPERIMENTS`.
+
+    Examples
+    --------
+    >>> {label: len(settings) for label, settings in settings_of("all").items()}
+    {'1': 21, '2': 14, '3': 28, '4': 12, 'figure-5': 12}
+    """
+    one_of(name, "name", EXPERIMENTS)
+    every = {str(number): experiment(number) for number in (1, 2, 3, 4)}
+    every["figure-5"] = [setting for task in figure_5().values() for setting in task.values()]
+    label = name.removeprefix("experiment-")
+    return every if name == "all" else {label: every[label]}
 
 
 @dataclass(frozen=True)
@@ -262,6 +326,7 @@ def trends() -> dict[str, list[tuple[Setting, Setting]]]:
     }
 
 
+@checked
 def best_regimes(errors: Mapping[Setting, np.ndarray]) -> dict[tuple[float, float], np.ndarray]:
     """For each task of Figure 5, the name of the regime with the smallest error at every point.
 
@@ -269,12 +334,19 @@ def best_regimes(errors: Mapping[Setting, np.ndarray]) -> dict[tuple[float, floa
     ----------
     errors : mapping from each setting of `figure_5` to its errors, shape (points,)
 
+    Raises
+    ------
+    ValueError
+        If a setting is missing.
+
     Examples
     --------
     >>> errors = {s: predict(s, [0.05, 0.4]).mse for task in figure_5().values() for s in task.values()}
     >>> best_regimes(errors)[1.0, 0.1].tolist()
     ['II', 'I']
     """
+    missing = [setting for task in figure_5().values() for setting in task.values() if setting not in errors]
+    require(not missing, "errors", errors, "a mapping from every setting of figure_5")
     best = {}
     for task, regimes in figure_5().items():
         names = np.array(list(regimes))

@@ -7,18 +7,18 @@ import warnings
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ptft.initialization import Initialization, scalar_initialization
+from ptft.initialization import Initialization
 from ptft.monte_carlo import solve_by_monte_carlo
 from ptft.replica import ReplicaCurve, solve_by_quadrature
-from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab, Teacher
-from ptft.validation import nonnegative_array, one_of, positive_array, whole_number
+from ptft.teachers import GaussianMixture, Teacher, draw_of, law_of
+from ptft.validation import generator, nonnegative_number, one_of, positive_array, whole_number
 
 METHODS = ("quadrature", "monte-carlo")
 
 
 def replica_curve(
     alpha: ArrayLike,
-    teacher: SpikeSlab | SingleTask | GaussianMixture | Teacher,
+    teacher: Teacher | GaussianMixture,
     init: Initialization | None = None,
     noise_var: float = 0.0,
     ridge: float = 0.0,
@@ -35,10 +35,10 @@ def replica_curve(
     ----------
     alpha : array_like, positive
         Data scales n/d, any shape.
-    teacher : SpikeSlab, SingleTask, GaussianMixture, or any object that can be sampled (see `Teacher`)
-        A `GaussianMixture` carries its own k, and needs no `init`. Quadrature needs a mixture, or a teacher with one.
+    teacher : SpikeSlab, SingleTask, TeacherGroups, GaussianMixture, or any `ptft.teachers.Teacher`
+        Quadrature needs a mixture, or a teacher with one; the others can be sampled.
     init : Initialization
-        Scalar parameters.
+        Scalar parameters. A `GaussianMixture` has penalty scales of its own, and goes with none.
     noise_var : float, default 0
         Variance of the label noise, sigma_0^2.
     ridge : float, default 0
@@ -56,8 +56,8 @@ def replica_curve(
     Raises
     ------
     ValueError
-        If an argument is outside its range, `teacher` does not support `method`, or alpha = 1 with noise and no ridge,
-        where the error diverges.
+        If an argument is outside its range, `teacher` does not support `method`, `init` is missing or one too many, or
+        alpha = 1 with noise and no ridge, where the error diverges.
 
     Warns
     -----
@@ -72,13 +72,13 @@ def replica_curve(
     array([0.5202, 0.1353, 0.0009])
     """
     alpha = positive_array(alpha, "alpha")
-    noise_var, ridge = (float(nonnegative_array(v, n, ndim=0)) for v, n in ((noise_var, "noise_var"), (ridge, "ridge")))
+    noise_var, ridge = nonnegative_number(noise_var, "noise_var"), nonnegative_number(ridge, "ridge")
     one_of(method, "method", METHODS)
+    samples, rng = whole_number(samples, "samples", at_least=1000), generator(seed)
     if method == "quadrature":
-        curve: ReplicaCurve = solve_by_quadrature(alpha, _mixture(teacher, init), noise_var, ridge)
+        curve: ReplicaCurve = solve_by_quadrature(alpha, law_of(teacher, init), noise_var, ridge)
     else:
-        rng = np.random.default_rng(seed)
-        beta, k = _sample(teacher, init, whole_number(samples, "samples", at_least=1000), rng)
+        beta, k = draw_of(teacher, init, samples, rng)
         curve = solve_by_monte_carlo(alpha, beta, k, rng.standard_normal(beta.size), noise_var, ridge)
     if not curve.converged.all():
         missing = np.array2string(alpha[~curve.converged], threshold=5, precision=4)
@@ -88,23 +88,3 @@ def replica_curve(
             stacklevel=2,
         )
     return curve
-
-
-def _mixture(teacher: object, init: Initialization | None) -> GaussianMixture:
-    if isinstance(teacher, GaussianMixture):
-        return teacher
-    if not hasattr(teacher, "mixture"):
-        raise ValueError(f"teacher = {teacher!r} has no Gaussian mixture: use method='monte-carlo'")
-    result: GaussianMixture = teacher.mixture(scalar_initialization(init))
-    return result
-
-
-def _sample(
-    teacher: object, init: Initialization | None, samples: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(teacher, GaussianMixture):
-        return teacher.sample(samples, rng)
-    if not (hasattr(teacher, "sample") and hasattr(teacher, "penalty_scale")):
-        raise ValueError(f"teacher = {teacher!r} is not allowed: it must have the methods sample and penalty_scale")
-    beta_pt, beta_ft = teacher.sample(samples, rng)
-    return beta_ft, positive_array(teacher.penalty_scale(scalar_initialization(init), beta_pt), "k", ndim=1)

@@ -13,7 +13,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import ndtr, ndtri
 
 from ptft.teachers import GaussianMixture
-from ptft.validation import nonnegative_array, positive_array, require
+from ptft.validation import instance_of, nonnegative_number, positive_array, positive_number, require
 
 
 def minimum_norm_error(alpha: ArrayLike, mixture: GaussianMixture, noise_var: float = 0.0) -> np.ndarray:
@@ -38,8 +38,8 @@ def minimum_norm_error(alpha: ArrayLike, mixture: GaussianMixture, noise_var: fl
     >>> minimum_norm_error([0.2, 0.5], SingleTask(0.1).mixture(Initialization(1.0))).round(12)
     array([0.8, 0.5])
     """
-    alpha = _data_scale(alpha)
-    noise = float(nonnegative_array(noise_var, "noise_var", ndim=0))
+    alpha, noise = _data_scale(alpha), nonnegative_number(noise_var, "noise_var")
+    instance_of(mixture, GaussianMixture, "mixture")
     w, s, power = mixture.weight, np.sqrt(mixture.k), mixture.mean**2 + mixture.variance
 
     def error(a: float) -> float:
@@ -81,7 +81,7 @@ def noisy_pretraining_peak(alpha: ArrayLike, power: float = 1.0, noise_var: floa
     >>> noisy_pretraining_peak([0.2, 0.5]).round(3)
     array([0.9  , 0.708])
     """
-    power = float(positive_array(power, "power", ndim=0))
+    power = positive_number(power, "power")
     count = 20_000
     xi = ndtri(0.5 + (np.arange(count) + 0.5) / (2 * count))  # quantiles of |xi|
     return minimum_norm_error(
@@ -121,7 +121,7 @@ def recovery_threshold(mixture: GaussianMixture, weights: ArrayLike = 1.0) -> fl
     >>> round(recovery_threshold(mixture), 4)
     0.3288
     """
-    w = np.broadcast_to(positive_array(weights, "weights"), mixture.weight.shape)
+    w = _weights(weights, mixture)
     active = (mixture.mean != 0) | (mixture.variance > 0)
 
     def risk(chi: float) -> float:
@@ -160,8 +160,8 @@ def basis_pursuit_error(alpha: ArrayLike, mixture: GaussianMixture, weights: Arr
     array([0.4356, 0.    ])
     """
     alpha = _data_scale(alpha)
+    w = _weights(weights, mixture)
     require(mixture.mean == 0, "mixture.mean", mixture.mean, "0")
-    w = np.broadcast_to(positive_array(weights, "weights"), mixture.weight.shape)
     threshold = recovery_threshold(mixture, w)
 
     def error(a: float) -> float:
@@ -184,6 +184,14 @@ def basis_pursuit_error(alpha: ArrayLike, mixture: GaussianMixture, weights: Arr
 
     result: np.ndarray = np.vectorize(error, otypes=[float])(alpha)
     return result
+
+
+def _weights(weights: ArrayLike, mixture: GaussianMixture) -> np.ndarray:
+    """One weight for each component of the mixture."""
+    shape = instance_of(mixture, GaussianMixture, "mixture").weight.shape
+    w = positive_array(weights, "weights")
+    require(w.shape in ((), (1,), shape), "the shape of weights", w.shape, f"() or {shape}, as there are components")
+    return np.broadcast_to(w, shape)
 
 
 def _data_scale(alpha: ArrayLike) -> np.ndarray:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ptft.penalties import prox_angle
 from ptft.replica import ReplicaCurve
+from ptft.validation import nonnegative_number, positive_array, real_array, require
 
 DAMPING = 0.25  # share of the new iterate
 TOLERANCE = 1e-10
@@ -23,7 +25,10 @@ BATCHES = 32
 
 @dataclass(frozen=True, eq=False)
 class MonteCarloCurve(ReplicaCurve):
-    """A `ReplicaCurve` with the diagnostics of Appendix E.2.4; `residual` is absolute, as in the paper."""
+    """A `ReplicaCurve` with the diagnostics of Appendix E.2.4.
+
+    `residual` is absolute, as in the paper, and `converged` is that of the pass whose result is given, not of both.
+    """
 
     mse_se: np.ndarray  # standard error of mse, by batch means
     reliability_db: np.ndarray  # max(mismatch_db, 3 standard errors in dB, log10(1 + residual/tolerance))
@@ -38,7 +43,7 @@ def iterate_once(
     ridge: float,
     angle: np.ndarray | None = None,
 ) -> tuple[float, float, np.ndarray, np.ndarray]:
-    """One step of the two equations for `sample` = (beta*, sqrt(k), xi): tau^2, theta, squared errors, and angles.
+    """One step of the two equations for `sample` = (beta*, sqrt(k), xi): tau^2, theta, errors, angles; unchecked.
 
     Parameters
     ----------
@@ -66,15 +71,15 @@ def iterate_once(
 
 
 def solve_by_monte_carlo(
-    alpha: np.ndarray, beta: np.ndarray, k: np.ndarray, xi: np.ndarray, noise_var: float, ridge: float
+    alpha: ArrayLike, beta: ArrayLike, k: ArrayLike, xi: ArrayLike, noise_var: float, ridge: float
 ) -> MonteCarloCurve:
     """Solve Proposition 4.2 along `alpha` for a sample of coefficients, scales and standard normal noise.
 
     Parameters
     ----------
-    alpha : ndarray, any shape
+    alpha : array_like, positive, any shape
         Data scales; the continuation visits them in ascending order.
-    beta, k, xi : ndarray, shape (samples,)
+    beta, k, xi : array_like, shape (samples,), at least as many as `BATCHES`
         Draws of beta*_ft, of its penalty scale, and of N(0, 1).
     noise_var, ridge : float
         As in `ptft.replica_curve`.
@@ -84,6 +89,11 @@ def solve_by_monte_carlo(
     MonteCarloCurve
         Of the two passes, at each alpha, the one that converged, or the one with the smaller error.
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or the shapes do not match.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -92,6 +102,12 @@ def solve_by_monte_carlo(
     >>> curve.converged, abs(curve.mse - 0.5) < 4 * curve.mse_se  # lazy: 1 - alpha
     (array([ True]), array([ True]))
     """
+    alpha = positive_array(alpha, "alpha")
+    beta, k, xi = real_array(beta, "beta", ndim=1), positive_array(k, "k", ndim=1), real_array(xi, "xi", ndim=1)
+    noise_var, ridge = nonnegative_number(noise_var, "noise_var"), nonnegative_number(ridge, "ridge")
+    require(beta.size >= BATCHES, "the size of beta", beta.size, f"at least {BATCHES}, the number of batches")
+    for name, values in (("k", k), ("xi", xi)):
+        require(values.size == beta.size, f"the size of {name}", values.size, f"{beta.size}, that of beta")
     sample = (beta, np.sqrt(k), xi)
     flat = alpha.ravel()
     order = np.argsort(flat)

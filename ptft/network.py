@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike
 from scipy.integrate import LSODA
 
 from ptft.initialization import Initialization
-from ptft.validation import nonnegative_array, one_of, positive_array, real_array, regression, whole_number
+from ptft.validation import (
+    instance_of,
+    nonnegative_array,
+    one_of,
+    positive_number,
+    real_array,
+    regression,
+    whole_number,
+)
 
 METHODS = ("flow", "descent")
 
@@ -85,6 +93,7 @@ def pretraining_weights(init: Initialization, d: int) -> Weights:
     (array([0.75]), array([0.]))
     """
     whole_number(d, "d", at_least=1)
+    instance_of(init, Initialization, "init")
     first, second = init.c_plus_lambda, np.subtract(init.c_pt, init.lambda_pt)
     w1, w2 = (np.sqrt(np.broadcast_to(twice, d) / 2) for twice in (first, second))
     return Weights(w1, w2, w1, w2)
@@ -111,6 +120,7 @@ def pretrained_weights(beta_pt: ArrayLike, init: Initialization) -> Weights:
     array([ 1., -2.])
     """
     beta_pt = real_array(beta_pt, "beta_pt", ndim=1)
+    instance_of(init, Initialization, "init")
     start = pretraining_weights(init, beta_pt.size)
     G = -0.5 * np.arcsinh(beta_pt / np.asarray(init.c_pt))
     even, odd, w1, w2 = np.cosh(G), np.sinh(G), start.w1_plus, start.w2_plus
@@ -134,6 +144,7 @@ def fine_tuning_weights(weights: Weights, gamma_ft: float) -> Weights:
     array([1.001, 0.002])
     """
     gamma = nonnegative_array(gamma_ft, "gamma_ft")
+    instance_of(weights, Weights, "weights")
     w1 = weights.w1_plus + weights.w1_minus
     w2 = np.broadcast_to(gamma / np.sqrt(2), w1.shape)
     return Weights(w1, w2, w1, w2)
@@ -188,10 +199,10 @@ def train(
     array([0.8997, 0.2007])
     """
     X, y = regression(X, y)
-    if weights.beta.shape != (X.shape[1],):
+    if instance_of(weights, Weights, "weights").beta.shape != (X.shape[1],):
         raise ValueError(f"weights have shape {weights.beta.shape}: they must match the {X.shape[1]} columns of X")
     one_of(method, "method", METHODS)
-    positive_array([tolerance, learning_rate], "tolerance, learning_rate")
+    tolerance, learning_rate = positive_number(tolerance, "tolerance"), positive_number(learning_rate, "learning_rate")
     whole_number(max_steps, "max_steps", at_least=1)
     size = float(np.linalg.norm(y)) or 1.0
     start = np.stack([weights.w1_plus, weights.w2_plus, weights.w1_minus, weights.w2_minus])

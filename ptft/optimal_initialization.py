@@ -22,12 +22,21 @@ from scipy.ndimage import minimum_filter
 from scipy.optimize import brentq
 
 from ptft.generalization import replica_curve
-from ptft.initialization import Initialization
+from ptft.initialization import Initialization, scalar_initialization
 from ptft.penalties import penalty
 from ptft.regimes import REGIMES, Measures, measures
 from ptft.replica import MixtureRows, errors_by_rows
-from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab
-from ptft.validation import fraction, nonnegative_array, positive_array, real_array, require
+from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab, Teacher, law_of
+from ptft.validation import (
+    broadcast,
+    instance_of,
+    nonnegative_array,
+    nonnegative_number,
+    positive_array,
+    positive_number,
+    real_array,
+    require,
+)
 
 USUAL: Mapping[str, Initialization] = {**REGIMES, "small": Initialization(1e-6)}
 RESOLUTION = 1e-4  # errors below it count as none: a ten-thousandth of E beta_ft^2
@@ -262,12 +271,14 @@ def best_initialization(
     >>> best.converged, best.mse < best.usual["II"].mse < best.single_task.mse
     (True, True)
     """
-    if not isinstance(teacher, SpikeSlab):
-        raise ValueError(f"teacher = {teacher!r} is not allowed: it must be a SpikeSlab")
-    alpha, noise_var = fraction(alpha, "alpha"), float(nonnegative_array(noise_var, "noise_var", ndim=0))
-    require(0 < alpha < 1, "alpha", alpha, "between 0 and 1, both excluded")
-    resolution = float(positive_array(resolution, "resolution", ndim=0))
-    bounds, a_pt = bounds or Bounds(), float(teacher.a_pt)
+    alpha, noise_var = _task(teacher, alpha, noise_var)
+    resolution = positive_number(resolution, "resolution")
+    bounds = Bounds() if bounds is None else instance_of(bounds, Bounds, "bounds")
+    for name, one in instance_of(usual, Mapping, "usual").items():  # type: ignore[type-abstract]
+        require(isinstance(name, str), "a name in usual", name, "a word")
+        require(isinstance(one, Initialization), f"usual[{name!r}]", one, "an Initialization")
+        scalar_initialization(one)
+    a_pt = float(teacher.a_pt)
 
     def fine_tuning(place: np.ndarray) -> np.ndarray:
         difference, inactive = bounds.scales(place, a_pt)
@@ -314,9 +325,17 @@ def best_initialization(
     )
 
 
+def _task(teacher: SpikeSlab, alpha: float, noise_var: float) -> tuple[float, float]:
+    """The numbers alpha and noise_var, once all three are what `best_initialization` asks for."""
+    instance_of(teacher, SpikeSlab, "teacher", "two penalty scales are all that its error depends on")
+    alpha = positive_number(alpha, "alpha")
+    require(alpha < 1, "alpha", alpha, "between 0 and 1, both excluded")
+    return alpha, nonnegative_number(noise_var, "noise_var")
+
+
 def alpha_needed(
     mse: float,
-    teacher: SpikeSlab | SingleTask | GaussianMixture,
+    teacher: Teacher | GaussianMixture,
     init: Initialization | None = None,
     noise_var: float = 0.0,
 ) -> float:
@@ -330,7 +349,7 @@ def alpha_needed(
     ----------
     mse : float, positive
     teacher, init, noise_var
-        As in `ptft.replica_curve`.
+        As in `ptft.replica_curve` by quadrature.
 
     Returns
     -------
@@ -347,12 +366,9 @@ def alpha_needed(
     >>> round(alpha_needed(0.7, SingleTask(0.1), Initialization(1e4)), 4)
     0.3
     """
-    mse, noise_var = float(positive_array(mse, "mse", ndim=0)), float(nonnegative_array(noise_var, "noise_var", ndim=0))
-    if not isinstance(teacher, GaussianMixture):
-        if not isinstance(init, Initialization):
-            raise ValueError(f"init = {init!r} is not allowed: it must be an Initialization")
-        teacher = teacher.mixture(init)
-    rows = _rows(teacher, teacher.k[None, :])
+    mse, noise_var = positive_number(mse, "mse"), nonnegative_number(noise_var, "noise_var")
+    mixture = law_of(teacher, init)
+    rows = _rows(mixture, mixture.k[None, :])
 
     def excess(alpha: np.ndarray) -> np.ndarray:
         result: np.ndarray = np.log(errors_by_rows(alpha, rows, noise_var)) - np.log(mse)
@@ -413,27 +429,35 @@ def landscape(
     array([[0.46 , 0.708],
            [0.044,   nan]])
     """
+    alpha, noise_var = _task(teacher, alpha, noise_var)
     inactive, ratio = positive_array(inactive, "inactive", ndim=1), real_array(ratio, "ratio", ndim=1)
     require(ratio >= 1, "ratio", ratio, "at least 1")
     difference = (ratio[:, None] - 1) * inactive
     mse = np.full(difference.shape, np.nan)
     reached = difference < 4 * teacher.a_pt
-    rows = rows_of_scales(teacher, difference[reached], (inactive + 0 * difference)[reached])
-    mse[reached] = errors_by_rows(np.full(len(rows.k), float(alpha)), rows, noise_var)
+    if reached.any():
+        rows = rows_of_scales(teacher, difference[reached], (inactive + 0 * difference)[reached])
+        mse[reached] = errors_by_rows(np.full(len(rows.k), alpha), rows, noise_var)
     return Landscape(inactive, ratio, mse)
 
 
-def rows_of_scales(teacher: SpikeSlab, difference: np.ndarray, inactive: np.ndarray) -> MixtureRows:
+def rows_of_scales(teacher: SpikeSlab, difference: ArrayLike, inactive: ArrayLike) -> MixtureRows:
     """The task with sqrt(k) = inactive where pretraining found nothing, and inactive + difference elsewhere.
 
     Parameters
     ----------
     teacher : SpikeSlab
-    difference, inactive : ndarray, shape (rows,), positive
+    difference, inactive : array_like, shape (rows,)
+        The first zero or positive, the second positive.
 
     Returns
     -------
     MixtureRows, for `ptft.replica.errors_by_rows`
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
 
     Examples
     --------
@@ -441,6 +465,11 @@ def rows_of_scales(teacher: SpikeSlab, difference: np.ndarray, inactive: np.ndar
     >>> rows.weight.round(2), np.sqrt(rows.k)  # used in both tasks, and in neither
     (array([[0.1, 0.9]]), array([[1.5, 0.5]]))
     """
+    instance_of(teacher, SpikeSlab, "teacher")
+    difference, inactive = broadcast(
+        difference=nonnegative_array(difference, "difference", ndim=1),
+        inactive=positive_array(inactive, "inactive", ndim=1),
+    )
     probe = Initialization(teacher.a_pt)
     mixture = teacher.mixture(probe)
     active = mixture.k > probe.k(0.0)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import wrightomega
 
 from ptft.initialization import Initialization
-from ptft.validation import broadcast, positive_array, real_array
+from ptft.validation import broadcast, instance_of, positive_array, real_array
 
 
 def _arguments(beta: ArrayLike, k: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -172,6 +172,7 @@ def pretraining_dependence(beta: ArrayLike, beta_pt: ArrayLike, init: Initializa
     >>> float(pretraining_dependence(1e-6, 1.0, Initialization(c_pt=1e-3)).round(3))
     -0.999
     """
+    instance_of(init, Initialization, "init")
     result: np.ndarray = (1 - ell_order(beta, init.k(beta_pt))) * init.kappa(beta_pt)
     return result
 

@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike
 
 from ptft.initialization import Initialization
 from ptft.penalties import ell_order, pretraining_dependence
-from ptft.validation import broadcast, nonnegative_array, positive_array, real_array, require
+from ptft.validation import (
+    broadcast,
+    instance_of,
+    nonnegative_number,
+    positive_array,
+    real_array,
+    real_number,
+    require,
+)
 
 CORNERS = {"I": (1.0, 0.0), "II": (2.0, -1.0), "III": (2.0, 0.0)}  # (ell_order, pretraining_dependence)
 REGIMES: Mapping[str, Initialization] = {  # the initializations that Figure 5 names by the regimes that they lead to
@@ -74,6 +82,8 @@ def measures(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> Me
     >>> at.shares.round(2), str(at.regime)
     (array([0.57, 0.43, 0.  ]), 'IV')
     """
+    beta_ft, beta_pt = real_array(beta_ft, "beta_ft"), real_array(beta_pt, "beta_pt")
+    instance_of(init, Initialization, "init")
     ell, pd = broadcast(
         ell_order=ell_order(beta_ft, init.k(beta_pt)),
         pretraining_dependence=pretraining_dependence(beta_ft, beta_pt, init),
@@ -123,6 +133,7 @@ def phase_portrait(
     c = positive_array(c_pt, "c_pt", ndim=1)
     ratio = real_array(relative, "relative", ndim=1)
     require(np.abs(ratio) <= 1, "relative", ratio, "between -1 and 1")
-    gamma = float(nonnegative_array(gamma_ft, "gamma_ft", ndim=0))
+    gamma = nonnegative_number(gamma_ft, "gamma_ft")
+    beta_ft, beta_pt = real_number(beta_ft, "beta_ft"), real_number(beta_pt, "beta_pt")
     init = Initialization.at_distance(c, 1 + ratio[:, None], gamma)
-    return PhasePortrait(c, ratio, gamma, float(beta_ft), float(beta_pt), measures(beta_ft, beta_pt, init))
+    return PhasePortrait(c, ratio, gamma, beta_ft, beta_pt, measures(beta_ft, beta_pt, init))

@@ -28,9 +28,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from ptft.extras import needs_extra
 from ptft.penalties import prox_angle, prox_slopes
 from ptft.teachers import GaussianMixture
-from ptft.validation import positive_array, require
+from ptft.validation import (
+    instance_of,
+    listed,
+    nonnegative_number,
+    positive_array,
+    positive_number,
+    real_array,
+    require,
+)
 
 TOLERANCE = 1e-12  # on the change of log tau^2 and log theta in one more iteration of the two equations
 MISMATCH_DB = 1e-3  # by which the errors from the two starts may differ
@@ -184,7 +193,7 @@ class MixtureRows:
 def scalar_moments(
     tau2: np.ndarray, theta: np.ndarray, mixture: GaussianMixture | MixtureRows, refine: float = 1.0
 ) -> Moments:
-    """MSE and response of the scalar estimator of Proposition 4.2, with their derivatives in tau2 and theta.
+    """MSE and response of the scalar estimator of Proposition 4.2, with their derivatives in tau2, theta; unchecked.
 
     Parameters
     ----------
@@ -413,13 +422,19 @@ class ReplicaCurve:
 
     def to_frame(self) -> Any:
         """The arrays as the columns of a pandas DataFrame, one row per alpha (needs pandas)."""
-        import pandas as pd
+        with needs_extra("sweep", "to_frame"):
+            import pandas as pd
 
         return pd.DataFrame({f.name: np.ravel(getattr(self, f.name)) for f in fields(self)})
 
 
-def joined_curves(curves: Sequence[ReplicaCurve], alpha: np.ndarray) -> ReplicaCurve:
+def joined_curves(curves: Sequence[ReplicaCurve], alpha: ArrayLike) -> ReplicaCurve:
     """One curve of the shape of `alpha` from curves along its parts.
+
+    Raises
+    ------
+    ValueError
+        If one is not a curve, or they have not as many data scales.
 
     Examples
     --------
@@ -428,6 +443,10 @@ def joined_curves(curves: Sequence[ReplicaCurve], alpha: np.ndarray) -> ReplicaC
     >>> joined_curves(curves, np.array([0.2, 0.6])).mse.round(4)
     array([0.8, 0.4])
     """
+    curves = [instance_of(one, ReplicaCurve, "one of curves") for one in listed(curves, "curves")]
+    size = sum(one.alpha.size for one in curves)
+    alpha = real_array(alpha, "alpha")
+    require(size == alpha.size, "the number of data scales alpha", alpha.size, f"{size}, as the curves have")
     arrays = {
         f.name: np.concatenate([getattr(c, f.name) for c in curves]).reshape(alpha.shape) for f in fields(ReplicaCurve)
     }
@@ -572,7 +591,7 @@ class _Problem:
         return found
 
 
-def solve_by_quadrature(alpha: np.ndarray, mixture: GaussianMixture, noise_var: float, ridge: float) -> ReplicaCurve:
+def solve_by_quadrature(alpha: ArrayLike, mixture: GaussianMixture, noise_var: float, ridge: float) -> ReplicaCurve:
     """Solve Proposition 4.2 at every alpha from a large and from a small tau^2; arguments as in `ptft.replica_curve`.
 
     Above alpha = 1 without ridge the data determine beta, theta = 0, and the equations have the closed form
@@ -581,7 +600,8 @@ def solve_by_quadrature(alpha: np.ndarray, mixture: GaussianMixture, noise_var: 
     Raises
     ------
     ValueError
-        If there is nothing to learn, or alpha = 1 with noise and no ridge, where the error diverges.
+        If an argument is outside its range, there is nothing to learn, or alpha = 1 with noise and no ridge, where the
+        error diverges.
 
     Examples
     --------
@@ -590,6 +610,9 @@ def solve_by_quadrature(alpha: np.ndarray, mixture: GaussianMixture, noise_var: 
     >>> curve.mse.round(4), curve.converged, curve.residual < TOLERANCE
     (array([0.7]), array([ True]), array([ True]))
     """
+    alpha = positive_array(alpha, "alpha")
+    instance_of(mixture, GaussianMixture, "mixture")
+    noise_var, ridge = nonnegative_number(noise_var, "noise_var"), nonnegative_number(ridge, "ridge")
     power = noise_var + mixture.power
     require(power > 0, "E beta*^2 + noise_var", power, "positive (there is nothing to learn)")
     flat = alpha.ravel()
@@ -659,6 +682,9 @@ def solve_nearby(curve: ReplicaCurve, mixture: GaussianMixture, noise_var: float
     >>> bool(np.allclose(near.mse, solve_by_quadrature(alpha, other, 0.0, 0.0).mse, rtol=1e-9))
     True
     """
+    instance_of(curve, ReplicaCurve, "curve")
+    instance_of(mixture, GaussianMixture, "mixture")
+    noise_var = nonnegative_number(noise_var, "noise_var")
     if noise_var + mixture.power == 0 or not np.all(curve.converged & (curve.theta > 0)):
         return solve_by_quadrature(curve.alpha, mixture, noise_var, 0.0)
     u, w = (np.log(values).ravel() for values in (curve.tau2, curve.theta))
@@ -668,12 +694,12 @@ def solve_nearby(curve: ReplicaCurve, mixture: GaussianMixture, noise_var: float
     return ReplicaCurve(curve.alpha, *(values.reshape(curve.alpha.shape) for values in arrays))
 
 
-def errors_by_rows(alpha: np.ndarray, mixtures: MixtureRows, noise_var: float = 0.0, refine: float = 0.6) -> np.ndarray:
+def errors_by_rows(alpha: ArrayLike, mixtures: MixtureRows, noise_var: float = 0.0, refine: float = 0.6) -> np.ndarray:
     """Errors of many problems at once, for a search: interpolation, one start, fewer nodes.
 
     Parameters
     ----------
-    alpha : ndarray in (0, 1), shape (rows,)
+    alpha : array_like in (0, 1), shape (rows,)
     mixtures : MixtureRows
     noise_var : float, default 0
     refine : float, default 0.6
@@ -683,12 +709,21 @@ def errors_by_rows(alpha: np.ndarray, mixtures: MixtureRows, noise_var: float = 
     -------
     ndarray, shape (rows,); inf where the iteration did not converge.
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> rows = MixtureRows(*(np.array([[v], [v]]) for v in (1.0, 0.0, 1.0, 1e8)))
     >>> errors_by_rows(np.array([0.2, 0.6]), rows).round(4)
     array([0.8, 0.4])
     """
+    alpha, noise_var = positive_array(alpha, "alpha", ndim=1), nonnegative_number(noise_var, "noise_var")
+    require(alpha < 1, "alpha", alpha, "below 1")
+    instance_of(mixtures, MixtureRows, "mixtures")
+    refine = positive_number(refine, "refine")
     mse = np.empty(alpha.size)
     for rows in np.array_split(np.arange(alpha.size), -(-alpha.size // _CHUNK)):
         problem = _Problem(mixtures.rows(rows), noise_var, 0.0, refine)
@@ -698,7 +733,7 @@ def errors_by_rows(alpha: np.ndarray, mixtures: MixtureRows, noise_var: float = 
     return mse
 
 
-def data_scale(tau2: np.ndarray, mixture: GaussianMixture) -> np.ndarray:
+def data_scale(tau2: ArrayLike, mixture: GaussianMixture) -> np.ndarray:
     """The data scale alpha at which Proposition 4.2, without noise or ridge, has the effective noise variance tau2.
 
     Then alpha is the response R, and theta the solution of MSE = tau2 R other than 0: the left-hand side is smaller
@@ -706,7 +741,7 @@ def data_scale(tau2: np.ndarray, mixture: GaussianMixture) -> np.ndarray:
 
     Parameters
     ----------
-    tau2 : ndarray, shape (m,), positive
+    tau2 : array_like, shape (m,), positive
     mixture : GaussianMixture
 
     Returns
@@ -716,7 +751,7 @@ def data_scale(tau2: np.ndarray, mixture: GaussianMixture) -> np.ndarray:
     Raises
     ------
     ValueError
-        If tau2 is not positive.
+        If tau2 is not positive, or it is not a mixture.
     ArithmeticError
         If the solution was not found.
 
@@ -728,6 +763,7 @@ def data_scale(tau2: np.ndarray, mixture: GaussianMixture) -> np.ndarray:
     array([0.2382])
     """
     tau2 = positive_array(tau2, "tau2", ndim=1)
+    instance_of(mixture, GaussianMixture, "mixture")
     s, deviation = np.sqrt(mixture.k), 6 * np.sqrt(tau2)
     lazy, rich = np.sum(mixture.weight * s) * tau2 / mixture.power, deviation / (1 + np.arcsinh(deviation / s.min()))
     alpha, missing = np.empty(tau2.size), np.empty(tau2.size)

@@ -13,8 +13,26 @@ from scipy import linalg
 from ptft.end_point import min_penalties
 from ptft.initialization import Initialization, scalar_initialization
 from ptft.network import pretraining_weights, train
-from ptft.teachers import GROUPS, SingleTask, SpikeSlab, Teacher, group_of
-from ptft.validation import nonnegative_array, positive_array, require, whole_number
+from ptft.teachers import (
+    GROUPS,
+    GaussianMixture,
+    SingleTask,
+    Teacher,
+    draw_of,
+    group_of,
+    require_teacher,
+    require_two_tasks,
+)
+from ptft.validation import (
+    listed,
+    nonnegative_number,
+    positive_array,
+    positive_number,
+    real_array,
+    require,
+    seed_number,
+    whole_number,
+)
 
 TOLERANCE = 1e-10  # on the certificate of least squares
 
@@ -37,6 +55,11 @@ class SimulatedPoint:
 def sampled_teacher(teacher: Teacher, d: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The (beta_pt, beta_ft), each of shape (d,), with which `simulate` works at this seed, whatever alpha is.
 
+    Raises
+    ------
+    ValueError
+        If it is not a teacher, or a number is outside its range.
+
     Examples
     --------
     >>> from ptft import SpikeSlab
@@ -44,7 +67,8 @@ def sampled_teacher(teacher: Teacher, d: int, seed: int) -> tuple[np.ndarray, np
     >>> beta_pt.shape, bool(abs(np.mean(beta_pt != 0) - 0.1) < 0.03)
     ((1000,), True)
     """
-    return teacher.sample(d, _stream(seed, 0))
+    d, seed = whole_number(d, "d", at_least=1), seed_number(seed)
+    return require_teacher(teacher).sample(d, _stream(seed, 0))
 
 
 def seeds_with_task(teachers: Sequence[Teacher], d: int, first: int, number: int) -> list[int]:
@@ -61,7 +85,8 @@ def seeds_with_task(teachers: Sequence[Teacher], d: int, first: int, number: int
     Raises
     ------
     ValueError
-        If there are fewer among the first thousand per seed asked for, or a number is outside its range.
+        If there are fewer among the first thousand per seed asked for, one is not a teacher, or a number is outside its
+        range.
 
     Examples
     --------
@@ -69,7 +94,8 @@ def seeds_with_task(teachers: Sequence[Teacher], d: int, first: int, number: int
     >>> seeds_with_task([SingleTask(0.01)], d=20, first=0, number=3)  # nothing to learn at most of them
     [0, 2, 10]
     """
-    first, number = whole_number(first, "first"), whole_number(number, "number", at_least=1)
+    first, number = seed_number(first, "first"), whole_number(number, "number", at_least=1)
+    d, teachers = whole_number(d, "d", at_least=1), [require_teacher(one) for one in listed(teachers, "teachers")]
     found: list[int] = []
     for seed in range(first, first + 1000 * number):
         if all(sampled_teacher(teacher, d, seed)[1].any() for teacher in teachers):
@@ -98,8 +124,8 @@ def sampled_inputs(alpha: float, d: int, seed: int) -> np.ndarray:
     >>> small.shape, np.array_equal(small, large[:10])  # more data of the same kind
     ((10, 100), True)
     """
-    d, seed = whole_number(d, "d", at_least=1), whole_number(seed, "seed")
-    alpha = float(positive_array(alpha, "alpha", ndim=0))
+    d, seed = whole_number(d, "d", at_least=1), seed_number(seed)
+    alpha = positive_number(alpha, "alpha")
     n = round(alpha * d)
     require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
     result: np.ndarray = _stream(seed, 1).standard_normal((n, d)) / np.sqrt(d)
@@ -107,7 +133,12 @@ def sampled_inputs(alpha: float, d: int, seed: int) -> np.ndarray:
 
 
 def simulate(
-    teacher: Teacher, init: Initialization, alpha: float, d: int, seed: int, noise_var: float = 0.0
+    teacher: Teacher | GaussianMixture,
+    init: Initialization | None,
+    alpha: float,
+    d: int,
+    seed: int,
+    noise_var: float = 0.0,
 ) -> SimulatedPoint:
     """Sample a teacher and n = round(alpha d) examples, and find the exact end point of fine-tuning (Section 3.3).
 
@@ -116,9 +147,10 @@ def simulate(
 
     Parameters
     ----------
-    teacher : SpikeSlab, SingleTask, or any `Teacher`
+    teacher : SpikeSlab, SingleTask, TeacherGroups, GaussianMixture, or any `ptft.teachers.Teacher`
     init : Initialization
-        Scalar parameters; pretraining is taken to have recovered beta_pt (alpha_pt >= 1).
+        Scalar parameters; pretraining is taken to have recovered beta_pt (alpha_pt >= 1). None with a
+        `GaussianMixture`, which has penalty scales of its own.
     alpha : float in (0, 1] after rounding n to a whole number of examples
     d : int, at least 1
     seed : int
@@ -150,7 +182,11 @@ def simulate(
 
 
 def simulate_many(
-    settings: Sequence[tuple[Teacher, Initialization]], alpha: float, d: int, seed: int, noise_var: float = 0.0
+    settings: Sequence[tuple[Teacher | GaussianMixture, Initialization | None]],
+    alpha: float,
+    d: int,
+    seed: int,
+    noise_var: float = 0.0,
 ) -> list[SimulatedPoint]:
     """`simulate` for several settings at one alpha and seed: one X serves all, which is far faster than one by one.
 
@@ -171,15 +207,12 @@ def simulate_many(
     >>> lazy.mse > rich.mse
     True
     """
-    noise_var = float(nonnegative_array(noise_var, "noise_var", ndim=0))
+    noise_var = nonnegative_number(noise_var, "noise_var")
     X = sampled_inputs(alpha, d, seed)
     n, d = X.shape
     noise = np.sqrt(noise_var) * _stream(seed, 2).standard_normal((n, 1))
-    pairs = [sampled_teacher(teacher, d, seed) for teacher, _ in settings]
-    beta_ft = np.column_stack([ft for _, ft in pairs])
-    K = np.column_stack(
-        [teacher.penalty_scale(init, pt) for (teacher, init), (pt, _) in zip(settings, pairs, strict=True)]
-    )
+    pairs = [draw_of(*setting, d, _stream(seed, 0)) for setting in listed(settings, "settings", 2)]
+    beta_ft, K = (np.column_stack(arrays) for arrays in zip(*pairs, strict=True))
     ends = min_penalties(X, X @ beta_ft + noise, K, stacklevel=3)
     return [
         SimulatedPoint(
@@ -236,9 +269,10 @@ def trained_alone(
     >>> mse.shape, distance < 1e-5
     ((2,), True)
     """
+    c_pt, tolerance = positive_number(c_pt, "c_pt"), positive_number(tolerance, "tolerance")
     X = sampled_inputs(alpha, d, seed)
     _, beta = sampled_teacher(SingleTask(rho), d, seed)
-    starts = [pretraining_weights(Initialization(c_pt, share * c_pt), d) for share in shares]
+    starts = [pretraining_weights(Initialization(c_pt, s * c_pt), d) for s in real_array(shares, "shares", ndim=1)]
     ends = np.array([train(X, X @ beta, start, tolerance=tolerance).weights.beta for start in starts])
     return np.mean((ends - beta) ** 2, axis=1), float(np.max(np.ptp(ends, axis=0)) / (np.max(np.abs(ends)) or 1.0))
 
@@ -259,7 +293,7 @@ class TwoStagePoint:
 
 
 def simulate_two_stages(
-    teacher: SpikeSlab,
+    teacher: Teacher,
     init: Initialization,
     alpha: ArrayLike,
     alpha_pt: float,
@@ -276,7 +310,8 @@ def simulate_two_stages(
 
     Parameters
     ----------
-    teacher : SpikeSlab
+    teacher : SpikeSlab, TeacherGroups, or any `ptft.teachers.Teacher` of two tasks
+        Not a `SingleTask`, which has no pretraining, nor a `GaussianMixture`: `simulate` takes them.
     init : Initialization
         Scalar parameters.
     alpha : array_like, shape (points,)
@@ -295,7 +330,7 @@ def simulate_two_stages(
     Raises
     ------
     ValueError
-        If alpha gives no example or more than d, or an argument is outside its range.
+        If alpha gives no example or more than d, the teacher has no pretraining, or an argument is outside its range.
 
     Warns
     -----
@@ -313,7 +348,7 @@ def simulate_two_stages(
 
 
 def simulate_two_stages_many(
-    settings: Sequence[tuple[SpikeSlab, Initialization, float, float, float]], alpha: ArrayLike, d: int, seed: int
+    settings: Sequence[tuple[Teacher, Initialization, float, float, float]], alpha: ArrayLike, d: int, seed: int
 ) -> list[list[TwoStagePoint]]:
     """`simulate_two_stages` for several settings at one seed: they share X at each alpha, which is far faster.
 
@@ -340,16 +375,17 @@ def simulate_two_stages_many(
     inputs = [sampled_inputs(float(a), d, seed) for a in alpha]
     starts: dict[tuple[object, ...], tuple[np.ndarray, np.ndarray, np.ndarray, int, bool]] = {}
     runs, noise = [], []
-    for teacher, init, *numbers in settings:
-        init = scalar_initialization(init)
+    for teacher, init, *numbers in listed(settings, "settings", 5):
+        teacher, init = require_two_tasks(teacher), scalar_initialization(init)
         alpha_pt, noise_pt, noise_ft = (
-            float(nonnegative_array(value, name, ndim=0))
+            nonnegative_number(value, name)
             for value, name in zip(numbers, ("alpha_pt", "noise_pt", "noise_ft"), strict=True)
         )
         start = (teacher, float(np.asarray(init.c_pt)), alpha_pt, noise_pt)
         if start not in starts:
             starts[start] = _pretrain(teacher, init, alpha_pt, noise_pt, d, seed)
-        runs.append((init.k(starts[start][0]), *starts[start]))
+        k = positive_array(teacher.penalty_scale(init, starts[start][0]), "k", ndim=1)
+        runs.append((k, *starts[start]))
         noise.append(np.sqrt(noise_ft))
     K, true_ft = (np.column_stack([run[i] for run in runs]) for i in (0, 3))
     points: list[list[TwoStagePoint]] = [[] for _ in runs]
@@ -376,7 +412,7 @@ def simulate_two_stages_many(
 
 
 def _pretrain(
-    teacher: SpikeSlab, init: Initialization, alpha_pt: float, noise_pt: float, d: int, seed: int
+    teacher: Teacher, init: Initialization, alpha_pt: float, noise_pt: float, d: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, bool]:
     """beta_pt, both sampled teachers, the number of examples, and whether the end point is certified."""
     true_pt, true_ft = sampled_teacher(teacher, d, seed)

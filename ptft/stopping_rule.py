@@ -16,7 +16,7 @@ from ptft.end_point import min_penalty
 from ptft.experiments import Setting
 from ptft.network import fine_tuning_weights, pretrained_weights, train
 from ptft.simulation import sampled_inputs, sampled_teacher
-from ptft.validation import positive_array, require, whole_number
+from ptft.validation import instance_of, listed, positive_array, positive_number, require, whole_number
 
 LEARNING_RATE = 0.5  # as published
 LOSS = 1e-4  # as published
@@ -75,10 +75,10 @@ def stopped_training(
     >>> early.distance > 10 * late.distance, early.epochs < late.epochs
     (True, True)
     """
-    require(setting.pretrained, "setting", setting, "one with pretraining")
+    require(instance_of(setting, Setting, "setting").pretrained, "setting", setting, "one with pretraining")
     thresholds = positive_array(losses, "losses", ndim=1)
     require(np.all(np.diff(thresholds) < 0), "losses", losses, "decreasing")
-    positive_array(learning_rate, "learning_rate", ndim=0)
+    learning_rate = positive_number(learning_rate, "learning_rate")
     left = whole_number(max_epochs, "max_epochs", at_least=1)
     X = sampled_inputs(alpha, d, seed)
     n = len(X)
@@ -133,6 +133,7 @@ def averages(points: Sequence[StoppedPoint]) -> StoppedAverages:
     >>> averages([point, point])
     StoppedAverages(distance=0.1, ratio=2.0, epochs=100.0)
     """
+    points = [instance_of(point, StoppedPoint, "one of points") for point in listed(points, "points")]
     losses = sorted({point.loss for point in points})
     require(len(losses) == 1, "the thresholds of the points", losses, "one")
     mse, end = (float(np.mean([getattr(point, name) for point in points])) for name in ("mse", "end_mse"))

@@ -7,28 +7,40 @@ the variance is 0) and its penalty scale k is fixed, so every teacher here is a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ptft.initialization import Initialization
+from ptft.initialization import Initialization, scalar_initialization
 from ptft.validation import (
     broadcast,
     fraction,
+    generator,
+    instance_of,
     nonnegative_array,
     one_of,
     positive_array,
+    positive_number,
     real_array,
+    refuse,
     require,
     whole_number,
 )
 
 SLABS = ("gaussian", "signs")
+_TEACHERS = "SpikeSlab, SingleTask or TeacherGroups"
 GROUPS = ("shared", "new", "pretraining only", "none")  # of coordinates, by which teacher uses them
 
 
+@runtime_checkable
 class Teacher(Protocol):
-    """What a simulation or a Monte-Carlo calculation needs to know about a teacher."""
+    """What a simulation or a Monte-Carlo calculation needs to know about a teacher.
+
+    `SpikeSlab`, `SingleTask`, `TeacherGroups` and `ptft.two_theories.TwoTasks` are teachers, and also have a method
+    ``mixture(init)``, the law that the replica theory needs. A `GaussianMixture` is such a law already, without
+    pretraining: it goes with no initialization, as it has penalty scales of its own.
+    """
 
     def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (beta_pt, beta_ft), each of shape (d,)."""
@@ -87,6 +99,7 @@ class GaussianMixture:
         Every distinct k is a component of its zero coefficients and one of the others, taken as Gaussian around 0.
         """
         beta, k = broadcast(beta=real_array(beta, "beta", ndim=1), k=positive_array(k, "k"))
+        require(beta.ndim == 1, "the number of dimensions of k", beta.ndim, "that of beta, 1, or 0")
         scales, groups = np.unique(np.column_stack([k, beta != 0]), axis=0, return_inverse=True)
         counts = np.bincount(groups)
         variance = np.bincount(groups, weights=beta**2) / counts
@@ -99,7 +112,7 @@ class GaussianMixture:
 
     def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (beta*_ft, k), each of shape (d,)."""
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         group = rng.choice(len(self.weight), size=whole_number(d, "d", at_least=1), p=self.weight / np.sum(self.weight))
         beta = self.mean[group] + np.sqrt(self.variance[group]) * rng.standard_normal(d)
         return beta, self.k[group]
@@ -128,6 +141,9 @@ class TeacherGroups:
     >>> groups = TeacherGroups(weight=[0.1, 0.9], beta_pt=[1.0, 0.0], mean=0.0, variance=[10.0, 0.0])
     >>> groups.mixture(Initialization(1e-3)).k.round(6)
     array([4.008008e+00, 1.600000e-05])
+    >>> beta_pt, beta_ft = groups.sample(d=1000, seed=0)
+    >>> np.unique(np.abs(beta_pt)), bool(np.all((beta_pt != 0) == (beta_ft != 0)))
+    (array([0., 1.]), True)
     """
 
     weight: np.ndarray
@@ -163,27 +179,44 @@ class TeacherGroups:
 
         return cls(counts / beta_pt.size, np.sqrt(mean_square(beta_pt)), np.zeros(len(GROUPS)), mean_square(beta_ft))
 
+    def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw (beta_pt, beta_ft), each of shape (d,), with d independent coordinates."""
+        rng = generator(seed)
+        group = rng.choice(len(self.weight), size=whole_number(d, "d", at_least=1), p=self.weight / self.weight.sum())
+        beta_ft = self.mean[group] + np.sqrt(self.variance[group]) * rng.standard_normal(d)
+        return self.beta_pt[group] * _signs(d, rng), beta_ft
+
+    def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
+        """Penalty scale k of every coordinate after pretraining to `beta_pt` (Theorem 4.1)."""
+        return scalar_initialization(init).k(beta_pt)
+
     def mixture_pt(self, init: Initialization) -> GaussianMixture:
         """Law of beta*_pt and of the penalty scale of pretraining, (2 c_pt)^2 everywhere."""
-        return GaussianMixture(self.weight, self.beta_pt, np.zeros(1), init.k_single_task)
+        return GaussianMixture(self.weight, self.beta_pt, np.zeros(1), scalar_initialization(init).k_single_task)
 
     def mixture(self, init: Initialization) -> GaussianMixture:
         """Law of (beta*_ft, k) after pretraining that has recovered beta*_pt exactly (alpha_pt >= 1)."""
-        return GaussianMixture(self.weight, self.mean, self.variance, init.k(self.beta_pt))
+        return GaussianMixture(self.weight, self.mean, self.variance, scalar_initialization(init).k(self.beta_pt))
 
 
-def group_of(beta_pt: np.ndarray, beta_ft: np.ndarray) -> np.ndarray:
+def group_of(beta_pt: ArrayLike, beta_ft: ArrayLike) -> np.ndarray:
     """Index in `GROUPS` of every coordinate of two sampled teachers.
 
     Parameters
     ----------
-    beta_pt, beta_ft : ndarray, shape (d,)
+    beta_pt, beta_ft : array_like, shape (d,)
+
+    Raises
+    ------
+    ValueError
+        If a coefficient is not finite, or the shapes do not broadcast.
 
     Examples
     --------
     >>> [GROUPS[i] for i in group_of(np.array([1.0, 0.0, -1.0, 0.0]), np.array([2.0, 2.0, 0.0, 0.0]))]
     ['shared', 'new', 'pretraining only', 'none']
     """
+    beta_pt, beta_ft = broadcast(beta_pt=real_array(beta_pt, "beta_pt"), beta_ft=real_array(beta_ft, "beta_ft"))
     return np.where(beta_pt != 0, np.where(beta_ft != 0, 0, 2), np.where(beta_ft != 0, 1, 3))
 
 
@@ -226,7 +259,7 @@ class SpikeSlab:
     def __post_init__(self) -> None:
         rho_pt, rho_ft, omega = (fraction(getattr(self, n), n) for n in ("rho_pt", "rho_ft", "omega"))
         require(rho_ft > 0, "rho_ft", rho_ft, "positive")
-        positive_array(self.a_pt, "a_pt", ndim=0)
+        positive_number(self.a_pt, "a_pt")
         one_of(self.slab, "slab", SLABS)
         slack = 1e-12  # both constraints may hold with equality, up to the rounding of decimal fractions
         shown = (rho_pt, rho_ft, omega)
@@ -255,7 +288,7 @@ class SpikeSlab:
 
     def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (beta_pt, beta_ft), each of shape (d,), with d independent coordinates."""
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         probability = self.group_probabilities
         group = rng.choice(4, size=whole_number(d, "d", at_least=1), p=probability / probability.sum())
         beta_pt = np.where((group == 0) | (group == 2), self.a_pt * _signs(d, rng), 0.0)
@@ -264,7 +297,7 @@ class SpikeSlab:
 
     def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
         """Penalty scale k of every coordinate after pretraining to `beta_pt` (Theorem 4.1)."""
-        return init.k(beta_pt)
+        return scalar_initialization(init).k(beta_pt)
 
     def mixture(self, init: Initialization) -> GaussianMixture:
         """Law of (beta_ft, k) after pretraining that has recovered beta_pt exactly (alpha_pt >= 1)."""
@@ -303,19 +336,109 @@ class SingleTask:
 
     def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (beta_pt, beta_ft), each of shape (d,); beta_pt is zero, as there is no pretraining."""
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         active = rng.random(whole_number(d, "d", at_least=1)) < self.rho
         return np.zeros(d), np.where(active, _draw_slab(self.slab, self.rho, d, rng), 0.0)
 
     def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
         """Penalty scale (2 c_pt)^2 of every coordinate."""
-        return np.full(np.shape(beta_pt), init.k_single_task)
+        return np.full(real_array(beta_pt, "beta_pt").shape, scalar_initialization(init).k_single_task)
 
     def mixture(self, init: Initialization) -> GaussianMixture:
         """Law of (beta_ft, k)."""
         mean, variance = _slab_moments(self.slab, self.rho)
-        slab = np.array([1.0, 0.0])
-        return GaussianMixture(np.array([self.rho, 1 - self.rho]), mean * slab, variance * slab, init.k_single_task)
+        slab, k = np.array([1.0, 0.0]), scalar_initialization(init).k_single_task
+        return GaussianMixture(np.array([self.rho, 1 - self.rho]), mean * slab, variance * slab, k)
+
+
+def law_of(teacher: Teacher | GaussianMixture, init: Initialization | None = None) -> GaussianMixture:
+    """Law of (beta*_ft, k) of a teacher with an initialization, or of a `GaussianMixture`, which goes with none.
+
+    Raises
+    ------
+    ValueError
+        If the teacher has no law (it can only be sampled), or `init` is missing or one too many.
+
+    Examples
+    --------
+    >>> mixture = law_of(SingleTask(), Initialization(0.5))
+    >>> law_of(mixture) is mixture
+    True
+    """
+    if isinstance(teacher, GaussianMixture):
+        _require_no(init)
+        return teacher
+    if not hasattr(teacher, "mixture"):
+        refuse("teacher", teacher, f"one with a mixture ({_TEACHERS}), or use method='monte-carlo'")
+    return instance_of(teacher.mixture(scalar_initialization(init)), GaussianMixture, "teacher.mixture(init)")
+
+
+def draw_of(
+    teacher: Teacher | GaussianMixture, init: Initialization | None, d: int, seed: int | np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw (beta*_ft, k), each of shape (d,), after pretraining that has recovered beta*_pt.
+
+    Raises
+    ------
+    ValueError
+        If it is no teacher, a number is outside its range, or `init` is missing or one too many.
+
+    Examples
+    --------
+    >>> beta, k = draw_of(SingleTask(), Initialization(0.5), d=100, seed=0)
+    >>> beta.shape, np.unique(k)
+    ((100,), array([1.]))
+    """
+    if isinstance(teacher, GaussianMixture):
+        _require_no(init)
+        return teacher.sample(d, seed)
+    init = scalar_initialization(init)
+    beta_pt, beta_ft = require_teacher(teacher).sample(whole_number(d, "d", at_least=1), generator(seed))
+    return beta_ft, positive_array(teacher.penalty_scale(init, beta_pt), "k", ndim=1)
+
+
+def require_teacher(teacher: object) -> Teacher:
+    """`teacher` if it can be sampled and has penalty scales after pretraining.
+
+    Raises
+    ------
+    ValueError
+        If it cannot.
+
+    Examples
+    --------
+    >>> require_teacher(SingleTask())
+    SingleTask(rho=0.1, slab='gaussian')
+    """
+    if isinstance(teacher, (type, GaussianMixture)) or not isinstance(teacher, Teacher):
+        refuse("teacher", teacher, f"one with the methods sample and penalty_scale, such as {_TEACHERS}")
+    return teacher
+
+
+def require_two_tasks(teacher: object) -> Teacher:
+    """`teacher` if it is one of pretraining and fine-tuning, whose error `ptft.simulate_two_stages` measures.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be sampled, or has one task only.
+
+    Examples
+    --------
+    >>> require_two_tasks(SpikeSlab()).omega
+    0.5
+    >>> require_two_tasks(SingleTask())
+    Traceback (most recent call last):
+        ...
+    ValueError: teacher = SingleTask(rho=0.1, slab='gaussian') is not allowed: it must be one of two tasks
+    """
+    if isinstance(teacher, (SingleTask, GaussianMixture)):
+        refuse("teacher", teacher, "one of two tasks")
+    return require_teacher(teacher)
+
+
+def _require_no(init: object) -> None:
+    require(init is None, "init", init, "None: a GaussianMixture has penalty scales of its own")
 
 
 def _signs(d: int, rng: np.random.Generator) -> np.ndarray:

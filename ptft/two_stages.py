@@ -33,7 +33,7 @@ from ptft.replica import (
     solve_nearby,
 )
 from ptft.teachers import GaussianMixture, SpikeSlab, TeacherGroups
-from ptft.validation import nonnegative_array, positive_array, require
+from ptft.validation import instance_of, nonnegative_number, positive_array, refuse, require
 
 _REACH = 8.5  # the nodes cover this many standard deviations of z; exp(-_REACH^2/2) = 2e-16
 _SPACING = 0.15  # of the nodes in t, where the Gaussian is wide ...
@@ -125,12 +125,14 @@ def two_stage_curve(
     if isinstance(teacher, SpikeSlab):
         teacher = teacher.groups
     if not isinstance(teacher, TeacherGroups):
-        raise ValueError(f"teacher = {teacher!r} is not allowed: it must be a SpikeSlab or TeacherGroups")
+        refuse("teacher", teacher, "a SpikeSlab or TeacherGroups, the law of two tasks")
     init = scalar_initialization(init)
     alpha_pt, noise_pt, noise_ft = (
-        float(nonnegative_array(value, name, ndim=0))
+        nonnegative_number(value, name)
         for value, name in ((alpha_pt, "alpha_pt"), (noise_pt, "noise_pt"), (noise_ft, "noise_ft"))
     )
+    if nearby is not None:
+        instance_of(nearby, TwoStageCurve, "nearby")
     require(alpha_pt != 1 or noise_pt == 0, "alpha_pt", alpha_pt, "other than 1 where noise_pt > 0: beta_pt diverges")
     pretraining = _pretraining(teacher, init, alpha_pt, noise_pt)
     scales = [_penalty_scales(size, pretraining, init) for size in teacher.beta_pt]

@@ -17,9 +17,20 @@ from scipy.special import ndtri
 from ptft.end_point import min_penalties
 from ptft.generalization import replica_curve
 from ptft.infinite_width import feature_moment, fine_tuning_loss, regression_loss, source_coefficients, train_linear
-from ptft.initialization import Initialization
+from ptft.initialization import Initialization, scalar_initialization
 from ptft.teachers import GaussianMixture, SpikeSlab
-from ptft.validation import one_of, positive_array, require, whole_number
+from ptft.validation import (
+    checked,
+    fraction,
+    generator,
+    nonnegative_array,
+    one_of,
+    positive_array,
+    require,
+    seed_number,
+    truth_value,
+    whole_number,
+)
 
 SIGNS = ("equal", "independent")
 NODES = 200  # values of |beta_pt| that stand for a Gaussian, of equal probability
@@ -62,7 +73,9 @@ class TwoTasks:
     rotated: bool = False
 
     def __post_init__(self) -> None:
+        fraction(self.rho, "rho")
         one_of(self.signs, "signs", SIGNS)
+        truth_value(self.rotated, "rotated")
         _ = self._sparse
 
     @property
@@ -76,7 +89,7 @@ class TwoTasks:
 
     def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (beta_pt, beta_ft), each of shape (d,)."""
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         if self.rotated:
             source, other = rng.standard_normal((2, whole_number(d, "d", 1)))
             return np.sqrt(self.rho) * source, self.alpha_s * source + np.sqrt(1 - self.alpha_s**2) * other
@@ -87,17 +100,19 @@ class TwoTasks:
 
     def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
         """Penalty scale k of every coordinate after pretraining to `beta_pt`."""
-        return init.k(beta_pt)
+        return scalar_initialization(init).k(beta_pt)
 
     def mixture(self, init: Initialization) -> GaussianMixture:
         """Law of (beta_ft, k) for the replica theory; the penalty is even, so that only |beta_pt| matters."""
         if not self.rotated:
             return self._sparse.mixture(init)
+        init = scalar_initialization(init)
         size = -ndtri((np.arange(NODES) + 0.5) / (2 * NODES))
         weight, variance = np.full(NODES, 1 / NODES), np.full(NODES, 1 - self.alpha_s**2)
         return GaussianMixture(weight, self.alpha_s * size, variance, init.k(np.sqrt(self.rho) * size))
 
 
+@checked
 def diagonal_loss(alpha: ArrayLike, tasks: TwoTasks, init: Initialization) -> np.ndarray:
     """Loss of the diagonal network at alpha = n/d target examples per coordinate (Proposition 4.2).
 
@@ -115,6 +130,7 @@ def diagonal_loss(alpha: ArrayLike, tasks: TwoTasks, init: Initialization) -> np
     return replica_curve(alpha, tasks, init).mse
 
 
+@checked
 def dense_loss(alpha: ArrayLike, tasks: TwoTasks, gamma_1: float) -> np.ndarray:
     """Loss of a new readout on the features of the dense network, nu_2 = alpha, unlimited source data (Result 2).
 
@@ -125,11 +141,17 @@ def dense_loss(alpha: ArrayLike, tasks: TwoTasks, gamma_1: float) -> np.ndarray:
     gamma_1 : float
         Richness of pretraining.
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> dense_loss([0.1, 0.3], TwoTasks(omega=0.5), gamma_1=2.0).round(4)
     array([0.8532, 0.6181])
     """
+    alpha = nonnegative_array(alpha, "alpha")
     return fine_tuning_loss(alpha, (tasks.alpha_s, 0.0), source_coefficients(gamma_1, 1.0))
 
 
@@ -142,6 +164,7 @@ class BothLosses:
     dense: np.ndarray
 
 
+@checked
 def simulate_both(
     alpha: ArrayLike, tasks: Sequence[TwoTasks], init: Initialization, gamma_1: float, d: int, seed: int = 0
 ) -> list[BothLosses]:
@@ -179,7 +202,7 @@ def simulate_both(
     >>> both.alpha, both.diagonal < both.dense  # the task is sparse
     (array([0.2, 0.5]), array([ True,  True]))
     """
-    n = np.rint(positive_array(alpha, "alpha") * whole_number(d, "d", 1)).astype(int)
+    n, seed = np.rint(positive_array(alpha, "alpha") * whole_number(d, "d", 1)).astype(int), seed_number(seed)
     require((n >= 1) & (n <= d), "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
     shared: dict[str, tuple[np.random.Generator, dict[int, tuple[np.ndarray, np.ndarray]]]] = {}
     for i, one in enumerate(tasks):
@@ -227,6 +250,7 @@ def _dense_losses(
     return losses
 
 
+@checked
 def equivalent_richness(init: Initialization, beta_pt: float) -> float:
     """The gamma_1 of a dense network whose features have the same spike as a diagonal one with one active coordinate.
 

@@ -2,12 +2,17 @@
 
 import importlib.util
 import inspect
+import os
 import pkgutil
+import shutil
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -15,6 +20,7 @@ import ptft
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def load_runner(root: Path = ROOT) -> ModuleType:
@@ -56,9 +62,43 @@ def public(module: str) -> dict[str, Any]:
     }
 
 
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all that it has started."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def left_of(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """The processes that still run after at most some seconds, and are killed then."""
+    deadline = time.monotonic() + seconds
+    while left := [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]:
+        if time.monotonic() > deadline:
+            for process in left:
+                process.kill()
+            break
+        time.sleep(0.05)
+    return left
+
+
 @pytest.fixture(scope="session")
 def html() -> Path:
     """The rendered book; tests that need it are skipped where it has not been built."""
     if not (HTML / "index.html").exists():
         pytest.skip("the book is not rendered: run `make html` (`make test` does)")
     return HTML
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """An installed Chromium, without a window or a network; tests that need it are skipped where there is none."""
+    executable = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if executable is None:
+        pytest.skip(f"no browser: install one of {', '.join(BROWSERS)} (Debian: apt-get install chromium)")
+    api = pytest.importorskip("playwright.sync_api")
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium refuses to run as root with it
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=executable, args=["--host-resolver-rules=MAP * ~NOTFOUND", *sandbox]
+        )
+        yield chromium
+        chromium.close()

@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -171,6 +172,7 @@ class Explorer(SphinxDirective):
 
         pictures = Path(self.env.srcdir) / "_build" / "explorer"
         pictures.mkdir(parents=True, exist_ok=True)
+        matplotlib.use("agg")
         figures.style()
         drawn = plane_picture() if table is None else error_picture(table)
         for suffix in ("svg", "pdf"):

@@ -16,11 +16,13 @@ from typing import Any
 
 import nbformat
 from docutils import nodes
+from IPython.core.inputtransformer2 import TransformerManager
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.domains.python import PythonDomain
 from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
 from sphinx.util.nodes import make_refnode
 from sphinx.util.typing import ExtensionMetadata
 
@@ -45,11 +47,16 @@ def figure_cells(notebook: nbformat.NotebookNode) -> Iterator[tuple[Any, str, di
             yield cell, name, shown[0]
 
 
+def parsed(source: str) -> ast.Module:
+    """The code of a cell, in which the magics of IPython are calls."""
+    return ast.parse(TransformerManager().transform_cell(source))  # type: ignore[no-untyped-call]
+
+
 def imported_names(notebook: nbformat.NotebookNode) -> dict[str, str]:
     """What the notebook calls what it imports: {name there: the full name}."""
     names: dict[str, str] = {}
     for cell in notebook.cells:
-        for node in ast.walk(ast.parse(cell.source)) if cell.cell_type == "code" else ():
+        for node in ast.walk(parsed(cell.source)) if cell.cell_type == "code" else ():
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 inside = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
                 names |= {one.asname or one.name: inside + one.name for one in node.names}
@@ -59,7 +66,7 @@ def imported_names(notebook: nbformat.NotebookNode) -> dict[str, str]:
 def drawing_calls(source: str, names: Mapping[str, str]) -> list[tuple[str, str]]:
     """The statements that only call a function of `ptft.figures`: pairs of its full name and its arguments in short."""
     found = []
-    for statement in ast.walk(ast.parse(source)):
+    for statement in ast.walk(parsed(source)):
         call = statement.value if isinstance(statement, ast.Expr) else None
         if isinstance(call, ast.Call):
             first, *rest = ast.unparse(call.func).split(".")
@@ -90,7 +97,10 @@ def _add_legends(app: Sphinx, doctree: nodes.document) -> None:
     if path.suffix != ".ipynb":
         return
     notebook = nbformat.read(path, 4)
-    names = imported_names(notebook)
+    try:
+        names = imported_names(notebook)
+    except SyntaxError as error:
+        raise ExtensionError(f"{app.env.docname}: a cell is not Python: {error.text or error}") from error
     figures = {name: figure for figure in doctree.findall(nodes.figure) for name in figure["names"]}
     for cell, name, data in figure_cells(notebook):
         calls = drawing_calls(cell.source, names)

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ptft.book.computed_text import inline
 from ptft.book.tables import MarkdownTable, numbered
+from ptft.validation import checked
 
 KEY = "ptft_claims"  # in the metadata of an executed chapter's output, under which it holds its entries
 VERDICTS = ("agrees", "agrees in part", "does not agree")
@@ -28,11 +30,12 @@ class Claim:
     def _repr_markdown_(self) -> str:
         """What stands under the figure or table that decides the claim."""
         return (
-            f"**Claim** ({self.source}). {self.statement}\n"
-            f"*Checked:* {self.check}. *Found:* {self.result}. **{self.verdict.capitalize()}.**"
+            f"**Claim** ({inline(self.source)}). {inline(self.statement)}\n"
+            f"*Checked:* {inline(self.check)}. *Found:* {inline(self.result)}. **{self.verdict.capitalize()}.**"
         )
 
 
+@checked
 def claim(statement: str, source: str, check: str, result: str, outcomes: ArrayLike) -> Claim:
     """A claim whose verdict follows from `outcomes`, one truth value for each case that was looked at.
 
@@ -60,6 +63,7 @@ def claim(statement: str, source: str, check: str, result: str, outcomes: ArrayL
     return Claim(statement, source, check, result, VERDICTS[0 if held.all() else 1 if held.any() else 2])
 
 
+@checked
 def count_of(outcomes: ArrayLike, of: str) -> str:
     """How many outcomes are true, in words.
 
@@ -78,6 +82,7 @@ def count_of(outcomes: ArrayLike, of: str) -> str:
     return f"{held.sum()} of {held.size} {of}"
 
 
+@checked
 def bounded(value: float, bound: float) -> str:
     """A number at the level of rounding, of which only a bound, a power of ten, is the same on every machine.
 
@@ -98,6 +103,7 @@ class ClaimsTable(MarkdownTable):
         return {"text/markdown": str(self)}, {KEY: [asdict(one) for one in self.claims]}
 
 
+@checked
 def claims_table(claims: Sequence[Claim], name: str, caption: str) -> ClaimsTable:
     """The numbered table of `claims`, with the label `name`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,41 @@ if TYPE_CHECKING:
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from ptft.extras import needs_extra
+from ptft.validation import checked, real_array
+
+# an escaped character, a formula, or the beginning of a tag
+_TAGS = re.compile(r"\\.|\$(?:\\.|[^$\\])*\$|<(?=[A-Za-z/!?])")
+
+
+def literal(text: object) -> str:
+    """Text that Markdown shows as it is, whatever is in it: names and labels that come from a file or a parameter.
+
+    Examples
+    --------
+    >>> print(literal("<b>*a*|b"))
+    \\<b\\>\\*a\\*\\|b
+    """
+    return re.sub(r"[\\`*_{}\[\]<>$|&^~]", r"\\\g<0>", " ".join(str(text).split()))
+
+
+def inline(text: object) -> str:
+    """One line of Markdown in which no HTML is live; formulas, references and emphasis are kept.
+
+    Examples
+    --------
+    >>> print(inline("an *error* <script> below $a<b$"))
+    an *error* &lt;script> below $a< b$
+    """
+
+    def tame(found: re.Match[str]) -> str:
+        part = found[0]
+        if part.startswith("$"):
+            return re.sub(r"<(?=[A-Za-z/!?])", "< ", part)
+        return part if part.startswith("\\") else "&lt;"
+
+    return _TAGS.sub(tame, " ".join(str(text).splitlines()))
 
 
 def state(**texts: object) -> None:
@@ -29,7 +65,8 @@ def state(**texts: object) -> None:
         ...
     ValueError: best = '' is not allowed: it must be one line of text
     """
-    from myst_nb import glue
+    with needs_extra("book", "state"):
+        from myst_nb import glue
 
     for name, value in texts.items():
         text = str(value)
@@ -38,6 +75,7 @@ def state(**texts: object) -> None:
         glue(name, text, display=False)
 
 
+@checked
 def listed(words: Sequence[str], none: str = "none") -> str:
     """Words as a list in a sentence.
 
@@ -57,6 +95,7 @@ def listed(words: Sequence[str], none: str = "none") -> str:
     return ", ".join(words[:-1]) + " and " + words[-1]
 
 
+@checked
 def stretches(holds: ArrayLike, at: ArrayLike) -> str:
     """Where a statement holds on a grid, as ranges with three digits.
 
@@ -66,16 +105,22 @@ def stretches(holds: ArrayLike, at: ArrayLike) -> str:
     at : array_like, shape (m,)
         The grid.
 
+    Raises
+    ------
+    ValueError
+        If `at` is not a grid of numbers.
+
     Examples
     --------
     >>> stretches([True, True, False, True], [0.1, 0.2, 0.3, 0.4]), stretches([False], [0.1])
     ('0.1 to 0.2, 0.4 to 0.4', 'nowhere')
     """
-    at = np.asarray(at)
+    at = real_array(at, "at", ndim=1)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(holds, dtype=bool), [False]]).astype(int)))
     return ", ".join(f"{at[a]:.3g} to {at[b - 1]:.3g}" for a, b in edges.reshape(-1, 2)) or "nowhere"
 
 
+@checked
 def either(holds: bool, yes: str, no: str) -> str:
     """One of two phrases of a sentence, by a truth value.
 
@@ -87,6 +132,7 @@ def either(holds: bool, yes: str, no: str) -> str:
     return yes if holds else no
 
 
+@checked
 def paragraph(holds: bool, text: str) -> Markdown | None:
     """A paragraph that reads results: what the last line of a cell shows where all that it says holds, else nothing.
 
@@ -102,6 +148,7 @@ def paragraph(holds: bool, text: str) -> Markdown | None:
     'The first loss is *smaller*.'
     >>> paragraph(0.3 < 0.2, "The first loss is *smaller*.")
     """
-    from IPython.display import Markdown
+    with needs_extra("book", "paragraph"):
+        from IPython.display import Markdown
 
-    return Markdown(text) if holds else None  # type: ignore[no-untyped-call]
+    return Markdown(inline(text)) if holds else None  # type: ignore[no-untyped-call]

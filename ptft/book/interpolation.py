@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ptft.validation import check_fields, real_array, require, whole_number
+
 
 @dataclass(frozen=True, eq=False)
 class Axis:
@@ -17,6 +19,13 @@ class Axis:
 
     nodes: np.ndarray  # (panels * degree + 1,), increasing; the last node of a panel is the first of the next
     degree: int = 1
+
+    def __post_init__(self) -> None:
+        real_array(self.nodes, "nodes", ndim=1)
+        whole_number(self.degree, "degree", at_least=1)
+        whole = (self.nodes.size - 1) % self.degree == 0
+        require(whole, "the number of nodes", self.nodes.size, "1 more than a multiple of the degree")
+        require(np.all(np.diff(self.nodes) > 0), "nodes", self.nodes, "increasing")
 
     @classmethod
     def smooth(cls, ends: Sequence[float], degree: int) -> Axis:
@@ -44,6 +53,12 @@ class InterpolationTable:
 
     axes: tuple[Axis, ...]
     values: np.ndarray  # one dimension for each axis
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        real_array(self.values, "values")
+        shape = tuple(axis.nodes.size for axis in self.axes)
+        require(self.values.shape == shape, "the shape of values", self.values.shape, f"{shape}, that of the axes")
 
     def fix(self, *x: float) -> np.ndarray:
         """Interpolated values with the first len(x) arguments fixed, an array over the axes that are left."""

@@ -15,16 +15,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ptft.book.interpolation import Axis, InterpolationTable
 from ptft.book.sliders import BETA_FT, RHO_PT, SLIDERS
+from ptft.extras import needs_extra
 from ptft.initialization import Initialization
 from ptft.regimes import CORNERS, Measures, measures
 from ptft.replica import data_scale
 from ptft.teachers import GaussianMixture, SpikeSlab
+from ptft.validation import checked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +41,7 @@ ERROR_AXES = (
 )
 
 
+@checked
 def scale_tables(beta_pt: Axis) -> dict[str, InterpolationTable]:
     """log10 sqrt(k) and kappa at gamma_ft = 0 over (c_pt, lambda_pt, beta_pt), and log10 sqrt(k) with gamma_ft.
 
@@ -87,6 +90,7 @@ def plane_tables() -> dict[str, InterpolationTable]:
     }
 
 
+@checked
 def error_tables(log_alpha: InterpolationTable) -> dict[str, InterpolationTable]:
     """Tables behind the error curves: those of the scales, also of a single task, and that of `error_table`.
 
@@ -102,6 +106,7 @@ def error_tables(log_alpha: InterpolationTable) -> dict[str, InterpolationTable]
     return {**tables, "single_task": InterpolationTable((c,), single), "log_alpha": log_alpha}
 
 
+@checked
 def error_table(axes: tuple[Axis, ...] = ERROR_AXES) -> InterpolationTable:
     """log10 alpha over the axes of `ERROR_AXES`, or some of their panels.
 
@@ -119,6 +124,7 @@ def error_table(axes: tuple[Axis, ...] = ERROR_AXES) -> InterpolationTable:
     return InterpolationTable(axes, values)
 
 
+@checked
 def read_errors(curves: InterpolationTable, alpha: np.ndarray, log_scales: tuple[float, float]) -> np.ndarray:
     """The errors at `alpha`, from the part of the error table that belongs to one task, as the page reads them.
 
@@ -153,6 +159,7 @@ def read_errors(curves: InterpolationTable, alpha: np.ndarray, log_scales: tuple
     return np.where(log_alpha > known[0], 0.0, alpha * 10 ** np.interp(-log_alpha, -known, log_tau2))
 
 
+@checked
 def task(log_rho: float, share: float, log_scale: float, log_ratio: float) -> GaussianMixture:
     """The teacher and penalty scales at a point of the first four of `ERROR_AXES`.
 
@@ -179,7 +186,8 @@ COORDINATES = ("log10_rho_ft", "overlap_share", "log10_sqrt_k", "log10_ratio", "
 
 def _nodes() -> pd.DataFrame:
     """Coordinates of the nodes of `ERROR_AXES`, one row each, the last axis fastest."""
-    import pandas as pd
+    with needs_extra("sweep", __name__):
+        import pandas as pd
 
     grid = np.meshgrid(*(axis.nodes for axis in ERROR_AXES), indexing="ij")
     return pd.DataFrame({name: one.ravel() for name, one in zip(COORDINATES, grid, strict=True)})
@@ -211,7 +219,13 @@ def write_error_table(path: Path, table: InterpolationTable) -> None:
 
     nodes = _nodes()
     frame = nodes.assign(log10_alpha=table.values.ravel().round(4))
-    stored.write_table(path, frame, nodes, stored.provenance(MADE_BY, FORMAT, _key()))
+    stored.write_table(path, frame, nodes, _made(), FORMERLY)
+
+
+def _made() -> dict[str, Any]:
+    from ptft.sweeps import table as stored
+
+    return stored.provenance(MADE_BY, FORMAT, _key())
 
 
 def read_error_table(path: Path) -> InterpolationTable:
@@ -252,7 +266,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog=MADE_BY, description="Compute the table behind the error curves of the book.")
     parser.add_argument("--out", type=Path, required=True, help="a file that ends in .parquet")
-    write_error_table(parser.parse_args(arguments).out, error_table())
+    out = parser.parse_args(arguments).out
+    try:
+        from ptft.sweeps import table as stored
+
+        stored.check_out(out, _nodes(), _made(), FORMERLY)  # before the minutes that the table takes
+    except (ValueError, OSError, ImportError) as error:
+        parser.error(str(error))
+    write_error_table(out, error_table())
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ import math
 import numbers
 import operator
 import re
+import reprlib
 import tokenize
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,13 +58,14 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
-    ast.Pow: operator.pow,
+    ast.Pow: math.pow,  # which says at once that a number is too large
     ast.USub: operator.neg,
     ast.Is: operator.eq,  # papermill takes a comment with an equals sign for an assignment
     ast.Lt: operator.lt,
     ast.Gt: operator.gt,
 }
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "abs": abs, "len": len, "sum": sum}
+_RESERVED = {"inf", *_FUNCTIONS}
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,14 @@ class Expression:
     def _body(self) -> ast.expr:
         try:
             return ast.parse(self.text, mode="eval").body
-        except SyntaxError:
-            raise ValueError(f"{self.text!r} is not an expression") from None
+        except (SyntaxError, RecursionError, MemoryError):  # the last two from deep nesting
+            raise ValueError(f"{shown(self.text)} is not an expression") from None
 
     @property
     def names(self) -> set[str]:
         """The parameters on which it depends."""
         found = {node.id for node in ast.walk(self._body()) if isinstance(node, ast.Name)}
-        return found - {"inf", *_FUNCTIONS}
+        return found - _RESERVED
 
     def value(self, known: Values) -> Any:
         """Its value, given those of the parameters."""
@@ -271,7 +273,7 @@ class Several:
         if self.not_all_zero and not any(value):
             return False
         if self.order == "distinct":
-            return len(set(value)) == len(value)
+            return all(a != b for a, b in itertools.combinations(value, 2))
         return self.order == "" or all(a < b for a, b in itertools.pairwise(value))
 
     def here(self, known: Values) -> str:
@@ -417,16 +419,42 @@ class Parameter:
 
     def require(self, name: str, value: Any, known: Values) -> Any:
         """`value` as the kind of the default; `Unfit` where it is of another kind or outside the range."""
+        refusal = f"{name} = {shown(value)} is not allowed"
         try:
             found = conform(value, self.default)
         except TypeError:
-            raise Unfit(
-                f"{name} = {value!r} is not allowed: it must be {kind(self.default)} in the range {self.text}"
-            ) from None
-        if not self.range.holds(found, known):
+            raise Unfit(f"{refusal}: it must be {kind(self.default)} in the range {self.text}") from None
+        try:
+            if self.range.holds(found, known):
+                return found
             here = f", here {self.range.here(known)}" if self.range.names else ""
-            raise Unfit(f"{name} = {value!r} is not allowed: its range is {self.text}{here}")
-        return found
+        except ArithmeticError as error:  # of a bound, or of a number that is too large for it
+            raise Unfit(f"{refusal}: its range {self.text} cannot be computed ({error})") from None
+        raise Unfit(f"{refusal}: its range is {self.text}{here}")
+
+
+class _Shown(reprlib.Repr):
+    """Values in messages: of no more than a few hundred characters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 4, 100, 100
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = 10
+
+    def repr_int(self, value: int, level: int) -> str:
+        """Its digits, or how many binary digits they are."""
+        return repr(value) if value.bit_length() <= 200 else f"a whole number of {value.bit_length()} bits"
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, in short where it is long.
+
+    Examples
+    --------
+    >>> shown([0.5, "a"]), shown(10**9999)
+    ("[0.5, 'a']", 'a whole number of 33216 bits')
+    """
+    return _Shown().repr(value)
 
 
 def kind(default: object) -> str:
@@ -493,8 +521,8 @@ def read(source: str) -> dict[str, Parameter]:
     Raises
     ------
     ValueError
-        If a line is anything else, a range is missing or cannot be read or depends on what does not stand above it,
-        or a default is not in its range.
+        If a line is anything else, a range is missing or cannot be read or depends on what does not stand above it or
+        is not one of such values, or a default is not in its range.
 
     Examples
     --------
@@ -502,37 +530,75 @@ def read(source: str) -> dict[str, Parameter]:
     >>> found["rho"].default, found["omega"].text
     (0.5, '[0, min(1, 1 / rho)]')
     """
-    lines = source.splitlines()
-    comments = _comments(source)
+    try:
+        statements, comments = ast.parse(source).body, _comments(source)
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:  # the last two from deep nesting
+        raise ValueError(f"the cell is not Python: {error}") from None
     found: dict[str, Parameter] = {}
     values: dict[str, Any] = {}
-    for statement in ast.parse(source).body:
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
-        if not isinstance(statement, ast.Assign) or not isinstance(target, ast.Name):
-            raise ValueError(f"`{lines[statement.lineno - 1]}` is not allowed: only `name = literal` is")
-        try:
-            default = ast.literal_eval(statement.value)
-            known_kind = kind(default) and default not in ([], ())  # an empty list does not show that of its elements
-        except (ValueError, KeyError):
-            known_kind = False
-        if not known_kind:
-            line = ast.get_source_segment(source, statement)
+    for statement in statements:
+        line = ast.get_source_segment(source, statement)
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                default = _literal(value)
+            case _:
+                default = None
+        if default is None:
             raise ValueError(f"`{line}` is not allowed: only `name = literal` is, with numbers, texts or lists")
-        name = target.id
         if name in found:
             raise ValueError(f"{name} is assigned twice")
+        if name in _RESERVED:
+            raise ValueError(f"{name} is not allowed as a name: in a range it means something else")
         text = comments.get(statement.end_lineno or 0, "").removeprefix("#").strip().split("  ")[0]
         if not text:
             raise ValueError(f"{name} has no range: its line must end in `# RANGE  description`")
         try:
             allowed = parsed(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{name}: {error}") from None
         if strange := allowed.names - set(found):
             raise ValueError(f"{name}: its range depends on {', '.join(sorted(strange))}, which must stand above it")
+        if not _fits(allowed, default):
+            raise ValueError(f"{name}: {text} is not a range of what stands there, {kind(default)}")
         found[name] = Parameter(default, text, allowed)
-        values[name] = found[name].require(name, default, values)
+        try:
+            values[name] = found[name].require(name, default, values)
+        except (AttributeError, TypeError) as error:  # of a bound that calculates with a text or a list
+            raise ValueError(f"{name}: its range {text} cannot be computed ({error})") from None
     return found
+
+
+def _literal(node: ast.expr) -> Any:
+    """The default that an expression states; None where it states none of which `kind` knows the kind."""
+    try:
+        default = ast.literal_eval(node)
+        kind(default)
+    except (ValueError, TypeError, KeyError, RecursionError, MemoryError):
+        return None
+    return None if default in ([], ()) else default  # an empty list does not show the kind of its elements
+
+
+def _fits(allowed: Range | Rows, default: Any) -> bool:
+    """Whether a range is one of the kind of a default."""
+    if isinstance(allowed, (Several, Rows)):
+        if not isinstance(default, (list, tuple)):
+            return False
+        if isinstance(allowed, Several):
+            return all(_fits(allowed.element, one) for one in default)
+        return all(_fits(column, one) for column, one in zip(allowed.columns.values(), default, strict=False))
+    if isinstance(allowed, OneOf):
+        return all(_conforms(value, default) for value in allowed.values)
+    if isinstance(allowed, Text):
+        return isinstance(default, str)
+    return type(default) is int or (type(default) is float and not allowed.even)
+
+
+def _conforms(value: Any, default: Any) -> bool:
+    try:
+        conform(value, default)
+    except TypeError:
+        return False
+    return True
 
 
 def _comments(source: str) -> dict[int, str]:
@@ -594,7 +660,7 @@ def require(namespace: Values) -> None:
             known = read(source)
         except Unfit:
             raise
-        except (ValueError, SyntaxError):
+        except ValueError:
             continue
         if known:
             check(known, namespace)

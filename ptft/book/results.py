@@ -1,8 +1,12 @@
-"""Where the stored results of the book lie."""
+"""Where the stored results of the book lie, and by what they were made."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from ptft.book.computed_text import literal
 
 
 def results_file(name: str) -> Path:
@@ -22,3 +26,19 @@ def results_file(name: str) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"{name}: no such table in book/results; stored results come with the book's sources")
     return path
+
+
+def made(provenance: Mapping[str, Any]) -> str:
+    """The version, the date and the machines of a stored table, as text of a caption.
+
+    Parameters
+    ----------
+    provenance : mapping
+        As a sweep's `read_table` returns it.
+
+    Examples
+    --------
+    >>> made({"ptft": "0.1.0", "date": "2026-01-31", "machine": ["a desk_top"]})
+    'ptft 0.1.0, 2026-01-31, a desk\\\\_top'
+    """
+    return literal(f"ptft {provenance['ptft']}, {provenance['date']}, {'; '.join(provenance['machine'])}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ptft.book.computed_text import inline
 from ptft.checks import Check
+from ptft.validation import checked
 
 
 class MarkdownTable(str):
@@ -19,8 +22,12 @@ class MarkdownTable(str):
         return f"<table of {self.count(chr(10)) - 6} rows>"
 
 
+@checked
 def numbered(rows: Sequence[Mapping[str, object]], name: str, caption: str) -> MarkdownTable:
     """A table with the keys of the rows as its head; `name` is the label for cross-references.
+
+    Cells and caption are Markdown, in which HTML is not live and a bar does not end a cell; what is to be shown as it
+    is goes through `ptft.book.computed_text.literal`.
 
     Raises
     ------
@@ -40,11 +47,16 @@ def numbered(rows: Sequence[Mapping[str, object]], name: str, caption: str) -> M
     """
     if not rows or any(row.keys() != rows[0].keys() for row in rows):
         raise ValueError(f"rows of table {name!r} must be at least one, and share their keys")
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *([str(value) for value in row.values()] for row in rows)]
-    body = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-    return MarkdownTable(f":::{{table}} {caption}\n:name: {name}\n\n{body}\n:::\n")
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    body = "\n".join("| " + " | ".join(map(_cell, cells)) + " |" for cells in lines)
+    return MarkdownTable(f":::{{table}} {inline(caption)}\n:name: {name}\n\n{body}\n:::\n")
 
 
+def _cell(value: object) -> str:
+    return re.sub(r"(?<!\\)\|", r"\|", inline(value))
+
+
+@checked
 def checks(
     measured: Sequence[Check | tuple[str, Check] | tuple[str, float, float]], name: str, caption: str
 ) -> MarkdownTable:

@@ -14,15 +14,17 @@ from ptft.infinite_width.linear import (
     Coefficients,
     MeasuredLoss,
     Numbers,
+    budgeted_loss,
     fine_tuning_loss,
     rich_limit_loss,
-    source_coefficients,
     spike_size,
 )
+from ptft.validation import checked, nonnegative_array
 
 ERRORS = 3.5  # standard errors within which a measured loss agrees
 
 
+@checked
 def spikes(features: Sequence[LinearFeatures], gamma_1: ArrayLike, kind: str = "exact") -> Check:
     """The largest eigenvalue of the features of trained networks beside that of a formula (`spike_size`).
 
@@ -50,6 +52,7 @@ def spikes(features: Sequence[LinearFeatures], gamma_1: ArrayLike, kind: str = "
     return relative(f"largest eigenvalue of the features, {kind} set", theory, measured, bound=0.08)
 
 
+@checked
 def losses(measured: MeasuredLoss, alphas: Numbers, coefficients: Coefficients, ridge: ArrayLike = 0.0) -> Check:
     """Measured losses of fine-tuning beside `fine_tuning_loss`, in standard errors.
 
@@ -67,7 +70,7 @@ def losses(measured: MeasuredLoss, alphas: Numbers, coefficients: Coefficients, 
 
     Examples
     --------
-    >>> from ptft.infinite_width import simulate_fine_tuning
+    >>> from ptft.infinite_width import simulate_fine_tuning, source_coefficients
     >>> pretrained = source_coefficients(3.0, 1.0)
     >>> measured = simulate_fine_tuning([0.3, 0.7], (0.8, 0.0), pretrained, D=200)
     >>> losses(measured, (0.8, 0.0), pretrained).holds, losses(measured, (0.0, 0.0), pretrained).holds
@@ -78,6 +81,7 @@ def losses(measured: MeasuredLoss, alphas: Numbers, coefficients: Coefficients, 
     return Check("loss of fine-tuning, in standard errors", theory, measured.mean, bound=ERRORS, unit=measured.se)
 
 
+@checked
 def collapsed_losses(measured: MeasuredLoss, nu_1: ArrayLike, alphas: Numbers) -> Check:
     """Measured losses on features that have collapsed on one direction beside `rich_limit_loss` (Result 4).
 
@@ -104,6 +108,7 @@ def collapsed_losses(measured: MeasuredLoss, nu_1: ArrayLike, alphas: Numbers) -
     return Check("loss on collapsed features", rich_limit_loss(nu_1, alphas), measured.mean, bound=0.04)
 
 
+@checked
 def no_harm(nu_2: ArrayLike, alphas: Numbers, coefficients: Coefficients) -> Check:
     """Losses after pretraining, of which those without are upper bounds where the features cannot harm.
 
@@ -119,6 +124,7 @@ def no_harm(nu_2: ArrayLike, alphas: Numbers, coefficients: Coefficients) -> Che
 
     Examples
     --------
+    >>> from ptft.infinite_width import source_coefficients
     >>> nu_2 = [0.5, 0.95]
     >>> no_harm(nu_2, (0.9, 0.1), source_coefficients(5.0, 0.5)).holds
     True
@@ -129,6 +135,7 @@ def no_harm(nu_2: ArrayLike, alphas: Numbers, coefficients: Coefficients) -> Che
     return Check("loss above that without pretraining", without, loss, bound=1e-12, unit=without, at_most=True)
 
 
+@checked
 def richer_is_better(
     nu_2: ArrayLike, alphas: Numbers, gamma_1: ArrayLike, nu_1: float, kind: str = "exact", relative_ridge: float = 0.0
 ) -> Check:
@@ -152,7 +159,7 @@ def richer_is_better(
     Raises
     ------
     ValueError
-        As `fine_tuning_loss`.
+        As `budgeted_loss`.
 
     Examples
     --------
@@ -163,11 +170,12 @@ def richer_is_better(
     array([[0.   , 0.   , 0.064],
            [0.007, 0.192, 0.218]])
     """
-    ridge = relative_ridge * (1 + spike_size(gamma_1, nu_1, kind))
-    loss = fine_tuning_loss(np.asarray(nu_2)[:, None], alphas, source_coefficients(gamma_1, nu_1, kind), ridge)
+    nu_2, gamma_1 = nonnegative_array(nu_2, "nu_2", ndim=1), nonnegative_array(gamma_1, "gamma_1", ndim=1)
+    loss = budgeted_loss(nu_2[:, None], alphas, gamma_1, nu_1, relative_ridge, kind)
     return Check("rise of the loss with the richness", loss[:, :-1], loss[:, 1:], bound=0.0, at_most=True)
 
 
+@checked
 def image_losses(rows: Sequence[Mapping[str, Any]]) -> Check:
     """Mean losses on images with the features of finite networks beside those with the features of mean-field theory.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ptft.validation import check_fields, checked
+
 
 @dataclass(frozen=True, eq=False)
 class Check:
@@ -19,6 +21,11 @@ class Check:
     (array([-0.00051,  0.00013]), True)
     >>> Check("residual below its bound", 0.5, 0.2, bound=0.0, at_most=True).holds
     True
+
+    Raises
+    ------
+    ValueError
+        If a field is of another kind. Numbers may be missing: the identity then does not hold.
     """
 
     statement: str  # what the difference is, as the head of a row
@@ -27,6 +34,9 @@ class Check:
     bound: float  # on the size of `error`
     unit: ArrayLike = 1.0  # of `error`: the theory for relative errors, or a standard error
     at_most: bool = False  # the theory is an upper bound: only what exceeds it counts
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def difference(self) -> np.ndarray:
@@ -50,6 +60,7 @@ class Check:
         return self.largest <= self.bound
 
 
+@checked
 def relative(statement: str, theory: ArrayLike, measured: ArrayLike, bound: float) -> Check:
     """A `Check` whose error is relative to the theory, arrays that broadcast against each other.
 

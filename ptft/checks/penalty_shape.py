@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ptft.checks.identities import Check, relative
+from ptft.extras import needs_extra
 from ptft.initialization import Initialization
 from ptft.penalties import penalty_grad, penalty_hess
 from ptft.regimes import CORNERS, Measures, measures
-from ptft.validation import broadcast, positive_array, real_array, require, whole_number
+from ptft.validation import broadcast, checked, generator, one_of, positive_array, real_array, require, whole_number
 
 
+@checked
 def random_settings(
     size: int, seed: int | np.random.Generator = 0, decades: float = 6.0
 ) -> tuple[np.ndarray, np.ndarray, Initialization]:
@@ -42,7 +44,7 @@ def random_settings(
     """
     whole_number(size, "size", at_least=1)
     positive_array(decades, "decades", ndim=0)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     beta_ft, beta_pt, c_pt, gamma_ft = 10 ** rng.uniform(-decades, decades, (4, size))
     signs = rng.choice([-1.0, 1.0], size=(2, size))
     near = rng.random(size) < 0.5
@@ -61,6 +63,7 @@ class Derivatives:
     pretraining_dependence: np.ndarray  # d log q / d log|beta_pt|
 
 
+@checked
 def derivatives_of_definition(
     beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization, digits: int = 100
 ) -> Derivatives:
@@ -88,7 +91,8 @@ def derivatives_of_definition(
     >>> bool(np.isclose(found.ell_order, at.ell_order, rtol=1e-12)[0])
     True
     """
-    import mpmath
+    with needs_extra("book", "derivatives_of_definition"):
+        import mpmath
 
     ft, pt, c, first, gamma = broadcast(
         beta_ft=real_array(beta_ft, "beta_ft", ndim=1),
@@ -122,6 +126,7 @@ def derivatives_of_definition(
     return Derivatives(*np.array(rows, dtype=np.float64).T)
 
 
+@checked
 def closed_forms(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization, digits: int = 100) -> list[Check]:
     """q', q'' and both measures against the derivatives of the definition, relative to those.
 
@@ -145,6 +150,7 @@ def closed_forms(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization, d
     ]
 
 
+@checked
 def bounds(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> list[Check]:
     """The measures, their sum and the elasticity of sqrt(k) stay in their intervals (Proposition 5.1).
 
@@ -173,6 +179,7 @@ def bounds(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> list
     ]
 
 
+@checked
 def straight_line(c_pt: float, distance: ArrayLike, beta_ft: float = 1.0, beta_pt: float = 1.0) -> Check:
     """As lambda_pt changes without a new readout, the measures move on a line: PD = kappa (1 - ell_order).
 
@@ -182,6 +189,11 @@ def straight_line(c_pt: float, distance: ArrayLike, beta_ft: float = 1.0, beta_p
     distance : array_like in (0, 2], any shape
         1 + lambda_pt/c_pt along the path. kappa does not depend on it, and is taken at lambda_pt = 0.
     beta_ft, beta_pt : float, default 1
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
 
     Examples
     --------
@@ -193,6 +205,7 @@ def straight_line(c_pt: float, distance: ArrayLike, beta_ft: float = 1.0, beta_p
     return Check("distance of the path in $\\lambda$ from a straight line", line, at.pretraining_dependence, 1e-12)
 
 
+@checked
 def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1.0, beta_pt: float = 1.0) -> Check:
     """The ell-order does not fall as c_pt grows at a fixed lambda_pt/c_pt, without a new readout.
 
@@ -225,6 +238,7 @@ def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1
     )
 
 
+@checked
 def corner(name: str, at: Measures) -> Check:
     """The measures at a corner of the triangle, which counts as reached within 0.05: both of them, shape (2, ...).
 
@@ -233,17 +247,24 @@ def corner(name: str, at: Measures) -> Check:
     name : "I", "II" or "III"
     at : Measures, of any shape
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> lazy = measures(1.0, 1.0, Initialization(100.0))
     >>> corner("III", lazy).holds, corner("II", lazy).holds
     (True, False)
     """
+    one_of(name, "name", CORNERS)
     measured = np.stack([at.ell_order, at.pretraining_dependence])
     theory = np.reshape(CORNERS[name], (2,) + (1,) * (measured.ndim - 1))
     return Check(f"distance from the corner {name}", theory, measured, 0.05)
 
 
+@checked
 def moves(path: Measures, ell_order: int, pretraining_dependence: int) -> np.ndarray:
     """Whether each step of a path takes both measures the way that is stated, up to rounding.
 

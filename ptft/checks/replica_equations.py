@@ -15,13 +15,14 @@ from ptft.initialization import Initialization
 from ptft.limits import basis_pursuit_error, minimum_norm_error, noisy_pretraining_peak, recovery_threshold
 from ptft.monte_carlo import MonteCarloCurve
 from ptft.replica import ReplicaCurve, scalar_moments
-from ptft.teachers import GaussianMixture, SpikeSlab, TeacherGroups
+from ptft.teachers import SLABS, GaussianMixture, SpikeSlab, TeacherGroups
 from ptft.two_stages import TwoStageCurve, two_stage_curve
-from ptft.validation import positive_array
+from ptft.validation import checked, one_of, positive_array
 
 # --- the solver against itself --------------------------------------------------------------------------------------
 
 
+@checked
 def quadrature(mixture: GaussianMixture, alpha: float = 0.3, refinements: ArrayLike = 1.0) -> Check:
     """The error by fewer nodes against that by twice as many as are used, at the solution of the equations.
 
@@ -53,8 +54,14 @@ def quadrature(mixture: GaussianMixture, alpha: float = 0.3, refinements: ArrayL
     return relative("error of the quadrature", error(2.0), np.reshape(errors, refinements.shape), 1e-12)
 
 
+@checked
 def published_range(slab: str = "gaussian") -> Iterator[tuple[SpikeSlab, Initialization]]:
     """Teachers and initializations of every published setting, and far beyond them.
+
+    Raises
+    ------
+    ValueError
+        If the slab is unknown.
 
     Examples
     --------
@@ -62,6 +69,10 @@ def published_range(slab: str = "gaussian") -> Iterator[tuple[SpikeSlab, Initial
     >>> teacher.rho_ft, teacher.omega, init.c_pt, init.lambda_pt
     (0.01, 0.0, 1e-06, -9.99999e-07)
     """
+    return _published_range(one_of(slab, "slab", SLABS))
+
+
+def _published_range(slab: str) -> Iterator[tuple[SpikeSlab, Initialization]]:
     for rho, omega, c, share, gamma in itertools.product(
         (0.01, 0.04, 0.1, 0.9),
         (0.0, 0.5, 1.0),
@@ -73,6 +84,7 @@ def published_range(slab: str = "gaussian") -> Iterator[tuple[SpikeSlab, Initial
             yield SpikeSlab(0.1, rho, omega, slab=slab), Initialization(c, share * c, gamma)
 
 
+@checked
 def solved(curves: Iterable[ReplicaCurve | TwoStageCurve]) -> Check:
     """Every point is solved from both starts: the curves' numbers of points that are, and of points, shape (curves,).
 
@@ -85,6 +97,7 @@ def solved(curves: Iterable[ReplicaCurve | TwoStageCurve]) -> Check:
     return Check("points that are not solved", [f.size for f in flags], [int(np.sum(f)) for f in flags], 0.0)
 
 
+@checked
 def one_solution(curves: Iterable[ReplicaCurve]) -> Check:
     """Both starts lead to the same error: the mismatch in dB, whose theory is 0, of all points of the curves.
 
@@ -100,6 +113,7 @@ def one_solution(curves: Iterable[ReplicaCurve]) -> Check:
 # --- the solver against sampling ------------------------------------------------------------------------------------
 
 
+@checked
 def amplification(alpha: ArrayLike, mixture: GaussianMixture) -> np.ndarray:
     """The factor by which an error in E (x_hat - beta*)^2 grows, 1 + d mse/d noise_var; of the shape of alpha.
 
@@ -116,6 +130,7 @@ def amplification(alpha: ArrayLike, mixture: GaussianMixture) -> np.ndarray:
     return np.asarray(1 + (replica_curve(alpha, mixture, noise_var=extra).mse - clean) / extra)
 
 
+@checked
 def monte_carlo(sampled: MonteCarloCurve, mixture: GaussianMixture) -> Check:
     """The Monte-Carlo solver agrees with the quadrature, in its standard errors times their `amplification`.
 
@@ -139,6 +154,7 @@ def monte_carlo(sampled: MonteCarloCurve, mixture: GaussianMixture) -> Check:
 # --- message passing ------------------------------------------------------------------------------------------------
 
 
+@checked
 def message_errors(
     alpha: float, teacher: SpikeSlab, init: Initialization, d: int, steps: int, seeds: Sequence[int | Sequence[int]]
 ) -> np.ndarray:
@@ -168,6 +184,7 @@ def message_errors(
     return errors
 
 
+@checked
 def evolution(alpha: float, mixture: GaussianMixture, errors: np.ndarray) -> Check:
     """State evolution predicts the errors of message passing, of shape (steps, seeds): their means in standard errors.
 
@@ -188,6 +205,7 @@ def evolution(alpha: float, mixture: GaussianMixture, errors: np.ndarray) -> Che
     )
 
 
+@checked
 def end_of_evolution(alpha: float, mixture: GaussianMixture, steps: int = 300) -> Check:
     """State evolution ends at the solution of the equations.
 
@@ -208,6 +226,7 @@ def _one_scale(rho: float, k: float) -> GaussianMixture:
     return GaussianMixture(np.array([rho, 1 - rho]), np.zeros(1), np.array([1 / rho, 0.0]), np.full(1, k))
 
 
+@checked
 def lazy_limit(alpha: ArrayLike, rho: float = 0.1) -> Check:
     """One large scale: the error is 1 - alpha, the shape of alpha, whatever the sparsity.
 
@@ -222,6 +241,7 @@ def lazy_limit(alpha: ArrayLike, rho: float = 0.1) -> Check:
     )
 
 
+@checked
 def weighted_lazy_limit(alpha: ArrayLike, mixture: GaussianMixture) -> Check:
     """Several large scales, those of the mixture times 10^20: the error of least weighted l2 norm, the shape of alpha.
 
@@ -235,6 +255,7 @@ def weighted_lazy_limit(alpha: ArrayLike, mixture: GaussianMixture) -> Check:
     return relative("relative distance from the weighted $\\ell_2$ error", theory, measured, 1e-8)
 
 
+@checked
 def rich_limit(rho: float = 0.1, share: float = 0.6) -> Check:
     """A small scale: the error of least l1 norm at a share of the recovery threshold.
 
@@ -249,6 +270,7 @@ def rich_limit(rho: float = 0.1, share: float = 0.6) -> Check:
     return relative("relative distance from the $\\ell_1$ error at $k = 10^{-200}$", theory, measured, 1e-2)
 
 
+@checked
 def exact_recovery(rho: float = 0.1, share: float = 1.1) -> Check:
     """A small scale: no error above the recovery threshold, at `share` times that.
 
@@ -265,6 +287,7 @@ def exact_recovery(rho: float = 0.1, share: float = 1.1) -> Check:
 # --- both stages ----------------------------------------------------------------------------------------------------
 
 
+@checked
 def perfect_pretraining(alpha: ArrayLike, teacher: SpikeSlab, init: Initialization) -> Check:
     """Pretraining on as many examples as coordinates, without noise, is the case of one stage; the shape of alpha.
 
@@ -277,6 +300,7 @@ def perfect_pretraining(alpha: ArrayLike, teacher: SpikeSlab, init: Initializati
     return relative("relative distance of perfect pretraining from the solver of one stage", theory, measured, 1e-10)
 
 
+@checked
 def lazy_stages(
     alpha: ArrayLike, teacher: SpikeSlab, alpha_pt: float = 0.6, noise_pt: float = 0.3, noise_ft: float = 0.2
 ) -> Check:
@@ -310,6 +334,7 @@ def lazy_stages(
     return relative("relative distance of both stages from noisy least squares", theory, measured, 1e-8)
 
 
+@checked
 def peak(
     alpha: ArrayLike, teachers: Sequence[SpikeSlab | TeacherGroups], init: Initialization, noises: Sequence[float]
 ) -> Check:

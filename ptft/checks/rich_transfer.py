@@ -8,8 +8,10 @@ from ptft.checks.identities import Check, relative
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.particles import Particles
 from ptft.infinite_width.rich_transfer import balance_drift
+from ptft.validation import checked
 
 
+@checked
 def losses_over_time(theory: Run, network: Run) -> Check:
     """Test losses of two runs with the same recorded times, as far as both go, relative to those of the theory.
 
@@ -33,6 +35,7 @@ def losses_over_time(theory: Run, network: Run) -> Check:
     return relative("test loss over time", theory.test_loss[:last], network.test_loss[:last], bound=0.2)
 
 
+@checked
 def balance(start: Particles, run: Run) -> Check:
     """How far training has moved z^2 - |w|^2, which does not change in any neuron, over the growth of <z^2>.
 

@@ -11,11 +11,12 @@ from ptft.checks.identities import Check
 from ptft.end_point import EndPoint
 from ptft.initialization import Initialization
 from ptft.network import TrainingRun, pretrained_weights
-from ptft.validation import real_array
+from ptft.validation import checked, real_array
 
 LAYERS = ("w1_plus", "w2_plus", "w1_minus", "w2_minus")
 
 
+@checked
 def conservation(runs: Sequence[TrainingRun]) -> Check:
     """(w1^+)^2 - (w2^+)^2, its twin in the other pathway and w1^+ w1^- + w2^+ w2^- keep their values along each run.
 
@@ -30,6 +31,7 @@ def conservation(runs: Sequence[TrainingRun]) -> Check:
     return Check("drift of a conserved quantity, in units of the largest squared weight", 0.0, drift, 1e-10)
 
 
+@checked
 def weights_from_coefficients(runs: Sequence[TrainingRun], inits: Sequence[Initialization]) -> Check:
     """The weights after pretraining follow from its coefficients alone; arrays of shape (runs, 4, d).
 
@@ -50,6 +52,7 @@ def weights_from_coefficients(runs: Sequence[TrainingRun], inits: Sequence[Initi
     )
 
 
+@checked
 def end_points(runs: Sequence[TrainingRun], ends: Sequence[EndPoint]) -> Check:
     """Gradient flow ends at the minimiser of the penalty; arrays of shape (runs, d).
 
@@ -69,6 +72,7 @@ def end_points(runs: Sequence[TrainingRun], ends: Sequence[EndPoint]) -> Check:
     )
 
 
+@checked
 def certificates(ends: Sequence[EndPoint]) -> Check:
     """The minimisers satisfy their conditions: both residuals of each, shape (ends, 2).
 
@@ -82,6 +86,7 @@ def certificates(ends: Sequence[EndPoint]) -> Check:
     return Check("residuals of the certificate of a minimiser", 0.0, residuals, 1e-10)
 
 
+@checked
 def rate(runs: Sequence[TrainingRun], X: ArrayLike, c: float) -> Check:
     """Training from one scale c is at least as fast as exp(-2 c sigma^2 t), sigma the least singular value of X.
 
@@ -115,13 +120,20 @@ def rate(runs: Sequence[TrainingRun], X: ArrayLike, c: float) -> Check:
     return Check("excess of the relative residual over its bound", bound, residual, 1e-12, at_most=True)
 
 
+@checked
 def forgotten_sign(inits: Sequence[Initialization], beta_pt: ArrayLike) -> Check:
     """The penalty scale k does not depend on the sign of beta_pt; arrays of shape (inits, *beta_pt.shape).
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
 
     Examples
     --------
     >>> forgotten_sign([Initialization(0.1, 0.05, 0.3)], [0.2, -1.0]).holds
     True
     """
+    beta_pt = real_array(beta_pt, "beta_pt")
     there, back = (np.array([init.k(np.multiply(sign, beta_pt)) for init in inits]) for sign in (1, -1))
     return Check("change of $k$ when the sign of the pretrained coefficient changes", there, back, 0.0)

@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike
 from ptft.end_point import min_penalty
 from ptft.infinite_width.linear import kernel_end_point
 from ptft.initialization import Initialization
-from ptft.validation import positive_array, real_array
+from ptft.validation import checked, positive_array, real_array
 
 
+@checked
 def lazy_distances(X: ArrayLike, y: ArrayLike, c_pt: ArrayLike, source: ArrayLike, M: ArrayLike) -> np.ndarray:
     """How far the end point of a diagonal network is from that of kernel regression, as its weights become large.
 

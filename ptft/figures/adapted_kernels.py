@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
+from numpy.typing import ArrayLike
 
 from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.infinite_width import MeasuredLoss
-from ptft.validation import require
+from ptft.validation import checked, require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,7 @@ class Line:
     measured: tuple[MeasuredLoss | None, ...] = ()  # one for each kind of measurement, with a marker of its own
 
 
+@checked
 def lines(
     labels: Sequence[str],
     losses: Sequence[np.ndarray] | np.ndarray,
@@ -60,10 +62,12 @@ def lines(
     >>> one.loss, one.measured
     (array([1., 1., 1.]), (None,))
     """
+    require(np.ndim(losses) > 0, "losses", losses, "one array for each label")
     require(len(set(labels)) == len(labels) == len(losses), "labels", labels, f"{len(losses)} different ones")
     return {label: Line(losses[i], tuple(one[i] for one in measured)) for i, label in enumerate(labels)}
 
 
+@checked
 def losses(
     nu_2: np.ndarray,
     panels: Mapping[str, Mapping[str, Line]],
@@ -117,11 +121,12 @@ def losses(
     return fig
 
 
+@checked
 def spikes(
-    left: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    right: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    measured_left: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    measured_right: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    left: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    right: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    measured_left: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    measured_right: Mapping[str, tuple[ArrayLike, ArrayLike]],
     titles: tuple[str, str],
 ) -> Figure:
     """Spike of the features against richness (left) and against source data (right), formulas and trained networks.
@@ -159,6 +164,7 @@ def spikes(
     return fig
 
 
+@checked
 def budget(
     gamma_1: np.ndarray,
     losses_by_nu: Mapping[float, Line],
@@ -204,6 +210,7 @@ def budget(
     return fig
 
 
+@checked
 def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Figures 2b and 2c: loss on images against target data, a panel for each P_1 and a colour for each gamma_1.
 
@@ -262,6 +269,7 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
     return fig
 
 
+@checked
 def widths(differences: pd.DataFrame) -> Figure:
     """Relative difference between finite networks and mean-field theory against width, a panel for each P_1.
 

@@ -20,6 +20,7 @@ from ptft.monte_carlo import MonteCarloCurve
 from ptft.penalties import prox
 from ptft.replica import ReplicaCurve
 from ptft.stopping_rule import StoppedPoint
+from ptft.validation import checked
 
 ALPHA_LABEL = r"data scale $\alpha = n/d$"
 MSE_LABEL = r"error $\mathbb{E}(\hat\beta - \beta^*)^2$"
@@ -34,6 +35,7 @@ LINES: Any = ("-", "--", ":")
 MARKERS = ("o", "s", "^")
 
 
+@checked
 def shrinkage(z: np.ndarray, k: Sequence[float], theta: float) -> Figure:
     """The scalar estimator x_hat(z) at one theta for several penalty scales k.
 
@@ -61,6 +63,7 @@ def shrinkage(z: np.ndarray, k: Sequence[float], theta: float) -> Figure:
     return fig
 
 
+@checked
 def quadrature_error(refinement: np.ndarray, errors: Mapping[str, np.ndarray]) -> Figure:
     """Relative quadrature error of the MSE against the number of nodes, as a share of the number in use.
 
@@ -87,6 +90,7 @@ def quadrature_error(refinement: np.ndarray, errors: Mapping[str, np.ndarray]) -
     return fig
 
 
+@checked
 def solvers(curve: ReplicaCurve, exact: ReplicaCurve, sampled: MonteCarloCurve) -> Figure:
     """Quadrature on a curve, Monte Carlo at some of its points, and their difference there in standard errors.
 
@@ -115,6 +119,7 @@ def solvers(curve: ReplicaCurve, exact: ReplicaCurve, sampled: MonteCarloCurve) 
     return fig
 
 
+@checked
 def state_evolution(mse: Mapping[str, np.ndarray], theory: Mapping[str, StateEvolution]) -> Figure:
     """Error of message passing by iteration: runs (steps, seeds) as points, state evolution as lines.
 
@@ -141,6 +146,7 @@ def state_evolution(mse: Mapping[str, np.ndarray], theory: Mapping[str, StateEvo
     return fig
 
 
+@checked
 def limits(curves: Mapping[float, ReplicaCurve], l2: np.ndarray, l1: np.ndarray, threshold: float) -> Figure:
     """Replica curves from lazy to rich (keys are sqrt(k)) between the closed forms of l2 and l1.
 
@@ -182,6 +188,7 @@ def limits(curves: Mapping[float, ReplicaCurve], l2: np.ndarray, l1: np.ndarray,
     return fig
 
 
+@checked
 def figure_3(
     panels: Mapping[str, Panel], curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting, Comparison]
 ) -> Figure:
@@ -224,6 +231,7 @@ def figure_3(
     return fig
 
 
+@checked
 def figure_5(
     tasks: Mapping[tuple[float, float], Mapping[str, Setting]],
     curves: Mapping[Setting, ReplicaCurve],
@@ -251,6 +259,7 @@ def figure_5(
     return fig
 
 
+@checked
 def single_task(curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting, Comparison]) -> Figure:
     """Experiment 4: learning without pretraining, one panel per sparsity, one colour per scale c_pt.
 
@@ -275,6 +284,7 @@ def single_task(curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting,
     return fig
 
 
+@checked
 def finite_size(deviations: Mapping[str, Mapping[int, tuple[float, float]]]) -> Figure:
     """Relative deviation of the simulated error from its prediction, with its interval, against d; a line a label.
 
@@ -303,6 +313,7 @@ def finite_size(deviations: Mapping[str, Mapping[int, tuple[float, float]]]) -> 
     return fig
 
 
+@checked
 def stopping_rule(runs: Mapping[float, Sequence[Sequence[Sequence[StoppedPoint]]]], alpha: np.ndarray) -> Figure:
     """Gradient descent at thresholds on its loss; `runs` is by omega, then alpha, seed and threshold.
 
@@ -368,6 +379,7 @@ def _value(setting: Setting, name: str) -> float:
     return setting.lambda_pt / setting.c_pt if name == "lambda_pt" else float(getattr(setting, name))
 
 
+@checked
 def number(value: float) -> str:
     """A parameter value as mathematics: powers of ten from 0.001 down as such.
 
@@ -380,6 +392,7 @@ def number(value: float) -> str:
     return f"$10^{{{round(exponent)}}}$" if exponent <= -3 and np.isclose(exponent, round(exponent)) else f"{value:g}"
 
 
+@checked
 def relative_scale(init: Initialization) -> str:
     """lambda_pt/c_pt as text, or its distance from -1 where that is too small to be seen in it.
 

@@ -28,7 +28,10 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 from matplotlib.transforms import Transform
 
+from ptft.validation import checked
+
 COLUMNS = ("panel", "title", "x_label", "y_label", "item", "series", "kind", "x", "y", "low", "high", "value")
+TEXTS = ("title", "x_label", "y_label", "series")
 # say what the rest says, or frame it; texts include annotations with their arrows
 DECORATION = (Axis, Spine, Text, Legend)
 NEUTRAL = (to_rgb("#555555"), to_rgb("black"))  # of legend entries for a line style or a marker in whatever colour
@@ -46,6 +49,7 @@ class Look:
     marker: str
 
 
+@checked
 def data_of(fig: Figure) -> list[Row]:
     """What `fig` shows, in tidy form: a dict by `COLUMNS` for each point, in the order in which they were drawn.
 
@@ -96,8 +100,12 @@ def data_of(fig: Figure) -> list[Row]:
     return found
 
 
+@checked
 def csv_of(fig: Figure) -> str:
     """`data_of(fig)` as CSV with a header; numbers have six digits, the values of cells four.
+
+    A map of thousands of cells says the texts of its panel and its series in its first row only: they hold for all
+    rows of that panel and item.
 
     Examples
     --------
@@ -108,11 +116,17 @@ def csv_of(fig: Figure) -> str:
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
+    before = None
     for row in data_of(fig):
+        item = row["panel"], row["item"]
+        if item == before and row["kind"] == "cells":
+            row |= dict.fromkeys(TEXTS)
+        before = item
         table.writerow({key: _written(value, 4 if key == "value" else 6) for key, value in row.items()})
     return text.getvalue()
 
 
+@checked
 def packed_csv(fig: Figure) -> bytes:
     """`csv_of(fig)`, compressed: the form in which a notebook carries it.
 

@@ -12,8 +12,10 @@ from ptft.figures.page_style import COLORS, figure
 from ptft.initialization import Initialization
 from ptft.penalties import ell_order, penalty, pretraining_dependence
 from ptft.replica import ReplicaCurve
+from ptft.validation import checked
 
 
+@checked
 def overview(inits: Mapping[str, Initialization], curves: Mapping[str, ReplicaCurve]) -> Figure:
     """Penalties, (l-order, PD) of an active coordinate at beta = 1, and errors of the same named initializations.
 

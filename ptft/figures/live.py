@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 
 from ptft.figures.curves import ALPHA_LABEL, MSE_LABEL
 from ptft.figures.page_style import COLORS, figure
+from ptft.validation import checked
 
 
+@checked
 def errors(alpha: np.ndarray, curves: Mapping[str, np.ndarray], floor: float) -> Figure:
     """Named errors along the data scale, each an array of the shape of `alpha`, down to the least that is shown.
 

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from ptft.figures.curves import ALPHA_LABEL, SYMBOLS
 from ptft.figures.page_style import COLORS, figure
 from ptft.optimal_initialization import BestInitialization, Landscape
+from ptft.validation import checked
 
 REGIME_COLORS = {"I": COLORS[0], "II": COLORS[1], "III": "#bbbbbb", "IV": COLORS[3], "between": "#ffffff"}
 INACTIVE_LABEL = r"$\sqrt{k}$ of unused coordinates"
@@ -22,6 +23,7 @@ INACTIVE_LABEL = r"$\sqrt{k}$ of unused coordinates"
 Grid = Sequence[Sequence[BestInitialization | None]]  # a row for each rho_ft, a column for each alpha
 
 
+@checked
 def landscapes(panels: Mapping[str, tuple[Landscape, BestInitialization]]) -> Figure:
     """Error over the plane of penalty scales, relative to the smallest, with the best choice and the usual ones.
 
@@ -76,6 +78,7 @@ def landscapes(panels: Mapping[str, tuple[Landscape, BestInitialization]]) -> Fi
     return fig
 
 
+@checked
 def regime_map(results: Mapping[float, Grid], alpha: Sequence[float], rho_ft: Sequence[float]) -> Figure:
     """Regime of the best initialization, and how far it prefers what pretraining used; a column for each omega.
 
@@ -107,6 +110,7 @@ def regime_map(results: Mapping[float, Grid], alpha: Sequence[float], rho_ft: Se
     return fig
 
 
+@checked
 def savings_map(
     results: Mapping[float, Grid], alpha: Sequence[float], rho_ft: Sequence[float], against: Mapping[str, str]
 ) -> Figure:
@@ -134,6 +138,7 @@ def savings_map(
     return fig
 
 
+@checked
 def confirmation(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]]) -> Figure:
     """Error along a line of initializations, relative to that of the best on the same data: prediction and simulation.
 

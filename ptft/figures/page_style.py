@@ -16,8 +16,10 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
+from ptft.extras import needs_extra
 from ptft.figures.data import packed_csv
 from ptft.files import write_whole
+from ptft.validation import checked
 
 # Okabe and Ito's palette, without the yellow that is illegible on white
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -50,7 +52,9 @@ _PARAMETERS: Any = {
 
 
 def style() -> None:
-    """Use this style from now on; in a notebook, figures become SVG on the page, PDF on paper, and carry their data.
+    """Use this style and nothing else from now on, whatever matplotlib's own files of settings say.
+
+    In a notebook, figures become SVG on the page, PDF on paper, and carry their data: each once, below its cell.
 
     Examples
     --------
@@ -59,20 +63,35 @@ def style() -> None:
     True
     """
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
-    mpl.rcParams.update(_PARAMETERS)
     try:
         from IPython import get_ipython
+    except ImportError:
+        pass
+    else:
+        if (shell := get_ipython()) is not None:
+            _notebook_style(shell)
+    mpl.rcdefaults()  # last: IPython's support of figures brings settings of its own
+    mpl.rcParams.update(_PARAMETERS)
+
+
+def _notebook_style(shell: Any) -> None:
+    with needs_extra("book", "style"):
         from IPython.core.formatters import BaseFormatter
         from matplotlib_inline.backend_inline import set_matplotlib_formats
-    except ImportError:
-        return
-    if (shell := get_ipython()) is not None:
-        set_matplotlib_formats("svg", "pdf")  # type: ignore[no-untyped-call]
-        carry = BaseFormatter(parent=shell.display_formatter, format_type=DATA_TYPE, print_method="_repr_data_")
-        carry.for_type(Figure, lambda fig: b64encode(packed_csv(fig)).decode())  # type: ignore[no-untyped-call]
-        shell.display_formatter.formatters[DATA_TYPE] = carry
+        from matplotlib_inline.config import InlineBackend
+
+    if hasattr(shell, "kernel"):  # elsewhere, a window shows a figure
+        shell.ast_node_interactivity = "last_expr"  # a figure that a statement returns is not shown besides
+        backend = InlineBackend.instance(parent=shell)
+        backend.rc, backend.close_figures, backend.print_figure_kwargs = {}, True, {"bbox_inches": "tight"}
+        shell.enable_matplotlib("inline")
+    set_matplotlib_formats("svg", "pdf")  # type: ignore[no-untyped-call]
+    carry = BaseFormatter(parent=shell.display_formatter, format_type=DATA_TYPE, print_method="_repr_data_")
+    carry.for_type(Figure, lambda fig: b64encode(packed_csv(fig)).decode())  # type: ignore[no-untyped-call]
+    shell.display_formatter.formatters[DATA_TYPE] = carry
 
 
+@checked
 def figure(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any) -> tuple[Figure, np.ndarray]:
     """A full-width figure and its (rows, columns) array of axes; `height` in inches of one row.
 
@@ -87,6 +106,7 @@ def figure(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any)
     return plt.subplots(rows, columns, figsize=(WIDTH, height * rows), squeeze=False, **options)
 
 
+@checked
 def beside(artists: Iterable[Artist], i: int, count: int, points: float = 3.0) -> None:
     """Move the i-th of `count` series at the same abscissae, so that their error bars do not cover each other.
 
@@ -106,6 +126,7 @@ def beside(artists: Iterable[Artist], i: int, count: int, points: float = 3.0) -
         artist.set_transform(artist.get_transform() + shift)
 
 
+@checked
 def ordered_colors(count: int) -> list[Any]:
     """`count` colours from dark to light for values with an order (viridis, which is even in lightness).
 
@@ -118,6 +139,7 @@ def ordered_colors(count: int) -> list[Any]:
     return [mpl.colormaps["viridis"](x) for x in np.linspace(0.0, 0.85, count)]
 
 
+@checked
 def save(fig: Figure, path: str | Path) -> None:
     """Write `fig` in the format of the suffix of `path`, whole or not at all.
 

@@ -13,11 +13,13 @@ from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.network import TrainingRun
 from ptft.penalties import ell_order
 from ptft.regimes import CORNERS, Measures, PhasePortrait
+from ptft.validation import checked
 
 # even in lightness; light stands for lazy in one measure, for dependence on pretraining in the other
 MAP = "cividis"
 
 
+@checked
 def penalty_shapes(z: np.ndarray, penalties: Mapping[float, np.ndarray]) -> Figure:
     """The penalty against the coefficient for several scales, and the one function that they all are.
 
@@ -56,6 +58,7 @@ def penalty_shapes(z: np.ndarray, penalties: Mapping[float, np.ndarray]) -> Figu
     return fig
 
 
+@checked
 def training(pretraining: TrainingRun, fine_tuning: TrainingRun, beta_pt: np.ndarray, end: EndPoint) -> Figure:
     """Coefficients along both stages of training, with where the theory says that they end.
 
@@ -110,6 +113,7 @@ def _thinned(run: TrainingRun, points: int = 160) -> tuple[np.ndarray, np.ndarra
     return run.time[index], run.beta[index]
 
 
+@checked
 def penalty_scales(beta_pt: np.ndarray, panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """The scale sqrt(k) of the penalty against the pretrained coefficient; one panel per family of curves.
 
@@ -137,6 +141,7 @@ def penalty_scales(beta_pt: np.ndarray, panels: Mapping[str, Mapping[str, np.nda
     return fig
 
 
+@checked
 def measure_curves(x: np.ndarray, elasticity: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     """The ell-order as a function of |beta_ft|/sqrt(k), and the elasticity kappa of sqrt(k) in beta_pt.
 
@@ -165,6 +170,7 @@ def measure_curves(x: np.ndarray, elasticity: Mapping[str, tuple[np.ndarray, np.
     return fig
 
 
+@checked
 def triangle(paths: Mapping[str, Measures]) -> Figure:
     """Paths through the plane of ell-order and pretraining dependence, in the triangle that holds them (Figure 2a).
 
@@ -202,6 +208,7 @@ def triangle(paths: Mapping[str, Measures]) -> Figure:
     return fig
 
 
+@checked
 def phase_portraits(portraits: Sequence[PhasePortrait]) -> Figure:
     """Heat maps of both measures over the initializations, one column for each gamma_ft (Figure 2b).
 

@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
+from ptft.extras import needs_extra
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.infinite_width.dmft import Run
-from ptft.infinite_width.outcomes import by_gamma, curves, ends, gammas, ratios
-from ptft.infinite_width.rich_transfer import EDGES, Law
+from ptft.infinite_width.outcomes import COLUMNS, by_gamma, curves, ends, gammas, ratios
+from ptft.infinite_width.rich_transfer import EDGES, KINDS, Law
+from ptft.validation import checked, one_of, require, require_table
+
+with needs_extra("sweep", __name__):
+    import pandas as pd
 
 TITLES = {"scratch": "from scratch", "centred": "after pretraining", "reset": "new readout", "raw": "raw"}
 FIGURES = {
@@ -32,10 +36,16 @@ STYLES: dict[str, dict[str, Any]] = {
 KIND_HANDLES = [Line2D([], [], color="black", label=label, **STYLES[label]) for label in STYLES]
 
 
+@checked
 def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw: int = 0) -> Figure:
     """Test loss of the target against time for one draw, without and with pretraining, one row per figure (Figure 3).
 
     Solid: the finite network; dashed: the mean-field theory. One colour for each gamma_2.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
@@ -43,6 +53,8 @@ def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw
     >>> len(loss_curves(pd.read_parquet(results_file("rich_transfer.parquet"))).axes)
     4
     """
+    require_table(table, "table", COLUMNS)
+    require(draw in set(table["draw"]), "draw", draw, "in the table")
     fig, axes = figure(len(names), 2, height=2.5, sharex="row", sharey="row")
     for row, name in zip(axes, names, strict=True):
         for ax, start in zip(row, ("scratch", "centred"), strict=True):
@@ -55,8 +67,14 @@ def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw
     return fig
 
 
+@checked
 def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
     """Loss curves on images with and without pretraining, and the density of preactivations after it (Figure 4).
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
@@ -67,6 +85,8 @@ def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
     >>> [ax.get_title() for ax in fig.axes]
     ['after pretraining', 'from scratch', 'preactivations']
     """
+    require_table(table, "table", COLUMNS)
+    require(draw in set(table["draw"]), "draw", draw, "in the table")
     fig, axes = figure(1, 3, height=2.8)
     axes[0, 1].sharey(axes[0, 0])
     for ax, start in zip(axes[0], ("centred", "scratch"), strict=False):
@@ -87,10 +107,16 @@ def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
     return fig
 
 
+@checked
 def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind: str = "network") -> Figure:
     """Last test loss after pretraining over that from random neurons, draw by draw, against gamma_2.
 
     One panel per figure; lines join geometric means over draws. Below 1, pretraining helps.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
@@ -99,6 +125,7 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
     >>> [ax.get_title() for ax in fig.axes]
     ['3a: linear, then square', '3b: degree 5, then degree 2', '4: classes 1/2, then 8/9']
     """
+    one_of(kind, "kind", KINDS)
     fig, axes = figure(1, len(names), height=2.7, sharey=True)
     for ax, name in zip(axes[0], names, strict=True):
         values = gammas(table, name)
@@ -121,10 +148,16 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
     return fig
 
 
+@checked
 def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     """Last test loss against the number of target examples, means over draws with their standard deviation (Figure 5).
 
     Left: after pretraining (solid) and from random neurons (dashed). Right: the ratio of the two, draw by draw.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
@@ -133,6 +166,8 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     >>> [ax.get_ylabel() for ax in fig.axes]
     ['last target test loss', 'target loss, over scratch']
     """
+    one_of(kind, "kind", KINDS)
+    require_table(table, "table", COLUMNS)
     fig, (axes,) = figure(1, 2, height=3.0)
     values = gammas(table, "5")
     sizes = sorted(table.loc[(table["figure"] == "5") & (table["P2"] > 0), "P2"].unique().tolist())
@@ -162,6 +197,7 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     return fig
 
 
+@checked
 def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network") -> Figure:
     """Test loss on the source task after the target task against gamma_2, draw by draw; dashed: before it.
 
@@ -172,6 +208,11 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
         Number of target examples for each figure that is shown.
     kind : str
 
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
+
     Examples
     --------
     >>> from ptft.book.results import results_file
@@ -179,6 +220,7 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
     >>> fig.axes[0].get_title()
     'Figure 3a'
     """
+    one_of(kind, "kind", KINDS)
     fig, axes = figure(1, len(P2), height=2.6)
     for ax, (name, size) in zip(axes[0], P2.items(), strict=True):
         values = gammas(table, name)
@@ -195,6 +237,7 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
     return fig
 
 
+@checked
 def live(pairs: Mapping[str, tuple[Run, Run]]) -> Figure:
     """Train and test losses of theory (dashed) and network (solid), one panel for each pair of runs.
 

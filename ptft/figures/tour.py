@@ -14,11 +14,13 @@ from ptft.initialization import Initialization
 from ptft.penalties import penalty
 from ptft.replica import ReplicaCurve
 from ptft.simulation import SimulatedPoint
+from ptft.validation import checked
 
 LINES = ("-", "--", "-.", ":")
 MARKERS = "os^D"
 
 
+@checked
 def penalties(inits: Mapping[str, Initialization], a_pt: float, size: float) -> Figure:
     """The penalty of a coefficient that pretraining found to be a_pt, and of one that it found to be 0.
 
@@ -47,6 +49,7 @@ def penalties(inits: Mapping[str, Initialization], a_pt: float, size: float) -> 
     return fig
 
 
+@checked
 def errors(curves: Mapping[str, ReplicaCurve], points: Mapping[str, Sequence[SimulatedPoint]]) -> Figure:
     """Predicted error against the data scale (lines), and every simulated error (points), by the same names.
 

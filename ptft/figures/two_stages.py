@@ -13,6 +13,7 @@ from ptft.figures.curves import ALPHA_LABEL, LINES, MSE_LABEL
 from ptft.figures.page_style import figure, ordered_colors
 from ptft.teachers import GROUPS
 from ptft.two_stages import TwoStageCurve
+from ptft.validation import checked
 
 ALPHA_PT_LABEL = r"data scale of pretraining $\alpha_{\mathrm{PT}}$"
 FORGETTING_LABEL = r"forgetting $\mathbb{E}(\beta_{\mathrm{FT}} - \beta^*_{\mathrm{PT}})^2$"
@@ -29,6 +30,7 @@ class ErrorPanel:
     reference: float | None = None  # error without pretraining
 
 
+@checked
 def along_alpha(
     curves: Mapping[str, TwoStageCurve], points: Mapping[str, TwoStageComparison] | None = None
 ) -> ErrorPanel:
@@ -45,6 +47,7 @@ def along_alpha(
     return ErrorPanel(ALPHA_LABEL, {label: (c.alpha, c.mse) for label, c in curves.items()}, simulated)
 
 
+@checked
 def along_alpha_pt(
     alpha_pt: np.ndarray,
     curves: Mapping[str, list[TwoStageCurve]],
@@ -78,6 +81,7 @@ def along_alpha_pt(
     return ErrorPanel(ALPHA_PT_LABEL, lines, simulated, reference)
 
 
+@checked
 def errors(panels: Mapping[str, ErrorPanel], columns: int = 2, lowest: float = 1e-4) -> Figure:
     """A panel for each title; lines are theory, points simulations with 95 % intervals, dashed: no pretraining.
 
@@ -116,6 +120,7 @@ def errors(panels: Mapping[str, ErrorPanel], columns: int = 2, lowest: float = 1
     return fig
 
 
+@checked
 def forgetting(
     curves: Mapping[str, TwoStageCurve],
     erased: np.ndarray,

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.two_theories import BothLosses
+from ptft.validation import checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,7 @@ class BothCurves:
     simulated: Sequence[BothLosses] = ()  # one for each seed, at the same alpha of shape (points,)
 
 
+@checked
 def both_losses(alpha: np.ndarray, panels: Mapping[str, Mapping[str, BothCurves]]) -> Figure:
     """Loss against data, a panel for each kind of task and a colour for each label; points are means +- 2 s.e.
 
@@ -64,6 +66,7 @@ def both_losses(alpha: np.ndarray, panels: Mapping[str, Mapping[str, BothCurves]
     return fig
 
 
+@checked
 def lazy_limit(scales: np.ndarray, distance: Mapping[str, np.ndarray]) -> Figure:
     """Distance of each end point from that of its limit, as fine-tuning of the diagonal network becomes lazier.
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import matplotlib.ticker
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ptft.extras import needs_extra
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
+from ptft.validation import checked
 from ptft.vision.protocol import BASELINE, SAMPLE_SIZES, UNTRAINED
 from ptft.vision.trends import (
     PUBLISHED_SCALING,
@@ -22,6 +23,9 @@ from ptft.vision.trends import (
     trend,
     values_of,
 )
+
+with needs_extra("vision", __name__):
+    import pandas as pd
 
 TITLES = {
     "kappa": r"$\kappa$: early layers, at the start",
@@ -35,6 +39,7 @@ MARKERS = "osD^v"
 COLUMNS = ("accuracy", "accuracy_recalibrated")
 
 
+@checked
 def examples(images: np.ndarray, labels: np.ndarray, marked: Sequence[int]) -> Figure:
     """The first image of each class, with those of the `marked` classes in a frame.
 
@@ -63,6 +68,7 @@ def examples(images: np.ndarray, labels: np.ndarray, marked: Sequence[int]) -> F
     return fig
 
 
+@checked
 def accuracy_curves(table: pd.DataFrame, knobs: Sequence[str], column: str = "accuracy") -> Figure:
     """Accuracy against the number of fine-tuning images, one panel per knob and one line per value (Figure 4).
 
@@ -90,6 +96,7 @@ def accuracy_curves(table: pd.DataFrame, knobs: Sequence[str], column: str = "ac
     return fig
 
 
+@checked
 def beside_published(table: pd.DataFrame) -> Figure:
     """Accuracy by the factor of all parameters after pretraining: as trained, recalibrated, and as published.
 
@@ -118,6 +125,7 @@ def beside_published(table: pd.DataFrame) -> Figure:
     return fig
 
 
+@checked
 def trends(table: pd.DataFrame) -> Figure:
     """Change of accuracy per doubling of each knob, with its 95 % interval over class splits, for each n.
 
@@ -146,6 +154,7 @@ def trends(table: pd.DataFrame) -> Figure:
     return fig
 
 
+@checked
 def dimensions(representations: pd.DataFrame, n: int) -> Figure:
     """Participation ratio before and after fine-tuning and shared dimensions, by stage, for each knob (Figures 6-9).
 
@@ -186,6 +195,7 @@ def dimensions(representations: pd.DataFrame, n: int) -> Figure:
     return fig
 
 
+@checked
 def signature_curves(runs: pd.DataFrame) -> Figure:
     """The signature of Appendix D in one stage, against n: the change of the dimension, and the share inherited.
 

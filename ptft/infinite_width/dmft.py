@@ -23,7 +23,16 @@ from numpy.typing import ArrayLike
 from scipy.linalg import eigh
 
 from ptft.infinite_width.particles import Particles, Task
-from ptft.validation import one_of, positive_array, real_array, require, whole_number
+from ptft.validation import (
+    generator,
+    instance_of,
+    one_of,
+    positive_number,
+    real_array,
+    require,
+    truth_value,
+    whole_number,
+)
 
 CARRY = ("centred", "reset", "raw")
 STEP = (0.1, 1.0)  # step times largest eigenvalue of the tangent kernel, early and late; stable below 2
@@ -136,6 +145,7 @@ def train(
     >>> run.train_loss.round(2)
     array([0.39, 0.08, 0.  ])
     """
+    instance_of(particles, Particles, "particles")
     return _train(particles, task, gamma, times, particles, None, rate, exponential, tolerance, max_steps, device)
 
 
@@ -196,9 +206,10 @@ def transfer(
     >>> bool(second.source_loss[-1] > second.source_loss[0])  # and the first forgotten
     True
     """
-    start = source.end
+    start = instance_of(source, Run, "source").end
+    rng = generator(seed)
     if one_of(carry, "carry", CARRY) == "reset":
-        z = np.random.default_rng(seed).standard_normal(start.z.size)
+        z = rng.standard_normal(start.z.size)
         start = replace(start, z=z.astype(start.z.dtype))
     origin = None if carry == "raw" else start
     return _train(start, task, gamma, times, origin, source, rate, exponential, tolerance, max_steps, device)
@@ -217,10 +228,14 @@ def _train(
     max_steps: int,
     device: str | None,
 ) -> Run:
-    gamma = float(positive_array(gamma, "gamma", ndim=0))
+    gamma = positive_number(gamma, "gamma")
+    instance_of(task, Task, "task")
     grid = real_array(times, "times", ndim=1)
     require(grid.size > 1 and grid[0] == 0 and bool(np.all(np.diff(grid) > 0)), "times", grid, "increasing from 0")
-    positive_array([tolerance, 1.0 if rate is None else rate], "tolerance, rate")
+    tolerance, rate = positive_number(tolerance, "tolerance"), None if rate is None else positive_number(rate, "rate")
+    truth_value(exponential, "exponential")
+    if device is not None:
+        instance_of(device, str, "device")
     whole_number(max_steps, "max_steps", 1)
 
     # One network function per loss: labels, richness, and the output that is subtracted.

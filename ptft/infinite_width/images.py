@@ -9,16 +9,20 @@ import functools
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from ptft.extras import needs_extra
 from ptft.infinite_width.particles import Task
-from ptft.validation import require, whole_number
+from ptft.validation import checked, generator, require, whole_number
 from ptft.vision.data import load
+
+with needs_extra("vision", __name__):
+    import torch
 
 SIZE = 28  # larger images are resized to SIZE x SIZE pixels
 LUMA = (0.299, 0.587, 0.114)  # red, green, blue
 
 
+@checked
 def class_pair_tasks(
     source: tuple[int, int],
     target: tuple[int, int],
@@ -73,7 +77,7 @@ def class_pair_tasks(
     images, labels, test_images, test_labels = _standardized(name, root)
     for parameter, pair in (("source", source), ("target", target)):
         require(np.isin(pair, labels) & (pair[0] != pair[1]), parameter, pair, f"two classes of {name}")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     divided = len(test_labels) > 0  # else the test images are held out
     rows, test_rows = {}, {}
     for c in sorted({*source, *target}):

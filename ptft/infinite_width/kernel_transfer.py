@@ -28,11 +28,25 @@ from ptft.infinite_width.particles import (
     function_particles,
     kernel_regression,
 )
-from ptft.validation import broadcast, nonnegative_array, positive_array, real_array, require, whole_number
+from ptft.validation import (
+    broadcast,
+    checked,
+    generator,
+    instance_of,
+    listed,
+    nonnegative_array,
+    one_of,
+    positive_array,
+    real_array,
+    require,
+    require_table,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
+FEATURES = ("mean field", "network")
 TIMES = np.concatenate([[0.0], np.geomspace(1.0, 1e6, 91)])  # when training is looked at, and ends if it has converged
 
 
@@ -55,6 +69,7 @@ class LinearFeatures:
         return float(u @ self.M @ u - 1)
 
 
+@checked
 def pretrain_linear(
     gamma_1: float, nu_1: float, D: int = 80, N: int | None = None, seed: int | np.random.Generator = 0
 ) -> LinearFeatures:
@@ -90,7 +105,7 @@ def pretrain_linear(
     (0.2417, 0.2417)
     """
     gamma_1, nu = (float(positive_array(v, n, ndim=0)) for v, n in ((gamma_1, "gamma_1"), (nu_1, "nu_1")))
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     X = rng.standard_normal((max(round(nu * whole_number(D, "D", 2)), 1), D))
     s = rng.standard_normal(D)
     s /= np.linalg.norm(s)
@@ -113,6 +128,7 @@ def pretrain_linear(
     return LinearFeatures(M, s, aside / np.linalg.norm(aside), min(float(beta_hat @ beta_hat), 1.0))
 
 
+@checked
 def fine_tune_linear(
     features: LinearFeatures,
     nu_2: ArrayLike,
@@ -159,7 +175,7 @@ def fine_tune_linear(
     require(size <= 1 + 1e-12, "alpha_s^2 + alpha_g^2", size, "at most 1")
     M, D = features.M, len(features.s)
     ridge = float(nonnegative_array(relative_ridge, "relative_ridge", ndim=0)) * float(eigvalsh(M)[-1])
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     plane = np.column_stack([features.s, features.g])
     inside, aside = plane @ [a_s.ravel(), a_g.ravel()], np.sqrt(np.maximum(1 - size, 0.0)).ravel()
 
@@ -179,6 +195,7 @@ def fine_tune_linear(
 # --- ReLU networks --------------------------------------------------------------------------------------------------
 
 
+@checked
 def transfer_losses(
     source: Task,
     target: Task,
@@ -241,7 +258,7 @@ def transfer_losses(
     most = 2 * min(len(m) for m in members)
     for size in P_2:
         require(whole_number(size, "P_2", 1) <= most, "P_2", size, f"at most {most}")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     orders = [np.column_stack([rng.permutation(m)[: most // 2] for m in members]).ravel() for _ in range(draws)]
     points = np.concatenate([source.X, target.X, target.X_test])
     seen = np.concatenate([target.X, target.X_test])
@@ -280,6 +297,7 @@ def transfer_losses(
     return rows
 
 
+@checked
 def solve_point(
     dataset: str,
     source: tuple[int, int],
@@ -303,6 +321,11 @@ def solve_point(
     pool : int, even
         Target images from which the training sets are drawn; all others are test images.
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> rows = solve_point("digits", (1, 2), (8, 9), 20, 0.0, [8], 20, draws=1, S=200, N=200)
@@ -311,10 +334,12 @@ def solve_point(
     """
     from ptft.infinite_width.images import class_pair_tasks
 
+    instance_of(dataset, str, "dataset")
     tasks = class_pair_tasks(source, target, P_1, pool, name=dataset, seed=seed, root=root)
     return [{"dataset": dataset, **row} for row in transfer_losses(*tasks, gamma_1, P_2, seed=seed, **options)]
 
 
+@checked
 def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
     """Mean over the draws of the loss with one kind of features, for every P_1, gamma_1 and P_2 in increasing order.
 
@@ -327,6 +352,11 @@ def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
     -------
     ndarray, one axis each for P_1, gamma_1 and P_2
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> names = ("features", "P_1", "gamma_1", "P_2", "loss")
@@ -335,6 +365,10 @@ def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
     array([[[0.3, 0.3],
             [1.3, 1.3]]])
     """
+    one_of(features, "features", FEATURES)
+    names = ("features", "P_1", "gamma_1", "P_2", "loss")
+    for row in listed(rows, "rows"):
+        require(set(names) <= set(row), "one of rows", row, f"a mapping with the keys {', '.join(names)}")
     axes = [sorted({row[name] for row in rows}) for name in ("P_1", "gamma_1", "P_2")]
     losses: dict[tuple[Any, ...], list[float]] = {point: [] for point in itertools.product(*axes)}
     for row in rows:
@@ -343,11 +377,17 @@ def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
     return np.array([np.mean(one) for one in losses.values()]).reshape([len(axis) for axis in axes])
 
 
+@checked
 def differences(table: pd.DataFrame) -> pd.DataFrame:
     """How far the loss with the features of a finite network is from that of mean-field theory, in a stored table.
 
     Root mean square, over the seeds and P_2, of the relative difference of the mean losses over the draws: a row for
     each width, a column for each (P_1, gamma_1).
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
@@ -358,6 +398,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     0.2
     """
     of = ["width", "P_1", "gamma_1"]
+    require_table(table, "table", [*of, "seed", "P_2", "features", "loss"])
     mean = table.groupby([*of, "seed", "P_2", "features"])["loss"].mean().unstack()
     square = (mean["network"] / mean["mean field"] - 1) ** 2
     return np.sqrt(square.groupby(of).mean()).unstack(["P_1", "gamma_1"])

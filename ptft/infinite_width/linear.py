@@ -26,7 +26,9 @@ from scipy.optimize import minimize_scalar
 
 from ptft.validation import (
     broadcast,
+    generator,
     nonnegative_array,
+    nonnegative_number,
     one_of,
     positive_array,
     real_array,
@@ -251,7 +253,8 @@ def budgeted_loss(
         As in `fine_tuning_loss`.
     gamma_1, nu_1, kind
         As in `source_coefficients`.
-    relative_ridge : array_like, positive, default 0.02
+    relative_ridge : array_like, zero or positive, default 0.02
+        0 is `fine_tuning_loss` without a ridge.
 
     Returns
     -------
@@ -267,7 +270,7 @@ def budgeted_loss(
     >>> budgeted_loss(0.5, (0.8, 0.0), [0.0, 5.0, 500.0], 0.5).round(3)  # richness helps, too much of it harms
     array([0.501, 0.382, 0.607])
     """
-    ridge = positive_array(relative_ridge, "relative_ridge") * (1 + spike_size(gamma_1, nu_1, kind))
+    ridge = nonnegative_array(relative_ridge, "relative_ridge") * (1 + spike_size(gamma_1, nu_1, kind))
     return fine_tuning_loss(nu_2, alphas, source_coefficients(gamma_1, nu_1, kind), ridge)
 
 
@@ -292,6 +295,7 @@ def optimal_gamma_1(
     >>> optimal_gamma_1([0.2, 0.8], (0.8, 0.0), 0.5).round(1)
     array([30.2,  3.3])
     """
+    nu_1, relative_ridge = nonnegative_number(nu_1, "nu_1"), nonnegative_number(relative_ridge, "relative_ridge")
     grid = np.linspace(0.0, np.log1p(1e4), 301)  # log(1 + gamma_1)
 
     def best(nu: float) -> float:
@@ -449,7 +453,7 @@ def simulate_fine_tuning(
     t[:3] = a_s, a_g, np.sqrt(np.maximum(1 - a_s**2 - a_g**2, 0.0))
     sizes = np.maximum(np.rint(nu * D).astype(int), 1)
     losses = np.empty((a_s.size, sizes.size, draws))
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     for (i, P), draw in itertools.product(enumerate(sizes.ravel()), range(draws)):
         X = rng.standard_normal((P, D))
         for j, (lam_j, *c) in enumerate(kernels.T):
@@ -593,12 +597,15 @@ def _times(times: ArrayLike) -> np.ndarray:
 
 
 def _alphas(alphas: Numbers) -> tuple[np.ndarray, ...]:
+    require(isinstance(alphas, (tuple, list)) and len(alphas) == 2, "alphas", alphas, "(alpha_s, alpha_g)")
     a_s, a_g = (real_array(a, "alphas") for a in alphas)
     require(a_s**2 + a_g**2 <= 1 + 1e-12, "alpha_s^2 + alpha_g^2", a_s**2 + a_g**2, "at most 1")
     return a_s, a_g
 
 
 def _coefficients(coefficients: Coefficients) -> tuple[np.ndarray, ...]:
+    several = isinstance(coefficients, (tuple, list)) and len(coefficients) == 3
+    require(several, "coefficients", coefficients, "(c1, c2, c3)")
     c1, c2, c3 = broadcast(**{f"c{i}": real_array(c, f"c{i}") for i, c in enumerate(coefficients, 1)})
     size = np.hypot((c2 - c3) / 2, c1)
     smallest = 1 + ((c2 + c3) / 2 - size)

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from ptft.extras import needs_extra
 from ptft.infinite_width.particles import Particles
+
+with needs_extra("vision", __name__):
+    import torch
+    from torch import Tensor
 
 
 class TorchSystem:

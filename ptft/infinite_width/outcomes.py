@@ -20,15 +20,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ptft.extras import needs_extra
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.particles import Task
-from ptft.infinite_width.rich_transfer import EDGES, TransferSetting, preactivations
-from ptft.validation import require
+from ptft.infinite_width.rich_transfer import EDGES, FIGURES, TransferSetting, preactivations
+from ptft.validation import checked, one_of, positive_array, require, require_table, whole_number
 
-try:
+with needs_extra("sweep", __name__):
     import pandas as pd
-except ImportError as error:
-    raise ImportError(f"ptft.infinite_width.outcomes needs {error.name}: pip install ptft[sweep]") from error
 
 SOURCE = "source"
 
@@ -50,6 +49,7 @@ class RichTransferPoint(NamedTuple):
 COLUMNS = (*RichTransferPoint._fields, "quantity", "x", "value")
 
 
+@checked
 def outcome(setting: TransferSetting, run: Run, target: Task, start: str, seconds: float) -> list[dict[str, Any]]:
     """What a table holds of a run besides its point: dictionaries of quantity, x (nan where it is missing) and value.
 
@@ -93,6 +93,7 @@ def outcome(setting: TransferSetting, run: Run, target: Task, start: str, second
     return [{"quantity": name, "x": x, "value": value} for name, x, value in rows]
 
 
+@checked
 def curves(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd.DataFrame:
     """One quantity of the runs with the given columns of `RichTransferPoint`: a row for each x, a column for each draw.
 
@@ -115,6 +116,7 @@ def curves(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd
     return rows.pivot(index="x", columns="draw", values="value").sort_index().ffill()
 
 
+@checked
 def ends(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd.Series:
     """The last value of `curves` for each draw, or the value of a quantity without x.
 
@@ -137,8 +139,14 @@ def ends(table: pd.DataFrame, quantity: str = "test_loss", **point: Any) -> pd.S
     return rows.set_index("draw")["value"].sort_index()
 
 
+@checked
 def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
     """The table as if training had ended at a time: what `ends` then gives are losses up to it.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
@@ -147,11 +155,18 @@ def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
     >>> ends(at_time(pd.DataFrame(rows, columns=list(COLUMNS)), 1.5), figure="3a").to_dict()
     {0: 0.7}
     """
+    require_table(table, "table", COLUMNS)
     return table[~(table["x"] > time)]
 
 
+@checked
 def gammas(table: pd.DataFrame, figure: str) -> list[float]:
     """The values of gamma_2 that a figure has.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
@@ -159,10 +174,13 @@ def gammas(table: pd.DataFrame, figure: str) -> list[float]:
     >>> gammas(pd.read_parquet(results_file("rich_transfer.parquet")), "3a")
     [0.1, 0.5, 1.0, 2.0]
     """
+    one_of(figure, "figure", FIGURES)
+    require_table(table, "table", COLUMNS)
     values = table.loc[(table["figure"] == figure) & (table["gamma_2"] > 0), "gamma_2"]
     return sorted(values.unique().tolist())
 
 
+@checked
 def by_gamma(table: pd.DataFrame, quantity: str = "test_loss", *, figure: str, **point: Any) -> pd.DataFrame:
     """`ends` with a row for each gamma_2 and a column for each draw.
 
@@ -178,6 +196,7 @@ def by_gamma(table: pd.DataFrame, quantity: str = "test_loss", *, figure: str, *
     return pd.DataFrame([ends(table, quantity, figure=figure, gamma_2=g, **point) for g in values], index=values)
 
 
+@checked
 def ratios(table: pd.DataFrame, *, start: str = "centred", **point: Any) -> pd.DataFrame:
     """Last target test loss from `start` over that from random neurons, `by_gamma`: below 1, pretraining helps.
 
@@ -191,6 +210,7 @@ def ratios(table: pd.DataFrame, *, start: str = "centred", **point: Any) -> pd.D
     return by_gamma(table, start=start, **point) / by_gamma(table, start="scratch", **point)
 
 
+@checked
 def geometric_mean(ratios: ArrayLike, axis: int | None = None) -> np.ndarray:
     """Of ratios, positive numbers.
 
@@ -200,26 +220,39 @@ def geometric_mean(ratios: ArrayLike, axis: int | None = None) -> np.ndarray:
     axis : int, optional
         Over all by default.
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> geometric_mean([[0.5, 2.0], [1.0, 4.0]], axis=1), geometric_mean([0.25, 1.0]).round(6)
     (array([1., 2.]), np.float64(0.5))
     """
-    return np.asarray(np.exp(np.log(np.asarray(ratios, dtype=np.float64)).mean(axis=axis)))
+    return np.asarray(np.exp(np.log(positive_array(ratios, "ratios")).mean(axis=axis)))
 
 
+@checked
 def spread(values: pd.Series, digits: int = 2) -> str:
     """Mean over draws and their standard deviation, if there is more than one, in Markdown.
+
+    Raises
+    ------
+    ValueError
+        If it is not a Series, or the digits are not a whole number.
 
     Examples
     --------
     >>> print(spread(pd.Series([1.0, 1.5])), spread(pd.Series([1.0])))
     $1.25 \\pm 0.35$ $1.00$
     """
+    whole_number(digits, "digits")
     error = f" \\pm {values.std():.{digits}f}" if len(values) > 1 else ""
     return f"${values.mean():.{digits}f}{error}$"
 
 
+@checked
 def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
     """Largest relative difference of the test losses of network and theory over all times, one for each run and draw.
 
@@ -237,6 +270,8 @@ def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
     >>> bool(disagreements(table, figure="3a", start="scratch", gamma_2=0.1).max() < 0.5)
     True
     """
+    require_table(table, "table", COLUMNS)
+    require(set(point) <= set(RichTransferPoint._fields), "point", str(point), "of columns of `RichTransferPoint`")
     columns = [*(c for c in RichTransferPoint._fields if c != "kind"), "x"]
     rows = table[table["quantity"] == "test_loss"]
     for column, value in point.items():
@@ -248,6 +283,8 @@ def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
 
 
 def _rows(table: pd.DataFrame, quantity: str, point: dict[str, Any]) -> pd.DataFrame:
+    require_table(table, "table", COLUMNS)
+    require(set(point) <= set(RichTransferPoint._fields), "point", str(point), "of columns of `RichTransferPoint`")
     chosen = table["quantity"] == quantity
     for column, value in point.items():
         chosen &= table[column] == value

@@ -9,12 +9,23 @@ given points, which start as a Gaussian process with the covariance x.x'/D (func
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from scipy.linalg import eigh, solve
 
-from ptft.validation import nonnegative_array, one_of, real_array, regression, whole_number
+from ptft.validation import (
+    checked,
+    generator,
+    nonnegative_number,
+    one_of,
+    real_array,
+    refuse,
+    require,
+    truth_value,
+    whole_number,
+)
 
 ACTIVATIONS = ("relu", "linear")
 
@@ -36,7 +47,8 @@ class Task:
 
     def __post_init__(self) -> None:
         for inputs, labels in (("X", "y"), ("X_test", "y_test")):
-            X, y = regression(getattr(self, inputs), getattr(self, labels))
+            X, y = real_array(getattr(self, inputs), inputs, ndim=2), real_array(getattr(self, labels), labels, ndim=1)
+            require(y.shape == X.shape[:1], f"the shape of {labels}", y.shape, f"({len(X)},), as {inputs} has rows")
             object.__setattr__(self, inputs, X)
             object.__setattr__(self, labels, y)
         if self.X.shape[1] != self.X_test.shape[1]:
@@ -88,7 +100,7 @@ class Particles:
 
 
 def activate(h: np.ndarray, activation: str) -> np.ndarray:
-    """phi(h): max(h, 0), or h itself.
+    """phi(h): max(h, 0), or h itself; unchecked.
 
     Parameters
     ----------
@@ -141,7 +153,8 @@ def weight_particles(
     """
     whole_number(D, "D", 1)
     one_of(activation, "activation", ACTIVATIONS)
-    rng = np.random.default_rng(seed)
+    rng, dtype = generator(seed), _float_type(dtype)
+    truth_value(mirrored, "mirrored")
     w = rng.standard_normal((_half(S) if mirrored else whole_number(S, "S", 1), D), dtype=np.float64)
     return _particles(w, rng.standard_normal(len(w)), None, activation, mirrored, dtype)
 
@@ -166,6 +179,7 @@ def finite_network(
     >>> bool(network.output(np.ones((1, 10)))[0] != 0)  # of order 1/sqrt(N)
     True
     """
+    whole_number(N, "N", 1)
     return weight_particles(D, N, seed, activation, mirrored=False, dtype=dtype)
 
 
@@ -183,7 +197,8 @@ def function_particles(
     points : array_like, shape (n, D)
         Every input at which the particles are trained or read: train and test data of all tasks.
     S, seed, activation, dtype
-        As in `weight_particles`. A step costs S P n operations here and S P D there.
+        As in `weight_particles`. A step costs S P n operations here and S P D there. A seed gives the same draw, up
+        to rounding, on every processor and with any number of threads.
 
     Raises
     ------
@@ -198,11 +213,24 @@ def function_particles(
     """
     points = real_array(points, "points", ndim=2)
     one_of(activation, "activation", ACTIVATIONS)
-    rng = np.random.default_rng(seed)
+    rng, dtype = generator(seed), _float_type(dtype)
     values, vectors = eigh(points @ points.T / points.shape[1])
-    keep = values > len(points) * np.finfo(float).eps * values[-1]
-    h = rng.standard_normal((_half(S), int(keep.sum()))) @ (vectors[:, keep] * np.sqrt(values[keep])).T
+    values[values < len(points) * np.finfo(float).eps * values[-1]] = 0
+    # Processors differ in the signs of the eigenvectors, but not in this root: a seed gives the same draw on all.
+    root = (vectors * np.sqrt(values)) @ vectors.T
+    h = rng.standard_normal((_half(S), len(points))) @ root
     return _particles(h, rng.standard_normal(len(h)), points, activation, True, dtype)
+
+
+def _float_type(dtype: DTypeLike) -> np.dtype[Any]:
+    allowed = [np.dtype(kind) for kind in (np.float32, np.float64)]
+    try:
+        found = None if dtype is None else np.dtype(dtype)
+    except (TypeError, ValueError):
+        found = None
+    if found is None or found not in allowed:  # None equals float64
+        refuse("dtype", dtype, "float32 or float64")
+    return found
 
 
 def _half(S: int) -> int:
@@ -223,6 +251,7 @@ def _particles(
 # --- kernels of the features ----------------------------------------------------------------------------------------
 
 
+@checked
 def feature_kernel(particles: Particles, X: ArrayLike, X_other: ArrayLike | None = None) -> np.ndarray:
     """Phi(x, x') = <phi(h(x)) phi(h(x'))> between the rows of X and of X_other (X itself by default), float64.
 
@@ -244,11 +273,13 @@ def feature_kernel(particles: Particles, X: ArrayLike, X_other: ArrayLike | None
     >>> bool(np.all(np.abs(K - arccosine_kernel(X)) < 0.05))
     True
     """
+    X, X_other = real_array(X, "X", ndim=2), None if X_other is None else real_array(X_other, "X_other", ndim=2)
     phi = activate(particles.preactivations(X), particles.activation)
     other = phi if X_other is None else activate(particles.preactivations(X_other), particles.activation)
     return np.asarray(phi.T @ other, dtype=np.float64) / len(phi)
 
 
+@checked
 def arccosine_kernel(X: ArrayLike, X_other: ArrayLike | None = None) -> np.ndarray:
     """`feature_kernel` of random ReLU features at infinite width: |x||x'|/(2 pi D) (sin a + (pi - a) cos a).
 
@@ -278,6 +309,7 @@ def arccosine_kernel(X: ArrayLike, X_other: ArrayLike | None = None) -> np.ndarr
     return np.asarray(sizes * (np.sqrt(1 - cosine**2) + (np.pi - angle) * cosine) / (2 * np.pi * X.shape[1]))
 
 
+@checked
 def kernel_regression(K: ArrayLike, K_test: ArrayLike, y: ArrayLike, relative_ridge: float = 1e-6) -> np.ndarray:
     """Predictions at test points of kernel regression, the readout trained to the end on fixed features.
 
@@ -305,7 +337,8 @@ def kernel_regression(K: ArrayLike, K_test: ArrayLike, y: ArrayLike, relative_ri
     >>> kernel_regression(np.eye(2), [[1.0, 0.0], [0.5, 0.5]], [1.0, -1.0]).round(4)
     array([1., 0.])
     """
-    K, y = regression(K, y)
-    K_test = real_array(K_test, "K_test", ndim=2)
-    ridge = float(nonnegative_array(relative_ridge, "relative_ridge", ndim=0)) * np.trace(K) / len(y)
+    K, y, K_test = real_array(K, "K", ndim=2), real_array(y, "y", ndim=1), real_array(K_test, "K_test", ndim=2)
+    require(K.shape == 2 * y.shape, "the shape of K", K.shape, f"{2 * y.shape}, for the {len(y)} entries of y")
+    require(K_test.shape[1:] == y.shape, "the shape of K_test", K_test.shape, f"(T, {len(y)}), for the entries of y")
+    ridge = nonnegative_number(relative_ridge, "relative_ridge") * np.trace(K) / len(y)
     return np.asarray(K_test @ solve(K + ridge * np.eye(len(y)), y, assume_a="pos"))

@@ -7,6 +7,8 @@ of the flow on half the mean squared error, see `ptft.infinite_width.train`.
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +21,17 @@ from numpy.typing import ArrayLike
 
 from ptft.infinite_width.dmft import CARRY, Run, train, transfer
 from ptft.infinite_width.particles import Particles, Task, finite_network, function_particles, weight_particles
-from ptft.validation import one_of, positive_array, real_array, whole_number
+from ptft.validation import (
+    check_fields,
+    checked,
+    listed,
+    one_of,
+    positive_array,
+    positive_number,
+    real_array,
+    seed_number,
+    whole_number,
+)
 
 FIGURES = ("3a", "3b", "4", "5")
 KINDS = ("theory", "network")
@@ -30,7 +42,13 @@ RECORDS = 40  # recorded times
 
 @dataclass(frozen=True)
 class TransferSetting:
-    """The numbers of one figure."""
+    """The numbers of one figure.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range, or a name is unknown.
+    """
 
     figure: str
     dataset: str  # "gaussian", or a name that `ptft.vision.load` knows
@@ -45,6 +63,19 @@ class TransferSetting:
     D: int = 100  # of Gaussian inputs
     tolerance: float = 1e-6
     exponential: bool = False  # how steps are taken, see `train`
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        one_of(self.figure, "figure", FIGURES)
+        for name in ("P1", "n_test", "D"):
+            whole_number(getattr(self, name), name, 1)
+        for name in ("t_end", "gamma_1", "tolerance"):
+            positive_number(getattr(self, name), name)
+        for P2, gamma_2 in itertools.product(listed(self.P2, "P2"), listed(self.gamma_2, "gamma_2")):
+            whole_number(P2, "P2", 1)
+            positive_number(gamma_2, "gamma_2")
+        for start in listed(self.starts, "starts"):
+            one_of(start, "starts", STARTS)
 
     @property
     def times(self) -> np.ndarray:
@@ -72,6 +103,7 @@ PHOTOGRAPHS = {
 }
 
 
+@checked
 def setting(figure: str, dataset: str = "digits", P1: int | None = None) -> TransferSetting:
     """The setting of a figure: its published numbers, and where none is published, or for the digits, our choice.
 
@@ -104,6 +136,7 @@ def setting(figure: str, dataset: str = "digits", P1: int | None = None) -> Tran
 # --- tasks ----------------------------------------------------------------------------------------------------------
 
 
+@checked
 def tasks(setting: TransferSetting, draw: int = 0, root: str | Path | None = None) -> tuple[Task, Task]:
     """Source and target task of one draw; the target has the largest P2 of the setting, see `first_examples`.
 
@@ -118,7 +151,7 @@ def tasks(setting: TransferSetting, draw: int = 0, root: str | Path | None = Non
     >>> source.X.shape, target.X.shape
     ((1000, 100), (100, 100))
     """
-    whole_number(draw, "draw")
+    seed_number(draw, "draw")
     P2 = max(setting.P2)
     if setting.classes is not None:
         from ptft.infinite_width.images import class_pair_tasks
@@ -135,8 +168,14 @@ def tasks(setting: TransferSetting, draw: int = 0, root: str | Path | None = Non
     )
 
 
+@checked
 def first_examples(task: Task, P: int) -> Task:
     """The task with its first P training examples.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
 
     Examples
     --------
@@ -144,9 +183,11 @@ def first_examples(task: Task, P: int) -> Task:
     >>> first_examples(target, 10).X.shape
     (10, 100)
     """
+    whole_number(P, "P", at_least=1, at_most=len(task.y))
     return replace(task, X=task.X[:P], y=task.y[:P])
 
 
+@checked
 def linear_and_square(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Labels of Figure 3a for inputs (P, D): u and u^2, with u the first coordinate (the law of X is isotropic).
 
@@ -158,6 +199,7 @@ def linear_and_square(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return X[:, 0], X[:, 0] ** 2
 
 
+@checked
 def quintic_and_quadratic(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Labels of Figure 3b: He_5(u) and He_2(v), of variance 1, for unit directions at a scalar product of 0.8.
 
@@ -171,6 +213,7 @@ def quintic_and_quadratic(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return hermite(5, u), hermite(2, v)
 
 
+@checked
 def hermite(degree: int, u: np.ndarray) -> np.ndarray:
     """Hermite polynomial of the given degree, of variance 1 for a standard normal u.
 
@@ -179,17 +222,24 @@ def hermite(degree: int, u: np.ndarray) -> np.ndarray:
     degree : int
     u : ndarray, any shape
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> hermite(2, np.array([0.0, 1.0, 3.0])) * np.sqrt(2)
     array([-1.,  0.,  8.])
     """
+    whole_number(degree, "degree", at_most=100)
     return np.asarray(hermeval(u, np.eye(degree + 1)[degree])) / math.sqrt(math.factorial(degree))
 
 
 # --- training -------------------------------------------------------------------------------------------------------
 
 
+@checked
 def neurons(D: int, width: int, kind: str, draw: int) -> Particles:
     """Neurons before training: mirrored particles of the theory, or a finite network, independent of each other.
 
@@ -204,10 +254,41 @@ def neurons(D: int, width: int, kind: str, draw: int) -> Particles:
     >>> bool(theory < 1e-6), bool(network > 1e-3)  # mirrored particles, and random neurons
     (True, True)
     """
+    seed_number(draw, "draw")
     rng = np.random.default_rng([draw, 1 + KINDS.index(one_of(kind, "kind", KINDS))])
     return weight_particles(D, width, rng) if kind == "theory" else finite_network(D, width, rng)
 
 
+@checked
+def drawn(
+    setting: TransferSetting, draw: int, kind: str, width: int, root: str | Path | None = None
+) -> tuple[tuple[Task, Task], Particles]:
+    """Source and target task of one draw, as of `tasks`, and its neurons before training, as of `neurons`.
+
+    Examples
+    --------
+    >>> (source, target), start = drawn(setting("3a"), draw=0, kind="theory", width=50)
+    >>> source.X.shape, start.z.shape
+    ((1000, 100), (50,))
+    """
+    both = tasks(setting, draw, root)
+    return both, neurons(both[0].X.shape[1], width, kind, draw)
+
+
+def numbers() -> list[Any]:
+    """All numbers that decide what a run gives, of every figure, in JSON types.
+
+    Examples
+    --------
+    >>> settings, records, edges = numbers()
+    >>> settings[0]["figure"], records
+    ('3a', 40)
+    """
+    figures = [dataclasses.asdict(one) for group in (GAUSSIAN, DIGITS, PHOTOGRAPHS) for one in group.values()]
+    return [figures, RECORDS, EDGES.tolist()]
+
+
+@checked
 def source_run(setting: TransferSetting, task: Task, start: Particles, device: str | None = None) -> Run:
     """Train on the source task.
 
@@ -221,6 +302,7 @@ def source_run(setting: TransferSetting, task: Task, start: Particles, device: s
     return train(start, task, setting.gamma_1, setting.times, **_options(setting, device))
 
 
+@checked
 def target_run(
     setting: TransferSetting,
     task: Task,
@@ -232,6 +314,11 @@ def target_run(
 ) -> Run:
     """Train on the target task, from what the source task left (`carry`, see `transfer`), or from random neurons.
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> small = replace(setting("3a"), D=4, P1=8, P2=(4,), n_test=6, t_end=10.0)
@@ -241,6 +328,8 @@ def target_run(
     >>> bool(run.train_loss[-1] < run.train_loss[0])
     True
     """
+    one_of(carry, "carry", STARTS)
+    seed_number(draw, "draw")
     if isinstance(start, Particles):
         return train(start, task, gamma_2, setting.times, **_options(setting, device))
     seed = np.random.default_rng([draw, 3])
@@ -252,6 +341,7 @@ def _options(setting: TransferSetting, device: str | None) -> dict[str, Any]:
     return {"tolerance": setting.tolerance, "exponential": exponential, "device": device}
 
 
+@checked
 def balance_drift(start: Particles, run: Run) -> float:
     """How far training has moved z^2 - |w|^2, which the flow conserves in every neuron, over the growth of <z^2>.
 
@@ -267,6 +357,7 @@ def balance_drift(start: Particles, run: Run) -> float:
     return float(np.mean(np.abs(after - before)) / abs(growth))
 
 
+@checked
 def compare(
     setting: TransferSetting, gamma_2: Sequence[float], width: int, draw: int = 0
 ) -> tuple[dict[float, tuple[Run, Run]], tuple[Run, Run]]:
@@ -278,6 +369,11 @@ def compare(
         Runs on the target, after pretraining with the output at its start subtracted.
     sources : (theory, network)
 
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
     Examples
     --------
     >>> small = replace(setting("3a"), D=4, P1=8, P2=(4,), n_test=6, t_end=10.0)
@@ -285,6 +381,7 @@ def compare(
     >>> list(pairs), len(sources)
     ([0.5, 1.0], 2)
     """
+    gamma_2 = positive_array(gamma_2, "gamma_2", ndim=1).tolist()
     source, target = tasks(setting, draw)
     points = np.concatenate([source.X, source.X_test, target.X, target.X_test])
     theory = function_particles(np.unique(points, axis=0), width, np.random.default_rng([draw, 4]))
@@ -308,6 +405,7 @@ class Law:
     density: np.ndarray
 
 
+@checked
 def preactivations(particles: Particles, X: ArrayLike) -> Law:
     """The law of h over all neurons and the inputs X (P, D).
 
@@ -324,6 +422,7 @@ def preactivations(particles: Particles, X: ArrayLike) -> Law:
     return Law(float(mean), float(deviation), float(third), float(fourth - 3), density)
 
 
+@checked
 def untrained_preactivations(X: ArrayLike) -> Law:
     """The same at infinite width before training: h ~ N(0, |x|^2/D), a mixture if inputs X (P, D) differ in length.
 

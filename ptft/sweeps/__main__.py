@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 
 from ptft.sweeps import NAMES
@@ -50,4 +51,5 @@ def _store(name: str, options: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the workers, too, and says so, as Ctrl-C does
     sys.exit(main())

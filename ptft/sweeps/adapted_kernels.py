@@ -11,7 +11,6 @@ import argparse
 import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ from ptft.sweeps.options import add_images, add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
 from ptft.validation import require, whole_number
 
-FORMAT = 1
+FORMAT = 2  # 1 drew the particles with signs that depend on the processor
 SETTING: dict[str, Any] = {"source": (0, 1), "target": (0, 9), "P_2": (4, 8, 16, 32, 64), "pool": 128, "draws": 32}
 P_1 = (20, 100)
 GAMMA_1 = (0.0, 1.0, 4.0)
@@ -60,7 +59,7 @@ def plan(widths: Iterable[int], seeds: Iterable[int], dataset: str = "digits") -
 
 
 def solve(
-    points: Sequence[AdaptedKernelPoint], prepared: Path | None = None, root: str | Path | None = None
+    points: Sequence[AdaptedKernelPoint], prepared: bytes | None = None, root: str | Path | None = None
 ) -> list[Rows]:
     """Solve a point; `root` is the folder of the images, see `ptft.vision.load`.
 
@@ -126,4 +125,4 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[AdaptedKernelPoint]]:
     points = plan(args.widths, given_range(args, "draw"), args.dataset)
     pairs = SETTING["source"], SETTING["target"]
     class_pair_tasks(*pairs, max(P_1), SETTING["pool"], name=args.dataset, root=args.root)  # are there images?
-    return dataclasses.replace(SWEEP, solve=partial(solve, root=args.root)), points
+    return dataclasses.replace(SWEEP, where={"root": args.root}), points

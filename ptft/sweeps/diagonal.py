@@ -11,25 +11,25 @@ import dataclasses
 import itertools
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 import ptft
 from ptft import experiments
-from ptft.agreement import Comparison, comparison
 from ptft.experiments import Setting
+from ptft.extras import needs_extra
 from ptft.simulation import simulate_many
 from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
-from ptft.validation import one_of, positive_array, require, whole_number
+from ptft.validation import positive_array, require, whole_number
+
+with needs_extra("sweep", __name__):
+    import pandas as pd
 
 FORMAT = 1
-EXPERIMENTS = ("experiment-1", "experiment-2", "experiment-3", "experiment-4", "figure-5", "all")
-COLUMNS = {"mse": float, "kkt_residual": float, "method": str, "converged": bool, "seconds": float}
+COLUMNS = {"mse": float, "kkt_residual": float | None, "method": str, "converged": bool, "seconds": float}
 
 
 class DiagonalPoint(NamedTuple):
@@ -53,29 +53,7 @@ class DiagonalPoint(NamedTuple):
     @property
     def setting(self) -> Setting:
         """Teacher and initialization."""
-        if self.rho_pt is None or self.omega is None or self.lambda_pt is None or self.gamma_ft is None:
-            return Setting(self.rho_ft, c_pt=self.c_pt, pretrained=False)
-        return Setting(self.rho_ft, self.omega, self.c_pt, self.lambda_pt, self.gamma_ft, self.rho_pt)
-
-
-def settings_of(name: str) -> dict[str, list[Setting]]:
-    """Settings of a sweep by the label of their experiment, "1" to "4" or "figure-5".
-
-    Raises
-    ------
-    ValueError
-        If `name` is not one of `EXPERIMENTS`.
-
-    Examples
-    --------
-    >>> {label: len(settings) for label, settings in settings_of("all").items()}
-    {'1': 21, '2': 14, '3': 28, '4': 12, 'figure-5': 12}
-    """
-    one_of(name, "the sweep", EXPERIMENTS)
-    every = {str(number): experiments.experiment(number) for number in (1, 2, 3, 4)}
-    every["figure-5"] = [setting for task in experiments.figure_5().values() for setting in task.values()]
-    label = name.removeprefix("experiment-")
-    return every if name == "all" else {label: every[label]}
+        return Setting.of_numbers(self[: len(experiments.COLUMNS)])
 
 
 def plan(name: str, d: int, seeds: Iterable[int], alpha: ArrayLike = experiments.ALPHA) -> list[tuple[Any, ...]]:
@@ -84,7 +62,7 @@ def plan(name: str, d: int, seeds: Iterable[int], alpha: ArrayLike = experiments
     Parameters
     ----------
     name : str
-        One of `EXPERIMENTS`.
+        One of `ptft.experiments.EXPERIMENTS`.
     d : int
     seeds : iterable of int, at least one
     alpha : array_like, shape (points,), default the published `experiments.ALPHA`
@@ -107,20 +85,13 @@ def plan(name: str, d: int, seeds: Iterable[int], alpha: ArrayLike = experiments
     sizes = np.round(alpha * d).astype(int)
     require((sizes >= 1) & (sizes <= d), "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
     return [
-        (label, *_numbers(setting), d, n / d, seed)
-        for label, settings in settings_of(name).items()
+        (label, *setting.numbers, d, n / d, seed)
+        for label, settings in experiments.settings_of(name).items()
         for setting, n, seed in itertools.product(settings, dict.fromkeys(sizes.tolist()), dict.fromkeys(seeds))
     ]
 
 
-def _numbers(setting: Setting) -> tuple[float | None, ...]:
-    s = setting
-    if not s.pretrained:
-        return (None, s.rho_ft, None, s.c_pt, None, None)
-    return (s.rho_pt, s.rho_ft, s.omega, s.c_pt, s.lambda_pt, s.gamma_ft)
-
-
-def solve(points: Sequence[DiagonalPoint], prepared: Path | None = None) -> list[Rows]:
+def solve(points: Sequence[DiagonalPoint], prepared: bytes | None = None) -> list[Rows]:
     """Simulate points of the same d, n and seed; of the wall time, in seconds, each has an equal share.
 
     Examples
@@ -170,38 +141,6 @@ SWEEP = Sweep(
 )
 
 
-def comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison]:
-    """Simulation and theory of every setting that a table holds at one d, as `ptft.agreement.compare` gives them.
-
-    Raises
-    ------
-    ValueError
-        If the table has no row of this d, or a setting lacks a seed at some alpha.
-
-    Examples
-    --------
-    >>> row = dict(zip(DiagonalPoint._fields, (0.1, 0.1, 1.0, 1e-3, 0.0, 0.0, 100, 0.2, 0)))
-    >>> row |= {"mse": 0.01, "converged": True}
-    >>> stored = pd.DataFrame([row, row | {"seed": 1, "mse": 0.02}])
-    >>> one = comparisons(stored, d=100)[Setting(omega=1.0)]
-    >>> one.mean, one.theory.round(4)
-    (array([0.015]), array([0.0009]))
-    """
-    columns = list(DiagonalPoint._fields)
-    rows = stored[stored["d"] == d].drop_duplicates(columns)
-    require(len(rows) > 0, "d", d, f"one of {sorted(stored['d'].unique().tolist())}, the dimensions in the table")
-    found = {}
-    for values, group in rows.groupby(columns[:6], dropna=False, sort=False):
-        numbers = [None if np.isnan(value) else float(value) for value in values]
-        setting = DiagonalPoint._make([*numbers, d, 1.0, 0]).setting
-        grid = group.pivot(index="alpha", columns="seed", values=["mse", "converged"])
-        require(not grid.isna().any(axis=None), "the table", setting, "complete: every seed at every alpha")
-        alpha, seeds = grid.index.to_numpy(), grid["mse"].columns.tolist()
-        mse, certified = grid["mse"].to_numpy(float), grid["converged"].to_numpy(bool)
-        found[setting] = comparison(setting, d, alpha, seeds, mse, certified)
-    return found
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command besides those of every sweep.
 
@@ -211,7 +150,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     >>> parser.parse_args(["all", "--d", "100", "200"]).d
     [100, 200]
     """
-    parser.add_argument("experiment", help=", ".join(EXPERIMENTS))
+    parser.add_argument("experiment", help=", ".join(experiments.EXPERIMENTS))
     parser.add_argument("--d", type=int, nargs="+", required=True, help="one dimension or several (published: 5000)")
     add_range(parser, "seed", number=14, first=6)
     parser.add_argument("--alphas", type=int, default=len(experiments.ALPHA), help="number of alphas (default 11)")

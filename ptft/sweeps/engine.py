@@ -4,7 +4,8 @@ The points of a plan are solved in units: those that are solved together. Each u
 one file of the work folder, which the process that was started writes as soon as the unit is solved. What is there is
 never computed again. The files lie in a folder named by the key of the sweep, so results of two versions never mix.
 Preparations (`ptft.sweeps.sweep.Preparation`) come first; their files are large, and the tasks themselves write and
-read them, so workers on other machines must see the same work folder.
+read them, so workers on other machines must see the same work folder. The name of each file ends in a digest of its
+content: one that is damaged gets another name, is reported, and counts as missing.
 
 Tasks are run with joblib here or on the workers of a Dask cluster. This module needs the extra ``ptft[sweep]``, and
 ``ptft[cluster]`` for a scheduler.
@@ -13,38 +14,44 @@ Tasks are run with joblib here or on the workers of a Dask cluster. This module 
 from __future__ import annotations
 
 import asyncio
+import functools
+import glob
 import json
+import os
 import sys
+import threading
+import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import ptft
-from ptft.files import require_writable, write_whole
+from ptft.extras import needs_extra
+from ptft.files import DIGITS, read_sealed, require_writable, write_sealed
 from ptft.sweeps import table
-from ptft.sweeps.sweep import Preparation, Sweep
+from ptft.sweeps.sweep import Preparation, Sweep, first_type, fits, machine
 from ptft.validation import whole_number
 
-try:
+with needs_extra("sweep", __name__):
     import pandas as pd
     from joblib import Parallel, delayed
     from threadpoolctl import threadpool_limits
     from tqdm import tqdm
-except ImportError as error:
-    raise ImportError(f"ptft.sweeps.engine needs {error.name}: pip install ptft[sweep]") from error
 
-SCHEDULER_TIMEOUT = 10  # seconds
+SCHEDULER_TIMEOUT = 10  # seconds in which a scheduler must answer
+PATIENCE = 60  # seconds without a worker, or without a word of the scheduler, after which a sweep is given up
+LOOK = 1  # seconds between questions to a scheduler
 
 Plan = Iterable[tuple[Any, ...]]  # rows, see `Sweep`
 Unit = tuple[Any, ...]  # points that are solved together
 
 
 class WorkersLost(RuntimeError):
-    """Worker processes were killed more often than the engine puts up with, or their scheduler was."""
+    """Worker processes were killed more often than the engine puts up with, or they or their scheduler are gone."""
 
 
 # --- a sweep ----------------------------------------------------------------------------------------------------------
@@ -85,8 +92,8 @@ def store(
     """
     plan = list(plan)
     rows, files = sweep.identity(plan), sweep.files(out)
-    for file in files.values():
-        table.check_out(file, rows, sweep.provenance(), sweep.formerly)
+    for name, file in files.items():
+        table.check_out(file, rows, sweep.provenance(), sweep.formerly, sweep.tables[name])
     tables, provenance = run(sweep, plan, work, jobs, scheduler, progress)
     for name, file in files.items():
         table.write_table(file, tables[name], rows, provenance, sweep.formerly)
@@ -149,19 +156,21 @@ def run(
     folder = work_folder(work, key)
     found = read_points(sweep, folder)
     missing = [point for point in points if point not in found]
-    solve = partial(_solve, sweep, None)
+    tasks: list[tuple[Unit, Path | None]] = [(unit, None) for unit in units(sweep, missing)]
     if first is not None:
         home = work_folder(work, first.folder)
-        solve = partial(_solve, sweep, home)
         pieces = _pieces(first, missing)
-        fresh = [piece for piece in pieces if not _is_whole(first, home / first.file(piece))]
-        with progress_bar(len(pieces), len(pieces) - len(fresh), progress, first.kind) as bar:
-            for _ in solved(partial(_prepare, sweep, home), fresh, key, jobs, scheduler):
+        files = {piece: path for piece in pieces if (path := _file_of(first, home, piece)) is not None}
+        fresh = [piece for piece in pieces if piece not in files]
+        with progress_bar(len(pieces), len(files), progress, first.kind) as bar:
+            for piece, path in solved(partial(_prepare, sweep, home), fresh, key, jobs, scheduler):
+                files[piece] = path
                 bar.update()
+        tasks = [(unit, files.get(first.needed_by(unit[0]))) for unit, _ in tasks]
     with progress_bar(len(points), len(points) - len(missing), progress) as bar:
-        for text in solved(solve, units(sweep, missing), key, jobs, scheduler):
-            done = _points(sweep, text, key)
-            write_whole(folder / f"points_{table.digest(list(done))}.json", text.encode())
+        for content in solved(partial(_solve, sweep), tasks, key, jobs, scheduler):
+            done = _points(sweep, content, key)
+            write_sealed(folder, "points", ".json", content)
             found |= done
             bar.update(len(done))
     return _tables(sweep, rows, found)
@@ -193,7 +202,8 @@ def read_points(sweep: Sweep, folder: Path) -> dict[Any, dict[str, Any]]:
     Warns
     -----
     UserWarning
-        For each file that is not a whole unit of this sweep and its key; its points count as missing.
+        For each file that is not a whole unit of this sweep and its key. It is renamed, and its points count as
+        missing.
 
     Examples
     --------
@@ -204,31 +214,48 @@ def read_points(sweep: Sweep, folder: Path) -> dict[Any, dict[str, Any]]:
     found: dict[Any, dict[str, Any]] = {}
     key = sweep.key
     for path in sorted(folder.glob("points_*.json")):
-        try:
-            found |= _points(sweep, path.read_text(encoding="utf-8"), key)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            warnings.warn(f"{path} is damaged ({error!r}): its points are computed again", stacklevel=3)
+        with _put_aside_if_damaged(path, "its points are computed again"):
+            found |= _points(sweep, read_sealed(path), key)
     return found
 
 
-def _points(sweep: Sweep, text: str, key: str) -> dict[Any, dict[str, Any]]:
-    """What `_solve` returned, or the file of it."""
-    unit = json.loads(text)
+def _points(sweep: Sweep, content: bytes, key: str) -> dict[Any, dict[str, Any]]:
+    """What `_solve` returned, or the file of it; ValueError unless it is a whole unit of this sweep and key."""
+    unit = _fields(json.loads(content), UNIT)
     if unit["key"] != key:
         raise ValueError(f"its key is {unit['key']}")
-    found = {}
-    for one in unit["points"]:
-        for name, columns in sweep.tables.items():
-            rows = one["rows"][name]
-            if not rows or any(row.keys() != columns.keys() for row in rows):
-                raise ValueError(f"its rows of {name} have not the columns {', '.join(columns)}")
-            for row in rows:
-                for column, kind in columns.items():
-                    if type(row[column]) not in {int: (int,), str: (str,), bool: (bool,)}.get(kind, (float, int)):
-                        raise TypeError(f"{column} = {row[column]!r}")
-        kept = {"machine": str(unit["machine"]), "prepared": unit["prepared"]}
-        found[sweep.point(**one["point"])] = {**kept, "rows": one["rows"]}
+    found, kept = {}, {name: unit[name] for name in ("machine", "prepared")}
+    for one in unit["points"] or [None]:
+        point, rows = _fields(one, {"point": dict, "rows": dict}).values()
+        for name, of in _fields(rows, dict.fromkeys(sweep.tables, list)).items():
+            for row in of or [None]:
+                _fields(row, sweep.tables[name])
+        found[sweep.point(**_fields(point, get_type_hints(sweep.point)))] = {**kept, "rows": rows}
     return found
+
+
+UNIT = {"key": str, "machine": str, "prepared": dict | None, "points": list}
+
+
+def _fields(record: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """The record, in the order of `kinds`; ValueError unless it has these entries, of these types, and no others."""
+    if type(record) is not dict or record.keys() != kinds.keys():
+        raise ValueError(f"it lacks one of {', '.join(kinds)}, or has more")
+    for name, kind in kinds.items():
+        if not fits(record[name], kind):
+            raise ValueError(f"{name} = {record[name]!r:.50} is not allowed")
+    return {name: record[name] for name in kinds}
+
+
+@contextmanager
+def _put_aside_if_damaged(path: Path, remedy: str) -> Iterator[None]:
+    """What cannot be read here is reported and renamed, so that it is neither read again nor lost."""
+    try:
+        yield
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        aside = path.with_name(f"damaged_{path.name}")
+        path.replace(aside)
+        warnings.warn(f"{path} is damaged ({error}): it is renamed to {aside.name}, and {remedy}", stacklevel=4)
 
 
 def _tables(
@@ -240,7 +267,8 @@ def _tables(
         counts = [len(one["rows"][name]) for one in of]
         plan = [row for row, count in zip(rows, counts, strict=True) for _ in range(count)]
         values = pd.DataFrame([row for one in of for row in one["rows"][name]], columns=list(columns))
-        tables[name] = pd.concat([sweep.identity(plan), values.astype(dict(columns))], axis=1)
+        types = {column: first_type(kind) for column, kind in columns.items()}
+        tables[name] = pd.concat([sweep.identity(plan), values.astype(types)], axis=1)
     provenance = {**sweep.provenance(), "machine": sorted({one["machine"] for one in of})}
     if sweep.preparation is not None and sweep.preparation.listed is not None:
         pieces = [sweep.preparation.needed_by(sweep.point_of(row)) for row in rows]
@@ -253,15 +281,14 @@ def _pieces(preparation: Preparation, points: Iterable[Any]) -> list[tuple[Any, 
     return [piece for piece in dict.fromkeys(map(preparation.needed_by, points)) if piece is not None]
 
 
-def _is_whole(preparation: Preparation, path: Path) -> bool:
-    try:
-        preparation.record(path)
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError) as error:
-        warnings.warn(f"{path} is damaged ({error}): it is made again", stacklevel=3)
-        return False
-    return True
+def _file_of(preparation: Preparation, home: Path, piece: tuple[Any, ...]) -> Path | None:
+    """The whole file of a piece, if there is one."""
+    name = preparation.name(piece)
+    for path in sorted(home.glob(f"{glob.escape(name)}_{'?' * DIGITS}{preparation.suffix}")):
+        with _put_aside_if_damaged(path, "it is made again"):
+            read_sealed(path)
+            return path
+    return None
 
 
 def work_folder(work: str | Path, key: str) -> Path:
@@ -280,7 +307,7 @@ def work_folder(work: str | Path, key: str) -> Path:
     ...     print(folder.name, folder.is_dir())
     0123abcd True
     """
-    folder = Path(work).resolve() / key
+    folder = Path(os.path.realpath(work)) / key
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -305,27 +332,31 @@ def progress_bar(total: int, done: int, shown: bool, unit: str = "point") -> tqd
 # --- in the process that solves a task --------------------------------------------------------------------------------
 
 
-def _solve(sweep: Sweep, home: Path | None, unit: Unit, expected_key: str) -> str:
-    """The content of the file of a unit; `home` is the folder of the preparations' files."""
-    start_task(sweep.key, expected_key, home)
-    piece = None if sweep.preparation is None else sweep.preparation.needed_by(unit[0])
+def _solve(sweep: Sweep, task: tuple[Unit, Path | None], expected_key: str) -> bytes:
+    """The content of the file of a unit; with it comes the file of its preparation, if it has one."""
+    unit, path = task
+    start_task(sweep.key, expected_key, None if path is None else path.parent)
     with _named(sweep, unit[0], len(unit) - 1):
         prepared = record = None
-        if home is not None and sweep.preparation is not None and piece is not None:
-            prepared = home / sweep.preparation.file(piece)
+        if path is not None and sweep.preparation is not None:
+            prepared = read_sealed(path)
             record = sweep.preparation.record(prepared)
-        rows = sweep.solve(unit, prepared)
+        rows = sweep.solve(unit, prepared, **sweep.where)
         points = [{"point": point._asdict(), "rows": of} for point, of in zip(unit, rows, strict=True)]
-        return json.dumps({"key": expected_key, "machine": sweep.machine(), "prepared": record, "points": points})
+        made_on = machine(sweep.where.get("device"))
+        done = {"key": expected_key, "machine": made_on, "prepared": record, "points": points}
+        content = json.dumps(done).encode()
+        _points(sweep, content, expected_key)
+        return content
 
 
-def _prepare(sweep: Sweep, home: Path, piece: tuple[Any, ...], expected_key: str) -> None:
+def _prepare(sweep: Sweep, home: Path, piece: tuple[Any, ...], expected_key: str) -> tuple[tuple[Any, ...], Path]:
     """Write the file of a preparation."""
     start_task(sweep.key, expected_key, home)
     assert sweep.preparation is not None
     with _named(sweep, piece):
-        content = sweep.preparation.make(piece)
-    write_whole(home / sweep.preparation.file(piece), content)
+        content = sweep.preparation.make(piece, **sweep.where)
+    return piece, write_sealed(home, sweep.preparation.name(piece), sweep.preparation.suffix, content)
 
 
 @contextmanager
@@ -405,40 +436,79 @@ def solved(
 def _by_joblib(solve: Callable[[Any, str], Any], tasks: Sequence[Any], key: str, jobs: int) -> Iterator[Any]:
     parallel = Parallel(n_jobs=min(jobs, len(tasks) or 1), return_as="generator_unordered", batch_size=1)
     try:
-        yield from parallel(delayed(solve)(task, key) for task in tasks)
+        yield from parallel(delayed(_in_worker)(solve, task, key, os.getpid()) for task in tasks)
     except BrokenExecutor as error:
         raise WorkersLost("a worker process was killed; was there memory for this many --jobs?") from error
 
 
-async def _greet(scheduler: str) -> None:
-    """Exchange greetings with a scheduler: `Client` would wait for ever for one that accepts and keeps silent."""
-    from distributed.comm import connect
+def _in_worker(solve: Callable[[Any, str], Any], task: Any, key: str, parent: int) -> Any:
+    if os.getpid() != parent:
+        _end_with(parent)
+    return solve(task, key)
 
-    comm = await connect(scheduler, timeout=SCHEDULER_TIMEOUT)
-    await comm.close()
+
+@functools.cache  # one thread a process
+def _end_with(parent: int) -> None:
+    """End this process when the one that started it is gone: killed, it can tell its workers nothing."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _by_dask(solve: Callable[[Any, str], Any], tasks: Sequence[Any], key: str, scheduler: str) -> Iterator[Any]:
-    try:
+    with needs_extra("cluster", "--scheduler"):
         from distributed import Client, KilledWorker, as_completed
-    except ImportError as error:
-        raise ImportError(f"--scheduler needs {error.name}: pip install ptft[cluster]") from error
+        from distributed.comm import connect
+
+    async def greet() -> None:
+        """Exchange greetings: `Client` would wait for ever for a scheduler that accepts and keeps silent."""
+        comm = await connect(scheduler, timeout=SCHEDULER_TIMEOUT)
+        await comm.close()
+
     try:
         with ThreadPoolExecutor(1) as thread:  # a thread of its own, as a notebook already runs an event loop
-            thread.submit(asyncio.run, asyncio.wait_for(_greet(scheduler), SCHEDULER_TIMEOUT)).result()
+            thread.submit(asyncio.run, asyncio.wait_for(greet(), SCHEDULER_TIMEOUT)).result()
         client = Client(scheduler, timeout=SCHEDULER_TIMEOUT, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except Exception as error:  # what listens there may be no scheduler, and whatever it says is read as a message
         reason = str(error) or f"nothing heard in {SCHEDULER_TIMEOUT} s"
         raise ConnectionError(f"the scheduler {scheduler} does not answer: {reason}") from error
     try:
         # a result is a function of its task, yet two sweeps on one cluster must not share futures: pure=False
         futures = [client.submit(solve, task, key, pure=False, priority=-i) for i, task in enumerate(tasks)]
-        for _, result in as_completed(futures, client.loop, with_results=True):
-            if isinstance(result, BaseException):  # the way in which a cancelled future arrives
-                raise WorkersLost(f"the scheduler {scheduler} was lost")
-            yield result
+        completed = as_completed(futures, client.loop, with_results=True)
+        seen = looked = time.monotonic()  # when there was a worker, and when the scheduler was asked
+        while not completed.is_empty():
+            if completed.has_ready():
+                _, result = next(completed)
+                if isinstance(result, BaseException):  # the way in which a cancelled future arrives
+                    raise WorkersLost(f"the scheduler {scheduler} was lost")
+                yield result
+                continue
+            time.sleep(0.02)
+            if time.monotonic() > looked + LOOK:
+                looked = time.monotonic()
+                seen = _seen(client, scheduler, seen)
     except KilledWorker as error:
-        raise WorkersLost("Dask gave up on a task whose workers were killed several times") from error
+        said = "Dask gave up on a task whose workers were killed several times; was there memory, and ptft?"
+        raise WorkersLost(said) from error
     finally:
         with suppress(TimeoutError):  # a scheduler that was lost says no goodbye
             client.close(timeout=SCHEDULER_TIMEOUT)
+
+
+def _seen(client: Any, scheduler: str, before: float) -> float:
+    """When there last was a worker, so the scheduler; WorkersLost if that is long ago, or it says nothing."""
+    try:
+        there = client.sync(client.scheduler.identity, callback_timeout=PATIENCE)["workers"]
+    except (TimeoutError, OSError) as error:
+        raise WorkersLost(f"the scheduler {scheduler} said nothing for {PATIENCE} s") from error
+    missed = time.monotonic() - before
+    if not there and missed > PATIENCE:
+        raise WorkersLost(f"the scheduler {scheduler} had no workers for {PATIENCE} s; those without ptft stop at once")
+    if not there and missed < 2 * LOOK:
+        warnings.warn(f"{scheduler} has no workers: waiting for one, at most {PATIENCE} s", stacklevel=3)
+    return time.monotonic() if there else before

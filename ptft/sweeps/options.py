@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ptft.validation import whole_number
+from ptft.validation import one_of, positive_array, whole_number
+
+if TYPE_CHECKING:  # it needs torch, and not every sweep does
+    from ptft.vision import Protocol
+
+PRECISIONS = ("auto", "bfloat16", "float32")
 
 
 def add_common(parser: argparse.ArgumentParser, name: str, out: str) -> None:
@@ -66,3 +72,53 @@ def given_range(args: argparse.Namespace, name: str) -> range:
     """
     number, first = vars(args)[f"{name}s"], vars(args)[f"first_{name}"]
     return range(first, first + whole_number(number, f"--{name}s", at_least=1))
+
+
+def add_protocol(parser: argparse.ArgumentParser) -> None:
+    """Options of how networks are pretrained and fine-tuned on the images of --dataset, for `given_protocol`.
+
+    Examples
+    --------
+    >>> add_protocol(parser := argparse.ArgumentParser())
+    >>> parser.parse_args(["--pretraining-cap", "30"]).pretraining_cap
+    30
+    """
+    from ptft import vision
+
+    parser.epilog = "For the digits, size, thresholds and caps are weaker by default: ptft.vision.DIGITS."
+    parser.add_argument("--pretraining-images", type=int, help="number of them (default: all)")
+    parser.add_argument("--test-images", type=int, dest="n_test", help="number of them (default: all)")
+    for name, stage in (("pretraining", vision.PRETRAINING), ("fine-tuning", vision.FINE_TUNING)):
+        ends = f"{name} ends below it (published: {stage.loss_below:g})"
+        parser.add_argument(f"--{name}-loss", type=float, help=ends)
+        parser.add_argument(f"--{name}-cap", type=int, help=f"or after so many epochs (default {stage.max_epochs})")
+    parser.add_argument("--precision", default="auto", help="auto (default), bfloat16 or float32")
+
+
+def given_protocol(args: argparse.Namespace) -> Protocol:
+    """What the options of `add_protocol`, `add_images` and --device ask for.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not allowed.
+
+    Examples
+    --------
+    >>> parser = argparse.ArgumentParser()
+    >>> add_images(parser, "of the images"), add_protocol(parser), parser.set_defaults(device="cpu")
+    (None, None, None)
+    >>> given_protocol(parser.parse_args(["--fine-tuning-cap", "5"])).fine_tuning.max_epochs
+    5
+    """
+    from ptft import vision
+
+    one_of(args.dataset, "--dataset", vision.DATASETS)
+    one_of(args.precision, "--precision", PRECISIONS)
+    base = vision.DIGITS if args.dataset == "digits" else vision.Protocol(args.dataset)
+    given = {name: value for name, value in vars(args).items() if name in base.record and value is not None}
+    for name in ("pretraining", "fine-tuning"):
+        positive_array(given.get(f"{name.replace('-', '_')}_loss", 1), f"--{name}-loss")
+        whole_number(given.get(f"{name.replace('-', '_')}_cap", 0), f"--{name}-cap")
+    low = vision.has_bf16(args.device) if args.precision == "auto" else args.precision == "bfloat16"
+    return vision.Protocol.of_record({**base.record, **given, "bf16": low})

@@ -12,26 +12,26 @@ import dataclasses
 import itertools
 import time
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 import ptft
+from ptft.extras import needs_extra
 from ptft.infinite_width import rich_transfer
-from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.outcomes import SOURCE, RichTransferPoint, outcome
-from ptft.infinite_width.particles import Particles, Task
-from ptft.infinite_width.rich_transfer import EDGES, FIGURES, KINDS, RECORDS, TransferSetting
+from ptft.infinite_width.rich_transfer import FIGURES, KINDS
 from ptft.infinite_width.stored_runs import read_arrays, read_run, run_bytes
 from ptft.sweeps.options import add_images, add_range, given_range
-from ptft.sweeps.sweep import Preparation, Rows, Sweep, machine
-from ptft.validation import one_of, whole_number
+from ptft.sweeps.sweep import Preparation, Rows, Sweep
+from ptft.validation import one_of, require, whole_number
+
+with needs_extra("sweep", __name__):
+    import pandas as pd
 
 FORMAT = 1
-COLUMNS = {"quantity": str, "x": float, "value": np.float32}
+COLUMNS = {"quantity": str, "x": float | None, "value": np.float32 | None}
 
 
 def plan(
@@ -69,17 +69,14 @@ def plan(
     """
     draws = [whole_number(draw, "draw") for draw in draws]
     whole_number(len(draws), "the number of draws", 1)
-    if whole_number(width, "width", 2) % 2:
-        raise ValueError(f"width = {width} is not allowed: it must be even, as particles come in mirrored pairs")
-    settings, kinds = (
-        [rich_transfer.setting(f, dataset, P1) for f in figures],
-        [one_of(k, "kind", KINDS) for k in kinds],
-    )
-    points = []
-    for s, draw, kind in itertools.product(settings, draws, kinds):
-        for P2, gamma_2, start in [(0, 0.0, SOURCE), *itertools.product(s.P2, s.gamma_2, s.starts)]:
-            points.append(RichTransferPoint(s.figure, s.dataset, s.P1, P2, draw, kind, width, gamma_2, start))
-    return points
+    require(whole_number(width, "width", 2) % 2 == 0, "width", width, "even, as particles come in mirrored pairs")
+    settings = [rich_transfer.setting(figure, dataset, P1) for figure in figures]
+    kinds = [one_of(kind, "kind", KINDS) for kind in kinds]
+    return [
+        RichTransferPoint(s.figure, s.dataset, s.P1, P2, draw, kind, width, gamma_2, start)
+        for s, draw, kind in itertools.product(settings, draws, kinds)
+        for P2, gamma_2, start in [(0, 0.0, SOURCE), *itertools.product(s.P2, s.gamma_2, s.starts)]
+    ]
 
 
 def source_of(point: RichTransferPoint) -> RichTransferPoint | None:
@@ -107,16 +104,13 @@ def prepare(point: RichTransferPoint, root: str | Path | None = None, device: st
 
     Examples
     --------
-    >>> import tempfile
     >>> point = plan(["4"], [0], 10, ["theory"], P1=20)[0]
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Path(folder, "run.npz")
-    ...     _ = file.write_bytes(prepare(point))
-    ...     (rows,) = solve([point], file)
+    >>> (rows,) = solve([point], prepare(point))
     >>> rows["rich_transfer"][-1]["quantity"]
     'complete'
     """
-    setting, source, _, random = _drawn(point, root)
+    setting = rich_transfer.setting(point.figure, point.dataset, point.P1)
+    (source, _), random = rich_transfer.drawn(setting, point.draw, point.kind, point.width, root)
     begun = time.perf_counter()
     run = rich_transfer.source_run(setting, source, random, device)
     return run_bytes(run, time.perf_counter() - begun)
@@ -124,11 +118,11 @@ def prepare(point: RichTransferPoint, root: str | Path | None = None, device: st
 
 def solve(
     points: Sequence[RichTransferPoint],
-    prepared: Path | None,
+    prepared: bytes | None,
     root: str | Path | None = None,
     device: str | None = None,
 ) -> list[Rows]:
-    """Solve a point; `prepared` is the file that the run on its source task left, root and device are as in `prepare`.
+    """Solve a point; `prepared` is what the run on its source task left, root and device are as in `prepare`.
 
     Examples
     --------
@@ -138,28 +132,18 @@ def solve(
     'train_loss'
     """
     (point,) = points
-    setting, source, target, random = _drawn(point, root)
-    start = random if prepared is None else read_run(prepared, source, setting.gamma_1)
-    if isinstance(start, Run) and prepared is not None and point.start == SOURCE:
-        return [{"rich_transfer": outcome(setting, start, target, SOURCE, **_record(prepared))}]
+    setting = rich_transfer.setting(point.figure, point.dataset, point.P1)
+    (source, target), random = rich_transfer.drawn(setting, point.draw, point.kind, point.width, root)
+    before = None if prepared is None else read_run(prepared, source, setting.gamma_1)
+    if before is not None and prepared is not None and point.start == SOURCE:
+        return [{"rich_transfer": outcome(setting, before, target, SOURCE, **_record(prepared))}]
     examples, begun = rich_transfer.first_examples(target, point.P2), time.perf_counter()
-    run = rich_transfer.target_run(setting, examples, point.gamma_2, start, point.start, point.draw, device)
+    run = rich_transfer.target_run(setting, examples, point.gamma_2, before or random, point.start, point.draw, device)
     return [{"rich_transfer": outcome(setting, run, target, point.start, time.perf_counter() - begun)}]
 
 
-def _drawn(point: RichTransferPoint, root: str | Path | None) -> tuple[TransferSetting, Task, Task, Particles]:
-    """Setting, source and target task, and neurons before training."""
-    setting = rich_transfer.setting(point.figure, point.dataset, point.P1)
-    source, target = rich_transfer.tasks(setting, point.draw, root)
-    return setting, source, target, rich_transfer.neurons(source.X.shape[1], point.width, point.kind, point.draw)
-
-
-def _record(path: Path) -> dict[str, Any]:
-    return {"seconds": float(read_arrays(path)["seconds"])}
-
-
-def _machine(device: str | None) -> str:
-    return machine() + ("" if device is None else f", torch on {device}")
+def _record(content: bytes) -> dict[str, Any]:
+    return {"seconds": float(read_arrays(content)["seconds"])}
 
 
 def depends_on() -> list[Any]:
@@ -170,39 +154,24 @@ def depends_on() -> list[Any]:
     >>> depends_on()[-1] == ptft.__version__
     True
     """
-    figures = [rich_transfer.GAUSSIAN, rich_transfer.DIGITS, rich_transfer.PHOTOGRAPHS]
-    numbers = [dataclasses.asdict(setting) for group in figures for setting in group.values()]
-    return [numbers, RECORDS, EDGES.tolist(), FORMAT, ptft.__version__]
+    return [*rich_transfer.numbers(), FORMAT, ptft.__version__]
 
 
 def _summary(table: pd.DataFrame) -> str:
     return f"not to the end: {(table.loc[table['quantity'] == 'complete', 'value'] == 0).sum()}"
 
 
-def sweep(root: str | Path | None = None, device: str | None = None) -> Sweep:
-    """The sweep on images in a folder (see `ptft.vision.load`), by PyTorch on a device such as "cuda", or by numpy.
-
-    Examples
-    --------
-    >>> sweep(device="cuda").machine().endswith("torch on cuda")
-    True
-    """
-    where: dict[str, Any] = {"root": root, "device": device}
-    return Sweep(
-        name="rich-transfer",
-        format=FORMAT,
-        depends_on=depends_on,
-        point=RichTransferPoint,
-        solve=partial(solve, **where),
-        tables={"rich_transfer": COLUMNS},
-        preparation=Preparation("source", source_of, partial(prepare, **where), _record, ".npz", depends_on),
-        formerly=("python -m ptft.infinite_width",),
-        machine=partial(_machine, device),
-        summary=_summary,
-    )
-
-
-SWEEP = sweep()
+SWEEP = Sweep(
+    name="rich-transfer",
+    format=FORMAT,
+    depends_on=depends_on,
+    point=RichTransferPoint,
+    solve=solve,
+    tables={"rich_transfer": COLUMNS},
+    preparation=Preparation("source", source_of, prepare, _record, ".npz", depends_on),
+    formerly=("python -m ptft.infinite_width",),
+    summary=_summary,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -235,4 +204,4 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[RichTransferPoint]]:
     points = plan(args.figures, given_range(args, "draw"), args.width, args.kinds, args.dataset, args.source_examples)
     for figure, dataset, P1 in dict.fromkeys((point.figure, point.dataset, point.P1) for point in points):
         rich_transfer.tasks(rich_transfer.setting(figure, dataset, P1), 0, args.root)  # are there enough images?
-    return sweep(args.root, args.device), points
+    return dataclasses.replace(SWEEP, where={"root": args.root, "device": args.device}), points

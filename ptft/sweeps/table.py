@@ -9,18 +9,18 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import ptft
-from ptft.files import require_writable, write_whole
+from ptft.extras import needs_extra
+from ptft.files import linked, read_whole, require_writable, write_whole
 
-try:
+with needs_extra("sweep", __name__):
     import pandas as pd
     import pyarrow as pa
     from pyarrow import parquet
-except ImportError as error:
-    raise ImportError(f"ptft.sweeps.table needs {error.name}: pip install ptft[sweep]") from error
 
 
 def digest(value: Any) -> str:
@@ -71,21 +71,32 @@ def read_table(
     >>> "log10_alpha" in table, sorted(made)[:3]
     (True, ['date', 'format', 'key'])
     """
+    content = read_whole(Path(path))
     try:
-        stored = parquet.read_table(path)
-        provenance = json.loads((stored.schema.metadata or {})[b"ptft"])
-    except (pa.ArrowInvalid, KeyError):
-        provenance = {}
-    if provenance.get("made by") not in (made_by, *formerly):
+        stored = parquet.read_table(pa.BufferReader(content))
+        provenance = dict(json.loads(stored.schema.metadata[b"ptft"]))
+        known = provenance["made by"] in (made_by, *formerly)
+        made = f"format {provenance['format']}, made by ptft {provenance['ptft']} (key {provenance['key']})"
+        frame = stored.to_pandas()
+    except Exception:  # pyarrow and pandas raise whatever a damaged file leads them to
+        known = False
+    if not known:
         raise ValueError(f"{path} is not a table of {made_by}")
     if provenance["format"] != table_format:
-        made = f"format {provenance['format']}, made by ptft {provenance['ptft']}"
         raise ValueError(f"{path} has {made}; not {table_format}")
-    return stored.to_pandas(), provenance
+    return frame, provenance
 
 
-def check_out(path: Path, identity: pd.DataFrame, provenance: dict[str, Any], formerly: tuple[str, ...] = ()) -> None:
+def check_out(
+    path: Path,
+    identity: pd.DataFrame,
+    provenance: dict[str, Any],
+    formerly: tuple[str, ...] = (),
+    values: Collection[str] | None = None,
+) -> None:
     """Raise unless a table may be written to `path`: nothing is there, or this key's table of some of its rows.
+
+    A symbolic link is followed.
 
     Parameters
     ----------
@@ -96,6 +107,8 @@ def check_out(path: Path, identity: pd.DataFrame, provenance: dict[str, Any], fo
     provenance : dict
     formerly : tuple of str
         Other commands that made such tables, as of `read_table`.
+    values : collection of str, optional
+        The other columns of the table; by default any.
 
     Raises
     ------
@@ -114,7 +127,7 @@ def check_out(path: Path, identity: pd.DataFrame, provenance: dict[str, Any], fo
     """
     if path.suffix != ".parquet":
         raise ValueError(f"--out = {str(path)!r} is not allowed: its name must end in .parquet")
-    require_writable(path.parent, "the folder of --out,")
+    require_writable(linked(path).parent, "the folder of --out,")
     if not path.exists():
         return
     if not path.is_file():
@@ -126,10 +139,14 @@ def check_out(path: Path, identity: pd.DataFrame, provenance: dict[str, Any], fo
     if made["key"] != provenance["key"]:
         this = f"this is {provenance['ptft']} (key {provenance['key']})"
         raise FileExistsError(f"{path} was made by ptft {made['ptft']} (key {made['key']}), {this}: move it away")
-    columns = list(identity)
-    if not set(columns) <= set(old):
-        raise FileExistsError(f"{path} lacks the columns {', '.join(sorted(set(columns) - set(old)))}: move it away")
-    common = old[columns].merge(identity.drop_duplicates(), on=columns)  # missing values match each other
+    columns = [*identity, *(old.columns.difference(identity.columns) if values is None else values)]
+    if sorted(map(str, old)) != sorted(map(str, columns)):
+        said = f"has the columns {', '.join(map(str, old))} instead of {', '.join(map(str, columns))}"
+        raise FileExistsError(f"{path} {said}: move it away")
+    try:
+        common = old[list(identity)].merge(identity.drop_duplicates())  # missing values match each other
+    except (ValueError, TypeError) as error:
+        raise FileExistsError(f"{path} has columns of other types ({error}): move it away") from error
     if len(common) < len(old):
         raise FileExistsError(f"{path} has {len(old) - len(common)} rows that this sweep lacks: move it away")
 
@@ -160,7 +177,7 @@ def write_table(
     0     0  0.1
     1     1  0.2
     """
-    check_out(path, identity, provenance, formerly)
+    check_out(path, identity, provenance, formerly, frame.columns.difference(identity.columns))
     stored = pa.Table.from_pandas(frame, preserve_index=False)
     stored = stored.replace_schema_metadata({**(stored.schema.metadata or {}), b"ptft": json.dumps(provenance)})
     buffer = pa.BufferOutputStream()

@@ -7,33 +7,32 @@ differ in fine-tuning alone share them. This module needs the extra ``ptft[visio
 from __future__ import annotations
 
 import argparse
-import functools
 import itertools
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-import torch
-import torchvision
-
 import ptft
 from ptft import vision
-from ptft.sweeps.options import add_images, add_range, given_range
-from ptft.sweeps.sweep import Preparation, Rows, Sweep, machine
-from ptft.validation import one_of, positive_array, whole_number
-from ptft.vision import DIGITS, Point, Protocol, Split
+from ptft.extras import needs_extra
+from ptft.sweeps.options import add_images, add_protocol, add_range, given_protocol, given_range
+from ptft.sweeps.sweep import Preparation, Rows, Sweep
+from ptft.validation import whole_number
+from ptft.vision import DIGITS, Point, Protocol
 from ptft.vision.checkpoints import checkpoint_bytes, load_checkpoint, read_record
 from ptft.vision.compaction import check_device
 from ptft.vision.protocol import check_sample_size, knob_values, start_of
 
-FORMAT = 1
-PRECISIONS = ("auto", "bfloat16", "float32")
+with needs_extra("vision", __name__):
+    import pandas as pd
+    import torch
 
-ACCURACIES = {"accuracy": float, "accuracy_recalibrated": float, "loss": float, "stopped_by": str}
-ACCURACIES |= {"pretraining_images": int, "epochs": int, "seconds": float}
-REPRESENTATIONS = {"stage": str, "pr_before": float, "pr_after": float, "ensd": float}
+FORMAT = 1
+
+ACCURACIES: dict[str, Any] = {"accuracy": float, "accuracy_recalibrated": float, "loss": float | None}
+ACCURACIES |= {"stopped_by": str, "pretraining_images": int, "epochs": int, "seconds": float}
+REPRESENTATIONS = {"stage": str} | dict.fromkeys(("pr_before", "pr_after", "ensd"), float | None)
 
 
 class VisionPoint(NamedTuple):
@@ -65,7 +64,7 @@ def plan(
     """
     seeds, points = [whole_number(seed, "seed") for seed in seeds], list(points)
     for seed, n in itertools.product(seeds, {point.n for point in points}):
-        check_sample_size(n, _split(protocol, seed, root))
+        check_sample_size(n, protocol.split(seed, root))
     return [VisionPoint(protocol.dataset, seed, *point) for seed, point in itertools.product(seeds, points)]
 
 
@@ -90,24 +89,16 @@ def prepare(point: VisionPoint, protocol: Protocol, root: str | Path | None = No
     >>> len(prepare(VisionPoint("digits", 0, "baseline", 1.0, 0), quick)) // 10**6  # MB
     44
     """
-    split = _split(protocol, point.seed, root)
+    split = protocol.split(point.seed, root)
     done = vision.pretrain_point(protocol, split, point.seed, (point.knob, point.value), device)
-    record = {
-        "seed": point.seed,
-        "knob": point.knob,
-        "value": point.value,
-        "pretraining_images": len(split.pretraining_images),
-        "pretraining_epochs": done.epochs,
-        "pretraining_loss": done.loss if done.epochs else None,
-        "pretraining_stopped_by": done.stopped_by,
-        "pretraining_seconds": round(done.seconds, 2),
-    }
-    return checkpoint_bytes(done.model, record)
+    record = {"images": len(split.pretraining_images), **done.record}
+    named = {f"pretraining_{name}": value for name, value in record.items()}
+    return checkpoint_bytes(done.model, {"seed": point.seed, "knob": point.knob, "value": point.value, **named})
 
 
 def solve(
     points: Sequence[VisionPoint],
-    prepared: Path | None,
+    prepared: bytes | None,
     protocol: Protocol,
     root: str | Path | None = None,
     device: str = "cpu",
@@ -122,7 +113,7 @@ def solve(
     (1, 5)
     """
     (point,) = points
-    split = _split(protocol, point.seed, root)
+    split = protocol.split(point.seed, root)
     model = vision.new_model(split.n_classes, point.seed).eval()
     images = 0 if prepared is None else load_checkpoint(prepared, model)["pretraining_images"]
     knob = Point(point.knob, point.value, point.n)
@@ -130,38 +121,15 @@ def solve(
     return [{"vision": [{name: found[name] for name in ACCURACIES}], "representations": found["stages"]}]
 
 
-@functools.lru_cache(maxsize=1)
-def _split(protocol: Protocol, seed: int, root: str | Path | None) -> Split:
-    return protocol.split(seed, root)
-
-
-def depends_on(protocol: Protocol) -> list[Any]:
-    """What a result depends on besides its point.
+def depends_on(record: dict[str, Any]) -> list[Any]:
+    """What a result depends on besides its point: the record of the protocol, or for pretrainings that part of it.
 
     Examples
     --------
-    >>> depends_on(DIGITS)[0]["dataset"]
+    >>> depends_on(DIGITS.record)[0]["dataset"]
     'digits'
     """
-    return [protocol.record, FORMAT, ptft.__version__, torch.__version__]
-
-
-def pretraining_depends_on(protocol: Protocol) -> list[Any]:
-    """The same of a pretraining, without what acts after it.
-
-    Examples
-    --------
-    >>> "fine_tuning_loss" in pretraining_depends_on(DIGITS)[0]
-    False
-    """
-    record, *versions = depends_on(protocol)
-    later = [name for name in record if name in ("n_test", "n_measured") or name.startswith("fine_tuning_")]
-    return [{name: value for name, value in record.items() if name not in later}, *versions]
-
-
-def _machine(device: str) -> str:
-    place = "" if device == "cpu" else f", {torch.cuda.get_device_name(device)}"
-    return f"{machine()}, torch {torch.__version__}, torchvision {torchvision.__version__}{place}"
+    return [record, FORMAT, ptft.__version__, torch.__version__]
 
 
 def _summary(table: pd.DataFrame) -> str:
@@ -182,21 +150,19 @@ def sweep(protocol: Protocol = DIGITS, root: str | Path | None = None, device: s
     False
     """
     check_device(device)
-    where: dict[str, Any] = {"protocol": protocol, "root": root, "device": device}
-    needs = partial(pretraining_depends_on, protocol)
-    make = partial(prepare, **where)
+    first = partial(depends_on, protocol.pretraining_record)
     return Sweep(
         name="vision",
         format=FORMAT,
-        depends_on=partial(depends_on, protocol),
+        depends_on=partial(depends_on, protocol.record),
         point=VisionPoint,
-        solve=partial(solve, **where),
+        solve=solve,
         tables={"vision": ACCURACIES, "representations": REPRESENTATIONS},
         preparation=Preparation(
-            "pretraining", pretraining_of, make, read_record, ".safetensors", needs, "pretrainings"
+            "pretraining", pretraining_of, prepare, read_record, ".safetensors", first, "pretrainings"
         ),
         formerly=("python -m ptft.vision",),
-        machine=partial(_machine, device),
+        where={"protocol": protocol, "root": root, "device": device},
         notes={"protocol": protocol.record},
         summary=_summary,
     )
@@ -214,19 +180,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     >>> parser.parse_args([]).knobs
     ['kappa', 'c', 'gamma', 'weights']
     """
-    parser.epilog = "For the digits, size, thresholds and caps are weaker by default: ptft.vision.DIGITS."
     add_images(parser, ", ".join(vision.DATASETS))
-    parser.add_argument("--pretraining-images", type=int, help="number of them (default: all)")
-    parser.add_argument("--test-images", type=int, dest="n_test", help="number of them (default: all)")
     add_range(parser, "seed", number=10)
     some = f"some of {', '.join(vision.KNOBS | vision.CONTROLS)}"
     parser.add_argument("--knobs", nargs="*", default=list(vision.KNOBS), metavar="KNOB[=VALUE,...]", help=some)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(vision.SAMPLE_SIZES), help="fine-tuning sizes n")
-    for name, stage in (("pretraining", vision.PRETRAINING), ("fine-tuning", vision.FINE_TUNING)):
-        ends = f"{name} ends below it (published: {stage.loss_below:g})"
-        parser.add_argument(f"--{name}-loss", type=float, help=ends)
-        parser.add_argument(f"--{name}-cap", type=int, help=f"or after so many epochs (default {stage.max_epochs})")
-    parser.add_argument("--precision", default="auto", help="auto (default), bfloat16 or float32")
+    add_protocol(parser)
     parser.add_argument("--device", default="cpu", help="where to train (default cpu)")
 
 
@@ -240,15 +199,6 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[VisionPoint]]:
     >>> [(point.knob, point.value) for point in points]
     [('baseline', 1.0), ('untrained', 0.0), ('gamma', 0.1)]
     """
-    one_of(args.dataset, "--dataset", vision.DATASETS)
-    one_of(args.precision, "--precision", PRECISIONS)
-    base = DIGITS if args.dataset == "digits" else Protocol(args.dataset)
-    given = {name: value for name, value in vars(args).items() if name in base.record and value is not None}
-    for name in ("pretraining", "fine-tuning"):
-        positive_array(given.get(f"{name.replace('-', '_')}_loss", 1), f"--{name}-loss")
-        whole_number(given.get(f"{name.replace('-', '_')}_cap", 0), f"--{name}-cap")
-    seeds, points = given_range(args, "seed"), vision.grid(args.sizes, dict(map(knob_values, args.knobs)))
-    check_device(args.device)
-    bf16 = vision.has_bf16(args.device) if args.precision == "auto" else args.precision == "bfloat16"
-    protocol = Protocol.of_record({**base.record, **given, "bf16": bf16})
+    protocol, seeds = given_protocol(args), given_range(args, "seed")
+    points = vision.grid(args.sizes, dict(map(knob_values, args.knobs)))
     return sweep(protocol, args.root, args.device), plan(protocol, seeds, points, args.root)

@@ -4,15 +4,16 @@ Import it explicitly, ``from ptft import vision``: it needs torch, torchvision, 
 ``pip install ptft[vision]`` brings; the rest of the package does not.
 """
 
-try:  # scikit-learn last: it looks for torch itself
+from ptft.extras import needs_extra
+
+with needs_extra("vision", __name__):  # scikit-learn last: it looks for torch itself
     # isort: off
     import torch  # noqa: F401
     import torchvision  # noqa: F401
     import safetensors  # noqa: F401
     import sklearn  # noqa: F401
+    import pandas  # noqa: F401
     # isort: on
-except ImportError as error:
-    raise ImportError(f"ptft.vision needs {error.name}: pip install ptft[vision]") from error
 
 from ptft.vision.compaction import compact, has_bf16, restore
 from ptft.vision.data import DATASETS, Dataset, Split, load, normalize, split_classes, split_dataset

@@ -18,10 +18,13 @@ from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 from torchvision.models import ResNet
 
+from ptft.validation import checked
+
 Window = tuple[slice, slice]
 SMALL_MAP = 16  # pixels
 
 
+@checked
 def compact(model: ResNet, size: tuple[int, int]) -> tuple[ResNet, dict[str, Window]]:
     """Copy in which every convolution keeps only the weights that meet a pixel, in channels-last memory format.
 
@@ -67,6 +70,7 @@ def compact(model: ResNet, size: tuple[int, int]) -> tuple[ResNet, dict[str, Win
     return model.train(was_training), windows
 
 
+@checked
 def restore(small: ResNet, windows: dict[str, Window], model: ResNet) -> ResNet:
     """Copy of `model` with all parameters and buffers of `small`, which `compact` made from it.
 
@@ -89,6 +93,7 @@ def restore(small: ResNet, windows: dict[str, Window], model: ResNet) -> ResNet:
     return model
 
 
+@checked
 def check_device(device: str) -> None:
     """Raise a ValueError unless torch can compute on the device.
 
@@ -103,6 +108,7 @@ def check_device(device: str) -> None:
         raise ValueError(f"device = {device!r} is not allowed: {reason}") from None
 
 
+@checked
 def has_bf16(device: torch.device | str = "cpu") -> bool:
     """Whether the device multiplies matrices of 16-bit floats (bfloat16) in hardware.
 

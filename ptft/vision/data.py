@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import io
 import os
 import shutil
@@ -18,11 +19,17 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torchvision import datasets
 
-from ptft.validation import one_of, whole_number
+from ptft.validation import checked, generator, one_of, seed_number, whole_number
 
 DATASETS = ("digits", "fashion-mnist", "svhn", "cifar-10", "cifar-100")
 ROOT_VARIABLE = "PTFT_DATA"
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # where Debian's dataset-fashion-mnist puts its files
+FASHION_MNIST = {  # SHA-256 of the unpacked files, of which torchvision checks nothing
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
 _CLASSES = {"fashion-mnist": datasets.FashionMNIST, "cifar-10": datasets.CIFAR10, "cifar-100": datasets.CIFAR100}
 
 
@@ -66,8 +73,9 @@ def load(name: str = "digits", root: str | Path | None = None) -> Dataset:
     ----------
     name : str
         One of `DATASETS`. The digits are the 1797 of scikit-learn, grey and 8 x 8. The other sets are read by
-        torchvision, which compares checksums before it opens a download or a pickle; Fashion-MNIST is also read from
-        Debian's package dataset-fashion-mnist where that is installed.
+        torchvision, which compares checksums before it opens a download or a pickle, and those of Fashion-MNIST, which
+        it does not, are compared here. Fashion-MNIST is also read from Debian's package dataset-fashion-mnist where
+        that is installed.
     root : path, optional
         Folder of the files, as torchvision lays them out; by default the environment variable PTFT_DATA, else
         ``ptft`` in the user's cache folder.
@@ -77,7 +85,7 @@ def load(name: str = "digits", root: str | Path | None = None) -> Dataset:
     ValueError
         If the name is unknown.
     FileNotFoundError
-        If there are no files that can be read, and none can be downloaded.
+        If there are no files that can be read and have the right checksums, and none can be downloaded.
 
     Examples
     --------
@@ -106,6 +114,7 @@ def load(name: str = "digits", root: str | Path | None = None) -> Dataset:
         ) from None
 
 
+@checked
 def normalize(images: Tensor, size: int | None = None) -> Tensor:
     """What the network sees: float32 (N, 3, H, W), resized to `size` (bilinear; kept if None), bytes mapped to [-1, 1].
 
@@ -129,6 +138,7 @@ def normalize(images: Tensor, size: int | None = None) -> Tensor:
     return x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
+@checked
 def split_classes(n_classes: int, n_ft: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Pretraining and fine-tuning classes of a random split, each sorted.
 
@@ -145,10 +155,11 @@ def split_classes(n_classes: int, n_ft: int, seed: int) -> tuple[np.ndarray, np.
     """
     whole_number(n_ft, "n_ft", 2)
     whole_number(n_classes, "n_classes", n_ft + 2)
-    order = np.random.default_rng(seed).permutation(n_classes)
+    order = generator(seed).permutation(n_classes)
     return np.sort(order[n_ft:]), np.sort(order[:n_ft])
 
 
+@checked
 def split_dataset(
     dataset: Dataset, n_ft: int, seed: int, pretraining_images: int | None = None, n_test: int | None = None
 ) -> Split:
@@ -178,6 +189,7 @@ def split_dataset(
     >>> len(split.pretraining_classes), split.test_images.shape
     (8, torch.Size([100, 1, 8, 8]))
     """
+    seed_number(seed)
     n_classes = int(dataset.train_labels.max()) + 1
     pretraining, fine_tuning = split_classes(n_classes, n_ft, seed)
     rng = np.random.default_rng([seed, 1])
@@ -240,6 +252,10 @@ def _read(name: str, folder: Path, download: bool) -> Dataset:
         parts = [datasets.SVHN(folder, split=part, download=download) for part in ("train", "test")]
     else:
         parts = [_CLASSES[name](folder, train=train, download=download) for train in (True, False)]
+    if name == "fashion-mnist":
+        for file, digest in FASHION_MNIST.items():
+            if hashlib.sha256(Path(parts[0].raw_folder, file).read_bytes()).hexdigest() != digest:
+                raise RuntimeError(f"{file} has another checksum")
     arrays = []
     for part in parts:
         images = torch.as_tensor(part.data)

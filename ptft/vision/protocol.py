@@ -9,6 +9,7 @@ its own.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ import numpy as np
 from torch import Tensor
 from torchvision.models import ResNet
 
-from ptft.validation import one_of, whole_number
+from ptft.validation import check_fields, checked, one_of, whole_number
 from ptft.vision.data import Split, load, normalize, split_dataset
 from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
 from ptft.vision.training import (
@@ -62,6 +63,7 @@ class Protocol:
     fine_tuning: Stage = FINE_TUNING
 
     def __post_init__(self) -> None:
+        check_fields(self)
         whole_number(self.n_measured, "n_measured", 2)
 
     @property
@@ -79,6 +81,12 @@ class Protocol:
                 elif record.setdefault(field, value) != value:
                     record[f"{name}_{field}"] = value
         return record
+
+    @property
+    def pretraining_record(self) -> dict[str, Any]:
+        """The part of the record that pretraining depends on."""
+        later = ("n_test", "n_measured", "fine_tuning_")
+        return {name: value for name, value in self.record.items() if not name.startswith(later)}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Protocol:
@@ -102,12 +110,18 @@ class Protocol:
         return protocol
 
     def split(self, seed: int, root: str | Path | None = None) -> Split:
-        """The images, split into pretraining, fine-tuning pool and test set by `seed`."""
-        return split_dataset(load(self.dataset, root), self.n_ft, seed, self.pretraining_images, self.n_test)
+        """The images, split into pretraining, fine-tuning pool and test set by `seed`; the last one is kept."""
+        return _split(self, seed, root)
 
     def prepare(self, images: Tensor, device: str = "cpu") -> Tensor:
         """What the network sees of images of a split."""
         return normalize(images.to(device), self.size)
+
+
+@functools.lru_cache(maxsize=1)
+def _split(protocol: Protocol, seed: int, root: str | Path | None) -> Split:
+    images = load(protocol.dataset, root)
+    return split_dataset(images, protocol.n_ft, seed, protocol.pretraining_images, protocol.n_test)
 
 
 OWN = {"loss_below": "loss", "max_epochs": "cap"}  # fields of a stage that each stage has of its own in a record
@@ -145,6 +159,7 @@ SAMPLE_SIZES = (10, 20, 50, 100, 200, 500, 1000)
 AT_INITIALIZATION = ("kappa", "c")
 
 
+@checked
 def grid(sample_sizes: Sequence[int] = SAMPLE_SIZES, knobs: Mapping[str, Sequence[float]] = KNOBS) -> list[Point]:
     """All points of one seed: the baseline, the untrained control, and each knob's values, at each sample size.
 
@@ -158,6 +173,7 @@ def grid(sample_sizes: Sequence[int] = SAMPLE_SIZES, knobs: Mapping[str, Sequenc
     return [Point(knob, value, n) for (knob, value), n in itertools.product(settings, sample_sizes)]
 
 
+@checked
 def part(name: str) -> dict[str, tuple[float, ...]]:
     """The knobs of a part of the experiment, for `grid`: one of them with its values, or "all", controls included.
 
@@ -176,6 +192,7 @@ def part(name: str) -> dict[str, tuple[float, ...]]:
     return knobs if name == "all" else {name: knobs[name]}
 
 
+@checked
 def knob_values(text: str) -> tuple[str, tuple[float, ...]]:
     """A knob and its values other than 1 from text, KNOB or KNOB=VALUE,VALUE.
 
@@ -202,6 +219,7 @@ def knob_values(text: str) -> tuple[str, tuple[float, ...]]:
     return name, numbers
 
 
+@checked
 def start_of(point: Point) -> Start:
     """The setting of the pretraining from which a point starts: knobs after pretraining share the baseline's.
 
@@ -213,6 +231,7 @@ def start_of(point: Point) -> Start:
     return (point.knob, point.value) if point.knob in (*AT_INITIALIZATION, UNTRAINED[0]) else BASELINE
 
 
+@checked
 def pretrain_point(
     protocol: Protocol, split: Split, seed: int, start: Start = BASELINE, device: str = "cpu"
 ) -> Training:
@@ -239,6 +258,7 @@ def pretrain_point(
     return train(model, images, labels, split.pretraining_classes, seed, stage)
 
 
+@checked
 def fine_tune_point(
     protocol: Protocol, split: Split, seed: int, pretrained: ResNet, point: Point, device: str = "cpu"
 ) -> dict[str, Any]:
@@ -248,8 +268,8 @@ def fine_tune_point(
     -------
     dict
         ``accuracy``; ``accuracy_recalibrated``, with the batch-norm statistics of the n images (`recalibrate`);
-        ``loss``, ``stopped_by``, ``epochs``, ``seconds``; and ``stages``, a list with one dict per stage of ``stage``,
-        ``pr_before`` (the network as pretraining left it), ``pr_after`` and ``ensd``.
+        ``loss`` (None without any epoch), ``stopped_by``, ``epochs``, ``seconds``; and ``stages``, a list with one dict
+        per stage of ``stage``, ``pr_before`` (the network as pretraining left it), ``pr_after`` and ``ensd``.
 
     Raises
     ------
@@ -283,15 +303,13 @@ def fine_tune_point(
 
     return {
         "accuracy": right(result.model),
-        "accuracy_recalibrated": right(recalibrate(result.model, images, protocol.fine_tuning.batch)),
-        "loss": result.loss,
-        "stopped_by": result.stopped_by,
-        "epochs": result.epochs,
-        "seconds": round(result.seconds, 2),
+        "accuracy_recalibrated": right(recalibrate(result.model, images)),
+        **result.record,
         "stages": [{"stage": stage, **_dimensions(before[stage], after[stage])} for stage in STAGES],
     }
 
 
+@checked
 def check_sample_size(n: int, split: Split) -> None:
     """Raise a ValueError unless n images, at least 2, can be taken from the fine-tuning pool.
 

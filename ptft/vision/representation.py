@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torchvision.models import ResNet
 
-from ptft.validation import real_array, require
+from ptft.validation import checked, real_array, require
 
 STAGES = ("stem", "stage 1", "stage 2", "stage 3", "stage 4")
 
 
+@checked
 def participation_ratio(A: ArrayLike) -> float:
     """Participation ratio of activations: between 1 and their rank, and the rank where all variances are equal.
 
@@ -41,6 +42,7 @@ def participation_ratio(A: ArrayLike) -> float:
     return 1.0 / _overlap(_centred(A, "A"), _centred(A, "A"))
 
 
+@checked
 def ensd(A: ArrayLike, B: ArrayLike) -> float:
     """Effective number of dimensions shared by two representations in the same units.
 
@@ -69,6 +71,7 @@ def ensd(A: ArrayLike, B: ArrayLike) -> float:
     return _overlap(a, b) / (_overlap(a, a) * _overlap(b, b))
 
 
+@checked
 def activations(model: ResNet, images: Tensor, batch: int = 500) -> dict[str, np.ndarray]:
     """Outputs of the stem and of the four stages of a residual network in evaluation mode, one matrix per stage.
 

@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torchvision.models import ResNet, resnet18
 
-from ptft.validation import positive_array, require, whole_number
+from ptft.validation import check_fields, checked, positive_array, real_array, require, whole_number
 from ptft.vision.compaction import compact, restore
 
 
@@ -62,6 +63,7 @@ class Stage:
     bf16: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("lr", "momentum", "loss_below"):
             positive_array(getattr(self, name), name, ndim=0)
         whole_number(self.batch, "batch", 2)
@@ -96,14 +98,22 @@ class Training:
         """Mean training loss of the last epoch (nan without any epoch)."""
         return float(self.losses[-1]) if self.epochs else math.nan
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """How it ended, in JSON types; the loss is None without any epoch."""
+        loss = self.loss if self.epochs else None
+        seconds = round(self.seconds, 2)
+        return {"epochs": self.epochs, "loss": loss, "stopped_by": self.stopped_by, "seconds": seconds}
 
+
+@checked
 def new_model(n_classes: int, seed: int) -> ResNet:
     """Torchvision's resnet18 at its random initialization, with one output per class; the global generator is kept.
 
     Raises
     ------
     ValueError
-        If `n_classes` is not a whole number of at least 2.
+        If `n_classes` is not a whole number of at least 2, or the seed none.
 
     Examples
     --------
@@ -111,11 +121,13 @@ def new_model(n_classes: int, seed: int) -> ResNet:
     torch.Size([10, 512])
     """
     whole_number(n_classes, "n_classes", 2)
+    whole_number(seed, "seed")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return resnet18(num_classes=n_classes)
 
 
+@checked
 def scale_early_layers(model: ResNet, kappa: float) -> ResNet:
     """Copy with the parameters of the stem and of stages 1 to 3 multiplied by kappa > 0 (Figures 4a and 6).
 
@@ -131,6 +143,7 @@ def scale_early_layers(model: ResNet, kappa: float) -> ResNet:
     return _scaled(model, ("conv1.", "bn1.", "layer1.", "layer2.", "layer3."), kappa, "kappa")
 
 
+@checked
 def scale_parameters(model: ResNet, c: float) -> ResNet:
     """Copy with every parameter multiplied by c > 0: at initialization Figures 4b and 7, after pretraining Figure 9.
 
@@ -143,6 +156,7 @@ def scale_parameters(model: ResNet, c: float) -> ResNet:
     return _scaled(model, ("",), c, "c")
 
 
+@checked
 def scale_readout(model: ResNet, gamma: float) -> ResNet:
     """Copy with the weights and biases of the final classification layer multiplied by gamma > 0 (Figures 4c and 8).
 
@@ -156,6 +170,7 @@ def scale_readout(model: ResNet, gamma: float) -> ResNet:
     return _scaled(model, ("fc.",), gamma, "gamma")
 
 
+@checked
 def train(model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, seed: int, stage: Stage) -> Training:
     """Train a copy of `model` on some classes until the epoch's mean loss is small enough.
 
@@ -186,6 +201,7 @@ def train(model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, see
     ((2,), 'cap', False)
     """
     whole_number(len(images), "number of images", 2)
+    whole_number(seed, "seed")
     outputs, targets = _targets(labels, classes)
     device = images.device
     start = time.perf_counter()
@@ -214,6 +230,7 @@ def train(model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, see
     return Training(model, np.array(losses), stopped_by, time.perf_counter() - start)
 
 
+@checked
 def accuracy(
     model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, batch: int = 500, bf16: bool = False
 ) -> float:
@@ -239,6 +256,7 @@ def accuracy(
     >>> accuracy(new_model(3, seed=0), images, labels, [2])  # no other class to choose
     1.0
     """
+    whole_number(batch, "batch", 1)
     outputs, targets = _targets(labels, classes)
     small = compact(model, _size(images))[0].to(images.device).eval()
     with torch.no_grad(), torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
@@ -246,11 +264,12 @@ def accuracy(
     return float((guesses == targets).double().mean())
 
 
-def recalibrate(model: ResNet, images: Tensor, batch: int = 128) -> ResNet:
+def recalibrate(model: ResNet, images: Tensor) -> ResNet:
     """Copy whose batch-norm running statistics are those of `images` under the present weights.
 
     While a network is trained its running statistics follow the weights by a tenth per step, so after a few steps they
-    still are those of pretraining. The copy shows the network that was fitted without that lag.
+    still are those of pretraining. The copy shows the network that was fitted without that lag. All images are one
+    batch, whatever their number and order: a thousand of 32 x 32 pixels take half a gigabyte of memory.
 
     Examples
     --------
@@ -265,12 +284,10 @@ def recalibrate(model: ResNet, images: Tensor, batch: int = 128) -> ResNet:
     momenta = [m.momentum for m in norms]
     for m in norms:
         m.reset_running_stats()
-        m.momentum = None  # torch then averages over all batches
+        m.momentum = 1.0  # the batch replaces what was there
     was_training = model.training
-    model.train()
     with torch.no_grad():
-        for part in _batches(torch.arange(len(images), device=images.device), batch):
-            model(images[part])
+        model.train()(images)
     for m, momentum in zip(norms, momenta, strict=True):
         m.momentum = momentum
     return model.train(was_training)
@@ -293,7 +310,9 @@ def _size(images: Tensor) -> tuple[int, int]:
 
 def _targets(labels: Tensor, classes: ArrayLike) -> tuple[Tensor, Tensor]:
     """The outputs of `classes`, and the position of each label among them."""
-    outputs = torch.as_tensor(np.asarray(classes), dtype=torch.long, device=labels.device)
+    chosen = real_array(classes, "classes", ndim=1)
+    require(chosen == np.rint(chosen), "classes", chosen, "whole numbers")
+    outputs = torch.as_tensor(chosen, dtype=torch.long, device=labels.device)
     matches = labels[:, None] == outputs[None, :]
     require(matches.any(1).cpu().numpy(), "labels", labels.cpu().numpy(), f"one of the classes {outputs.tolist()}")
     return outputs, matches.long().argmax(1)

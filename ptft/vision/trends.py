@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ptft.validation import one_of, real_array, require
+from ptft.validation import checked, one_of, real_array, require, require_table
 from ptft.vision.protocol import BASELINE, KNOBS
 from ptft.vision.representation import STAGES
 
@@ -41,6 +41,7 @@ class Effect:
         return f"{100 * self.mean:+.1f}\u00a0±\u00a0{100 * (self.high - self.mean):.1f}"
 
 
+@checked
 def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = "accuracy") -> dict[int, float]:
     """One column of the points (knob, value, n), by seed; value 1 of any knob is the baseline.
 
@@ -55,6 +56,7 @@ def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = 
     >>> by_seed(table, "kappa", 0.5, 10)
     {0: 0.7, 1: 0.8}
     """
+    require_table(table, "table", ["seed", "knob", "value", "n", column])
     if value == BASELINE[1]:
         knob = BASELINE[0]
     chosen = table[(table["knob"] == knob) & np.isclose(table["value"], value) & (table["n"] == n)]
@@ -63,17 +65,25 @@ def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = 
     return {int(seed): float(x) for seed, x in zip(chosen["seed"], chosen[column], strict=True)}
 
 
+@checked
 def knobs_of(table: pd.DataFrame) -> list[str]:
     """The knobs that a table has points of, in the order of `KNOBS`.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
     >>> knobs_of(pd.DataFrame({"knob": ["weights", "baseline", "kappa"]}))
     ['kappa', 'weights']
     """
+    require_table(table, "table", ["knob"])
     return [knob for knob in KNOBS if (table["knob"] == knob).any()]
 
 
+@checked
 def values_of(table: pd.DataFrame, knob: str) -> list[float]:
     """Values of a knob in the table in increasing order, with the baseline's 1.
 
@@ -87,21 +97,30 @@ def values_of(table: pd.DataFrame, knob: str) -> list[float]:
     >>> values_of(pd.DataFrame({"knob": "kappa", "value": [2.0, 0.5]}), "kappa")
     [0.5, 1.0, 2.0]
     """
+    require_table(table, "table", ["knob", "value"])
     one_of(knob, "knob", tuple(np.unique(table["knob"])))
     return sorted({*table["value"][table["knob"] == knob].tolist(), BASELINE[1]})
 
 
+@checked
 def sizes_of(table: pd.DataFrame) -> list[int]:
     """Numbers of fine-tuning images in the table, in increasing order.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
     >>> sizes_of(pd.DataFrame({"n": [50, 10, 10]}))
     [10, 50]
     """
+    require_table(table, "table", ["n"])
     return [int(n) for n in np.unique(table["n"])]
 
 
+@checked
 def curve(table: pd.DataFrame, knob: str, value: float, column: str = "accuracy") -> tuple[np.ndarray, ...]:
     """Sample sizes, and the mean over seeds and its standard error at each of them.
 
@@ -119,6 +138,7 @@ def curve(table: pd.DataFrame, knob: str, value: float, column: str = "accuracy"
     return np.array(sizes), means, errors
 
 
+@checked
 def differences(table: pd.DataFrame, knob: str, value: float, n: int, column: str = "accuracy") -> np.ndarray:
     """The point's value minus the baseline's, for each seed that has both.
 
@@ -134,6 +154,7 @@ def differences(table: pd.DataFrame, knob: str, value: float, n: int, column: st
     return np.array([scaled[s] - baseline[s] for s in sorted(scaled.keys() & baseline.keys())])
 
 
+@checked
 def slopes(table: pd.DataFrame, knob: str, n: int, column: str = "accuracy") -> np.ndarray:
     """Change per doubling of the knob, for each seed: the least-squares slope over log2 of its values.
 
@@ -153,6 +174,7 @@ def slopes(table: pd.DataFrame, knob: str, n: int, column: str = "accuracy") -> 
     return np.asarray(y @ x / (x @ x))
 
 
+@checked
 def paired_effect(samples: ArrayLike, expected_sign: int) -> Effect:
     """Mean of one number per class split, its 95 % interval, and whether that lies on the expected side of zero.
 
@@ -186,6 +208,7 @@ def paired_effect(samples: ArrayLike, expected_sign: int) -> Effect:
     return Effect(float(mean), low, high, len(x), verdict)
 
 
+@checked
 def trend(table: pd.DataFrame, knob: str, column: str = "accuracy", expected_sign: int = -1) -> dict[int, Effect]:
     """For each sample size, the change of a column per doubling of the knob; smaller scales are expected to be better.
 
@@ -202,6 +225,7 @@ def trend(table: pd.DataFrame, knob: str, column: str = "accuracy", expected_sig
     return {n: paired_effect(slopes(table, knob, n, column), expected_sign) for n in sizes_of(table)}
 
 
+@checked
 def gains(table: pd.DataFrame, knob: str, column: str = "accuracy") -> dict[tuple[float, int], Effect]:
     """A column minus the baseline's, by value and sample size: expected to gain below 1 and to lose above.
 
@@ -221,6 +245,7 @@ def gains(table: pd.DataFrame, knob: str, column: str = "accuracy") -> dict[tupl
     }
 
 
+@checked
 def tally(effects: Iterable[Effect]) -> str:
     """How many effects have the expected sign, in words.
 
@@ -234,11 +259,17 @@ def tally(effects: Iterable[Effect]) -> str:
     return f"as stated in {agree} of {len(verdicts)}, undecided in {undecided}, opposite in {disagree}"
 
 
+@checked
 def signature(representations: pd.DataFrame, stage: str = STAGES[-1]) -> pd.DataFrame:
     """One row per fine-tuning run with what Appendix D of the paper looks for in a stage, the last one by default.
 
     `change` is log(PR after / PR before), negative in the regime that is rich and depends on pretraining; `inherited`
     is ENSD / PR after, close to 1 there. The other columns are those of the table.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
 
     Examples
     --------
@@ -246,10 +277,13 @@ def signature(representations: pd.DataFrame, stage: str = STAGES[-1]) -> pd.Data
     >>> signature(table)[["change", "inherited"]].round(3).to_dict("records")
     [{'change': -1.386, 'inherited': 0.75}]
     """
+    require_table(representations, "representations", ["stage", "pr_before", "pr_after", "ensd"])
+    one_of(stage, "stage", STAGES)
     rows = representations[representations["stage"] == stage]
     return rows.assign(change=np.log(rows["pr_after"] / rows["pr_before"]), inherited=rows["ensd"] / rows["pr_after"])
 
 
+@checked
 def scaling_order(table: pd.DataFrame) -> dict[str, list[float]]:
     """The factors of all parameters after pretraining, the most accurate first, with the fewest fine-tuning images.
 

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from test_browser import browser  # noqa: F401  (a fixture)
 
 import ptft
 from ptft.book import sliders
@@ -33,7 +32,7 @@ MOVE = """(root, positions) => {
 
 
 @pytest.fixture
-def opened(html, browser):  # noqa: F811
+def opened(html, browser):
     """Opens the page, and fails on what the console, the scripts or the network complain about."""
     contexts, complaints = [], []
 

@@ -8,6 +8,8 @@ import pytest
 from conftest import listed_chapters, load_runner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+import ptft
+
 execute = load_runner()
 
 
@@ -32,16 +34,14 @@ def disagreements(source, executed, parameters, version):
     for output in (output for cell in code for output in cell.outputs):
         if output.output_type == "error":
             found.append(f"a cell raised {output.ename}")
-        if output.output_type == "stream" and output.name == "stderr":
-            found.append(f"a cell wrote to stderr: {output.text}")
-    return found
+    return found + list(filter(None, [execute.complaint(executed)]))
 
 
 @pytest.mark.parametrize("stem", listed_chapters())
 def test_an_executed_chapter_is_the_outcome_of_its_source(stem):
     source = jupytext.read(execute.sources()[stem])
     executed = nbformat.read(execute.output(stem), as_version=4)
-    found = disagreements(source, executed, execute.book_parameters()[stem], execute.version("ptft"))
+    found = disagreements(source, executed, execute.book_parameters()[stem], ptft.__version__)
     assert not found, f"{stem} is stale, run `make book`: {found}"
 
 
@@ -102,6 +102,16 @@ def _complain(source, executed):
     executed.cells[-1].outputs.append(new_output("stream", name="stderr", text="warning"))
 
 
+def _lose_a_figure(source, executed):
+    executed.cells[-1].metadata["mystnb"] = {"figure": {"name": "fig-lost"}}
+
+
+def _show_a_figure_twice(source, executed):
+    picture = new_output("display_data", {"image/svg+xml": "<svg/>"})
+    executed.cells[-1].metadata["mystnb"] = {"figure": {"name": "fig-twice"}}
+    executed.cells[-1].outputs = [picture, picture]
+
+
 def _other_parameters(source, executed):
     executed.metadata["ptft"]["parameters"] = {"a": 2}
 
@@ -114,7 +124,7 @@ def _other_version(source, executed):
     "tamper",
     [
         *(_edit_source, _edit_text, _add_cell, _skip_cell, _run_out_of_order),
-        *(_raise, _complain, _other_parameters, _other_version),
+        *(_raise, _complain, _lose_a_figure, _show_a_figure_twice, _other_parameters, _other_version),
     ],
 )
 def test_a_tampered_chapter_is_reported(run, tamper):

@@ -1,9 +1,11 @@
 """What the files about the project say of each other: requirements, pins, versions, citation."""
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 
 import pytest
@@ -126,3 +128,107 @@ def test_the_readme_names_only_what_exists():
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", readme)
     assert table and pictures
     assert [path for path in [*table, *pictures] if not (ROOT / path).exists()] == []
+
+
+def unguarded(source, core):
+    """What a module imports from beyond the core without naming the extra that brings it."""
+    found = []
+
+    def visit(node, guarded):
+        match node:
+            case ast.With(items=[ast.withitem(context_expr=ast.Call(func=ast.Name(id="needs_extra")))]):
+                guarded = True
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")) | ast.Try():
+                guarded = True
+            case ast.Import(names=names) if not guarded:
+                found.extend(name.name for name in names if name.name.split(".")[0] not in core)
+            case ast.ImportFrom(module=module) if not guarded and module.split(".")[0] not in core:
+                found.append(module)
+        for child in ast.iter_child_nodes(node):
+            visit(child, guarded)
+
+    visit(ast.parse(source), False)
+    return found
+
+
+def test_what_an_extra_brings_is_imported_with_its_name():
+    core = {Requirement(text).name for text in PROJECT["dependencies"]} | sys.stdlib_module_names | {"ptft", "cycler"}
+    modules = [path for path in sorted((ROOT / "ptft").rglob("*.py")) if path.parent.name != "vision"]
+    modules.append(ROOT / "ptft" / "vision" / "__init__.py")  # is imported before every module of that folder
+    assert {path.name: found for path in modules if (found := unguarded(path.read_text(encoding="utf-8"), core))} == {}
+    assert unguarded("import os, pandas\ndef f():\n    from torch import nn", core) == ["pandas", "torch"]
+    named = re.findall(r"needs_extra\(\"(\w+)\"", " ".join(path.read_text(encoding="utf-8") for path in modules))
+    assert set(named) <= set(PROJECT["optional-dependencies"])
+
+
+WITHOUT_EXTRAS = """
+import importlib, pkgutil, sys
+
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {beyond}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Nothing())
+import ptft
+from ptft.book import computed_text, live_figures
+
+def attempt(call):
+    try:
+        call()
+    except ImportError as error:
+        print(error)
+
+for module in pkgutil.walk_packages(ptft.__path__, "ptft.", onerror=lambda name: None):
+    if not module.name.endswith("__main__"):
+        attempt(lambda: importlib.import_module(module.name))
+attempt(ptft.replica_curve(0.5, ptft.SpikeSlab(0.1, 0.1, 0.5), ptft.Initialization(0.1)).to_frame)
+attempt(lambda: computed_text.state(a="b"))
+attempt(lambda: computed_text.paragraph(True, "a"))
+attempt(live_figures._nodes)
+"""
+
+
+def test_without_extras_whatever_fails_names_its_extra():
+    core = {Requirement(text).name for text in PROJECT["dependencies"]}
+    beyond = {requirement.name.replace("-", "_") for requirement in direct_requirements()} - core
+    code = WITHOUT_EXTRAS.format(beyond=sorted({*beyond, "sklearn", "IPython", "yaml", "myst_nb", "matplotlib_inline"}))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) > 10 and not [
+        line for line in lines if not re.fullmatch(r".* needs \w+: pip install 'ptft\[\w+\]'", line)
+    ]
+    assert {line.split()[0] for line in lines} >= {"to_frame", "state", "paragraph", "ptft.book.live_figures"}
+
+
+def test_a_clone_that_is_not_installed_can_be_imported(tmp_path):
+    shutil.copytree(ROOT / "ptft", tmp_path / "ptft", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    code = (
+        "import importlib.metadata as metadata, sys\n"
+        "def absent(name):\n    raise metadata.PackageNotFoundError(name)\n"
+        f"metadata.version = absent; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import ptft; print(ptft.__version__, ptft.__file__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout.split() == [PROJECT["version"], str(tmp_path / "ptft" / "__init__.py")]
+
+
+def test_the_source_distribution_has_what_its_tests_need(tmp_path):
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    if listed.returncode:
+        pytest.skip("this is no git repository")
+    for name in listed.stdout.splitlines():  # the files that matter by what is in them, and the names of all others
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        if name in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, tmp_path / name)
+        else:
+            (tmp_path / name).touch()
+    expected = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    code = "from setuptools import build_meta; print(build_meta.build_sdist('dist'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    with tarfile.open(tmp_path / "dist" / done.stdout.splitlines()[-1]) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    assert "tests/conftest.py" in packed and {name for name in expected - packed if not name.startswith(".")} == set()

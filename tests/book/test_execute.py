@@ -1,14 +1,23 @@
 """Running chapters: what is refused, what is written, what is run again, and what a re-run notices."""
 
+import functools
+import json
+import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
+import numpy as np
 import pytest
-from conftest import ROOT, load_runner
+from conftest import ROOT, family, left_of, load_runner
+
+import ptft
 
 HEADER = """---
 jupytext:
@@ -60,6 +69,107 @@ print(m)
 """
 )
 
+FIGURE = (
+    HEADER
+    + """# A figure
+
+```{code-cell} python3
+:tags: [parameters]
+m = 2  # [1, 9]
+```
+
+```{code-cell} python3
+import os
+import shutil
+import sys
+import matplotlib.pyplot as plt
+import ptft
+from ptft import figures
+figures.style()
+kept = {name: os.environ[name] for name in sorted(os.environ) if name.startswith(("PYTHON", "JUPYTER"))}
+print(sys.executable, ptft.__file__, sys.flags, kept, shutil.get_terminal_size(), "sitecustomize" in sys.modules)
+```
+
+```{code-cell} python3
+---
+mystnb: {figure: {name: fig-one, caption: "One."}, image: {alt: "One line"}}
+---
+fig, axes = figures.figure()
+axes[0, 0].plot([0, 1], [0, m])
+fig
+plt.show()
+```
+"""
+)
+MATPLOTLIBRC = """text.usetex: True
+font.family: serif
+axes.facecolor: red
+axes.prop_cycle: cycler("color", ["k"])
+axes.xmargin: 0.3
+axes.formatter.limits: -1, 1
+axes.titlecolor: green
+axes.unicode_minus: False
+figure.dpi: 30
+figure.subplot.left: 0.4
+grid.linestyle: :
+image.cmap: jet
+legend.loc: center
+lines.linestyle: --
+lines.marker: x
+path.simplify: False
+savefig.bbox: tight
+savefig.transparent: True
+scatter.marker: s
+svg.image_inline: False
+xtick.direction: in
+xtick.labelsize: 30
+ytick.minor.visible: True
+pdf.compression: 0
+contour.linewidth: 9
+errorbar.capsize: 9
+figure.max_open_warning: 1
+"""
+PROFILE = """c = get_config()
+c.InteractiveShell.ast_node_interactivity = "all"
+c.InlineBackend.close_figures = False
+c.InlineBackend.figure_formats = {"retina"}
+c.InlineBackend.rc = {"lines.linewidth": 9}
+c.InlineBackend.print_figure_kwargs = {"facecolor": "red"}
+"""
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """Settings of a reader who uses matplotlib, IPython, Jupyter and pytest for other things than this book."""
+    home = tmp_path / "home"
+
+    def put(path, text):
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text(text)
+        return str(home / path)
+
+    spec = {"argv": ["false", "{connection_file}"], "display_name": "mine", "language": "python"}
+    put("jupyter/kernels/python3/kernel.json", json.dumps(spec))
+    put(".ipython/profile_default/ipython_config.py", PROFILE)
+    put(".ipython/profile_default/startup/00.py", "print('started')")
+    noise = "import sys; print('custom', file=sys.stderr)"
+    put("site/sitecustomize.py", noise)
+    return {
+        "HOME": str(home),
+        "MPLBACKEND": "no backend at all",
+        "MATPLOTLIBRC": put("matplotlibrc", MATPLOTLIBRC),
+        "IPYTHONDIR": str(home / ".ipython"),
+        "JUPYTER_PATH": str(home / "jupyter"),
+        "JUPYTER_RUNTIME_DIR": "/dev/null/none",
+        "PYTHONSTARTUP": put("startup.py", noise + "; sys.exit(1)"),
+        "PYTHONPATH": os.pathsep.join([str(Path(ptft.__file__).parents[1]), str(home / "site")]),
+        "PYTHONOPTIMIZE": "2",
+        "PYTHONWARNINGS": "always",
+        "PYTEST_ADDOPTS": "-k nothing",
+        "COLUMNS": "20",
+        "OMP_NUM_THREADS": "7",
+    }
+
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
@@ -82,9 +192,15 @@ def book(tmp_path, monkeypatch):
     return runner
 
 
-def command(book, *arguments) -> subprocess.CompletedProcess:
+def command(book, *arguments, **settings) -> subprocess.CompletedProcess:
     script = book.ROOT / "book" / "execute.py"
-    return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, cwd=book.ROOT)
+    return subprocess.run(
+        [sys.executable, script, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=book.ROOT,
+        env={**os.environ, **settings},
+    )
 
 
 def files(root: Path) -> set[Path]:
@@ -133,6 +249,16 @@ def shown(path: Path) -> list[str]:
         ("01_first -p label=7 -o out.ipynb", ["label = 7", "text"]),
         ("01_first -p noisy=1 -o out.ipynb", ["noisy = 1", "true or false"]),
         ("01_first -p rho -o out.ipynb", ["NAME=VALUE"]),
+        ("01_first -p n=010 -o out.ipynb", ["n = '010'", "a whole number"]),
+        ("01_first -p n=1:30 -o out.ipynb", ["n = '1:30'", "a whole number"]),
+        ("01_first -p rho=1:30.5 -o out.ipynb", ["rho = '1:30.5'", "a number"]),
+        ("01_first -p 'label=all #1' -o out.ipynb", ["no notice of '#1'", "quote"]),
+        ("01_first -p rho=1 -o ''", ["must end in .ipynb"]),
+        ("01_first -p rho=1 -o there.ipynb/out.ipynb", ["no directory there.ipynb"]),
+        ("01_first -p rho=1 -o book/chapters/none/out.ipynb", ["as the book shows them"]),
+        ("01_first -p rho=1 -o book --force", ["must end in .ipynb"]),
+        (f"01_first -p rho=1 -o {'a' * 300}.ipynb", ["File name too long"]),
+        ("01_first -p rho=1 -o /proc/out.ipynb", ["cannot be written"]),
         ("01_first -p rho=[1 -o out.ipynb", ["not a YAML value"]),
         ("01_first -p rho=0.1", ["-p needs -o"]),
         ("01_first 02_other -p rho=0.1 -o out.ipynb", ["exactly one chapter"]),
@@ -162,6 +288,12 @@ def test_an_unfit_request_is_refused_and_writes_nothing(book, capsys, monkeypatc
         *(("02_other: {m: 10}", "its range is [1, 9]"), ("02_other: {m: 1, m: 2}", "m is given twice")),
         *(("02_other: [1]", "02_other = [1]"), ("- 02_other", "must map chapters"), ("a: [", "not YAML")),
         *(("{1: {}}", "unknown chapter 1"), ("02_other: {1: 2}", "unknown parameter 1")),
+        *(
+            ("02_other: {m: 010}", "m = '010'"),
+            ("02_other: {m: 1:30}", "m = '1:30'"),
+            ("02_other: {m: !!int 010}", "YAML"),
+        ),
+        *(("02_other: []", "02_other = []"), ("02_other: 0", "02_other = 0"), ("false", "must map chapters")),
     ],
 )
 def test_the_parameters_of_the_book_are_checked_too(book, capsys, text, said):
@@ -170,6 +302,117 @@ def test_the_parameters_of_the_book_are_checked_too(book, capsys, text, said):
     assert book.main([]) == 2
     assert said in capsys.readouterr().err
     assert files(book.ROOT) == before
+
+
+PIECES = [
+    *("1", "010", "1:30", "0x1F", "0b2", "1_0", "1e400", "-0", ".inf", ".nan", "9" * 5000, "0x" + "f" * 5000, "1.5.2"),
+    *(
+        "~",
+        "yes",
+        "a",
+        "é",
+        "[",
+        "]",
+        "{",
+        "}",
+        ": ",
+        ":",
+        ", ",
+        " #",
+        "&a ",
+        "*a",
+        "- ",
+        "? ",
+        "<<: ",
+        "|",
+        ">",
+        "%",
+        "@",
+    ),
+    *(
+        "!!int ",
+        "!!float ",
+        "!!binary ",
+        "!!set ",
+        "!!python/object:os.system ",
+        "!x ",
+        "`",
+        "'",
+        '"',
+        "\\",
+        "\t",
+        "\n",
+    ),
+    *("\0", "\ud800", "2001-01-01", "2001-99-99", "=", "---\n", "...\n", "&a [*a]", "[" * 600, "m: 5", "rho", "label"),
+]
+
+
+def pieces(rng):
+    return "".join(rng.choice(PIECES, rng.integers(1, 4)))
+
+
+def test_a_slip_in_a_request_is_accepted_or_refused_but_no_crash(book, capsys, monkeypatch):
+    monkeypatch.setattr(book, "source", functools.cache(book.source))
+    monkeypatch.setattr(book, "execute", lambda stem, values: nbformat.v4.new_notebook())
+    monkeypatch.chdir(book.ROOT)
+    sys.stderr.reconfigure(errors="backslashreplace")  # as outside of pytest
+    Path("loop").symlink_to("loop")
+    Path("directory.ipynb").mkdir()
+    os.mkfifo("fifo.ipynb")
+    Path("there.ipynb").write_text("kept")
+    params = book.PARAMETERS.read_text()
+    folders = [
+        "",
+        ".",
+        "none",
+        "loop",
+        "a" * 300,
+        "there.ipynb",
+        "directory.ipynb",
+        "book/chapters",
+        "é\udcff",
+        "\0",
+        "~",
+    ]
+    names = ["out", "there", "directory", "fifo", "", ".", "a" * 300, "\0", "\udcff", " ", "-"]
+    rng = np.random.default_rng(0)
+    codes = []
+    for _ in range(600):
+        where, name = "out.ipynb", ""
+        match rng.integers(4):
+            case 0:
+                name = f"{rng.choice(['rho', 'n', 'alpha', 'label', 'noisy'])}={pieces(rng)}"
+            case 1:
+                name = f"{pieces(rng)}={pieces(rng)}"
+            case 2:
+                where = os.path.join(
+                    rng.choice(folders), rng.choice(names) + rng.choice(["", ".ipynb", ".IPYNB", ".md"])
+                )
+            case 3:
+                mapping = params.rstrip("\n")
+                start = int(rng.integers(len(mapping)))
+                mapping = mapping[:start] + pieces(rng) + mapping[start + int(rng.integers(4)) :]
+                book.PARAMETERS.write_text(mapping, encoding="utf-8", errors="surrogatepass")
+        command = [
+            "01_first",
+            *([f"-p{name}"] if name else []),
+            *([f"-o{where}"] if where else ["-o", ""]),
+            *(["--force"] if where == "out.ipynb" else []),
+        ]
+        codes.append(book.main(command))
+        said = capsys.readouterr().err
+        assert codes[-1] in (0, 2) and bool(said) == bool(codes[-1]), command
+        assert len(said.partition("Parameters of")[0].strip().splitlines()) == codes[-1] // 2, said
+        book.PARAMETERS.write_text(params)
+    assert codes.count(2) > 300 and codes.count(0) > 10
+    assert Path("there.ipynb").read_text() == "kept" and not list(book.CHAPTERS.glob("*"))
+
+
+@pytest.mark.parametrize("head", ["tags: [", "tags: {a: b"])
+def test_a_source_that_cannot_be_read_is_named(book, capsys, head):
+    (book.SOURCES / "02_other.md").write_text(OTHER.replace(":tags: [parameters]", f"---\n{head}\n---"))
+    assert book.main(["02_other"]) == 2
+    assert "notebooks/02_other.md cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("cell", ["x = [i for i in range(3)]", "import os", "x, y = 1, 2", "f(1)", "x = None"])
@@ -210,7 +453,7 @@ def test_the_whole_book_runs_and_a_second_run_gives_the_same_bytes(book):
     assert other.metadata.ptft == {
         "source": "notebooks/02_other.md",
         "parameters": {"m": 5},
-        "version": book.version("ptft"),
+        "version": ptft.__version__,
     }
     injected = [cell for cell in other.cells if "injected-parameters" in cell.metadata.get("tags", [])]
     assert [cell.metadata.tags for cell in injected] == [["injected-parameters", "hide-input"]]
@@ -265,6 +508,28 @@ def test_a_chapter_that_fails_is_reported_and_leaves_the_old_output(book, cell, 
     assert not list(book.ROOT.rglob("*.tmp"))
 
 
+@pytest.mark.parametrize("ending", ["SIGTERM", "SIGKILL"])
+def test_no_process_outlives_a_run_that_is_ended(book, ending):
+    long = "open({mark!r}, 'w').close()\nfor _ in range(10**9):\n    pass"
+    marks = []
+    for stem, chapter, cell in (("01_first", CHAPTER, "import sys"), ("02_other", OTHER, "print(m)")):
+        marks.append(book.ROOT / f"{stem}.started")
+        (book.SOURCES / f"{stem}.md").write_text(chapter.replace(cell, long.format(mark=str(marks[-1]))))
+    script = [sys.executable, book.ROOT / "book" / "execute.py", "--jobs", "2"]
+    process = subprocess.Popen(script, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not all(mark.exists() for mark in marks):
+        assert process.poll() is None
+        time.sleep(0.05)
+    processes = family(process.pid)
+    assert len(processes) == 5, "two that run a chapter, and their kernels"
+    process.send_signal(getattr(signal, ending))
+    assert left_of(processes, seconds=10) == []
+    said = process.communicate()[1]
+    if ending != "SIGKILL":
+        assert process.returncode == 1
+        assert said == "execute.py: ended by a signal, and all its processes with it; what was done is kept\n"
+
+
 def test_a_file_is_written_whole_or_not_at_all(book, tmp_path, monkeypatch):
     path = tmp_path / "file.txt"
     book.write("old", path)
@@ -276,6 +541,84 @@ def test_a_file_is_written_whole_or_not_at_all(book, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         book.write("new", path)
     assert path.read_text() == "old" and not list(tmp_path.glob(".*.tmp"))
+
+
+# ------------------------------------------------------------------------------------------- whose settings it runs in
+
+
+def test_no_setting_of_the_reader_changes_a_chapter(book, hostile, tmp_path):
+    """As far as another program's run of the notebook goes, none changes its figure."""
+    (book.SOURCES / "02_other.md").write_text(FIGURE)
+    assert command(book, "02_other").returncode == 0
+    chapter = tmp_path / "chapter.ipynb"
+    book.output("02_other").rename(chapter)
+    runs = [subprocess.Popen([sys.executable, book.__file__, "02_other"], env={**os.environ, **hostile})]
+    settings = {name: hostile[name] for name in ("MATPLOTLIBRC", "IPYTHONDIR")}
+    for name, backend in (("out.ipynb", ""), ("agg.ipynb", "agg")):
+        papermill = [sys.executable, "-m", "papermill", str(chapter), str(tmp_path / name)]
+        runs.append(subprocess.Popen(papermill, env={**os.environ, **settings, "MPLBACKEND": backend}))
+    assert [run.wait() for run in runs] == [0, 0, 0]
+    assert book.output("02_other").read_bytes() == chapter.read_bytes()
+    pictures = []
+    for path in (chapter, tmp_path / "out.ipynb", tmp_path / "agg.ipynb"):
+        (picture,) = (out.data[book.SHOWN] for out in nbformat.read(path, 4).cells[-1].outputs if "data" in out)
+        pictures.append(picture)
+    assert len(set(pictures)) == 1
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_cell_with_a_figure_must_show_one(book, capsys, count):
+    shown, instead = {0: ("plt.show()", "plt.close()"), 2: ("fig\n", "display(fig)\n")}[count]
+    (book.SOURCES / "02_other.md").write_text(FIGURE.replace(shown, instead))
+    assert book.main(["02_other"]) == 1
+    assert f"shows {count} pictures instead of one" in capsys.readouterr().err
+    assert not book.output("02_other").exists()
+
+
+def test_a_committed_chapter_without_its_figure_is_an_error(book, capsys):
+    (book.SOURCES / "02_other.md").write_text(FIGURE)
+    notebook = book.jupytext.read(book.SOURCES / "02_other.md")
+    book.write(nbformat.writes(notebook), book.output("02_other"))
+    assert book.main(["--check", "02_other"]) == 1
+    assert "02_other: a cell with a figure shows 0 pictures" in capsys.readouterr().err
+
+
+def test_a_comparison_is_for_another_processor_and_of_the_first_chapter_with_two_threads(book, hostile, monkeypatch):
+    for stem in book.sources():
+        notebook = nbformat.v4.new_notebook()
+        book.write(nbformat.writes(notebook), book.output(stem))
+    called = []
+
+    def start(command, cwd, env, start_new_session):
+        assert {name for name, value in hostile.items() if env.get(name) == value} == {"HOME"}
+        called.append((command[-1], {name: env.get(name) for name in ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")}))
+        return SimpleNamespace(wait=lambda: 0)
+
+    monkeypatch.setattr(book.subprocess, "Popen", start)
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    for name, value in hostile.items():
+        monkeypatch.setenv(name, value)
+    assert book.main(["--check"]) == 0
+    assert called == [
+        (str(book.output("01_first")), {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "2"}),
+        (str(book.output("02_other")), {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "1"}),
+    ]
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
+    assert book.main(["--check", "02_other"]) == 0
+    assert called[2:] == [(called[1][0], {"OPENBLAS_CORETYPE": "Nehalem", "OPENBLAS_NUM_THREADS": "1"})]
+
+
+def test_a_book_whose_package_is_another_one_is_refused(book, capsys):
+    (book.ROOT / "ptft" / "__init__.py").touch()
+    assert book.main([]) == 2
+    assert f"Python finds ptft in {Path(ptft.__file__).parents[1]} instead of {book.ROOT}" in capsys.readouterr().err
+
+
+def test_a_kernel_that_does_not_start_is_reported(book, capsys, monkeypatch):
+    spec = {"argv": ["false"], "display_name": "none", "language": "python"}
+    monkeypatch.setattr(book, "get_kernel_dict", lambda: spec)
+    assert book.main(["02_other"]) == 1
+    assert "02_other: Kernel died before replying" in capsys.readouterr().err
 
 
 # --------------------------------------------------------------------------------------- what is run and compared again
@@ -331,7 +674,7 @@ def test_a_rerun_notices_a_changed_number_but_not_a_changed_figure(book):
     (book.SOURCES / "02_other.md").write_text(OTHER + "\n" + figure)
     assert command(book, "--jobs", "2").returncode == 0
     whole = command(book, "--check", "--jobs", "2")
-    assert whole.returncode == 0 and "7 passed" in whole.stdout, whole.stdout
+    assert whole.returncode == 0 and "2 passed" in whole.stdout and "5 passed" in whole.stdout, whole.stdout
     assert "since the chapters were last checked" in command(book, "--check", "--stale").stdout
 
     notebook = nbformat.read(book.output("02_other"), as_version=4)
@@ -344,3 +687,23 @@ def test_a_rerun_notices_a_changed_number_but_not_a_changed_figure(book):
     changed = command(book, "--check", "--stale", "--jobs", "2")
     assert changed.returncode == 1
     assert "1.51 text" in changed.stdout and "1 failed" in changed.stdout, changed.stdout
+
+
+@pytest.mark.slow
+def test_no_process_outlives_a_check_that_is_ended(book):
+    mark, started = book.ROOT / "checked", book.ROOT / "started"
+    wait = f"import os, time\nif os.path.exists({str(mark)!r}):\n    open({str(started)!r}, 'w').close()"
+    wait += "\n    time.sleep(600)"
+    (book.SOURCES / "02_other.md").write_text(OTHER.replace("print(m)", wait))
+    assert command(book, "02_other").returncode == 0
+    mark.touch()
+    script = [sys.executable, book.ROOT / "book" / "execute.py", "--check", "02_other"]
+    process = subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not started.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    processes = family(process.pid)
+    assert len(processes) == 4, "pytest, its worker and a kernel"
+    process.send_signal(signal.SIGTERM)
+    assert left_of(processes, seconds=10) == []
+    assert "ended by a signal" in process.communicate()[1] and process.returncode == 1

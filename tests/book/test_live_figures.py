@@ -220,3 +220,15 @@ def test_the_picture_shows_every_curve_down_to_the_floor():
     ax = errors(alpha, {"a": 10.0**-alpha, "b": np.zeros(3)}, floor=1e-4).axes[0]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
     assert ax.lines[0].get_ydata() == pytest.approx(10.0**-alpha) and ax.get_ylim() == (1e-4, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("wrong.csv", "must end in .parquet"), ("none/table.parquet", "none"), ("other.parquet", "other")],
+)
+def test_a_table_that_cannot_be_written_is_refused_before_it_is_computed(tmp_path, monkeypatch, capsys, name, said):
+    (tmp_path / "other.parquet").write_text("something else")
+    monkeypatch.setattr(live_figures, "error_table", lambda: pytest.fail("it was computed"))
+    with pytest.raises(SystemExit) as ended:
+        live_figures.main(["--out", str(tmp_path / name)])
+    assert ended.value.code == 2 and said in capsys.readouterr().err

@@ -88,6 +88,24 @@ def test_what_is_not_a_range_is_not_taken_for_one(text):
         ("x, y = 1, 2  # [0, 2]", "only `name = literal` is"),
         ("import os", "`import os` is not allowed"),
         ("x = []  # 0 to 2 in [0, 1]", "`x = []` is not allowed"),
+        ("x = y = 1  # [0, 2]", "`x = y = 1` is not allowed"),
+        ("x = {[1]}  # [0, 2]", "`x = {[1]}` is not allowed"),
+        ("x = 1 +  # [0, 2]", "the cell is not Python"),
+        ("x = 1\0  # [0, 2]", "the cell is not Python"),
+        ("len = 1  # [0, 2]", "len is not allowed as a name"),
+        ("x = 'a'  # [0, 2]", "x: [0, 2] is not a range of what stands there, text"),
+        ("x = 1  # text", "x: text is not a range of what stands there, a whole number"),
+        ("x = True  # [0, 2]", "x: [0, 2] is not a range of what stands there, true or false"),
+        ("x = 2.0  # even in [0, 2]", "x: even in [0, 2] is not a range of what stands there, a number"),
+        ("x = 1  # 1 to 2 in [0, 2]", "x: 1 to 2 in [0, 2] is not a range of what stands there"),
+        ("x = [1]  # [0, 2]", "x: [0, 2] is not a range of what stands there, a list"),
+        ("x = [1]  # 1 to 2 rows of a in [0, 2]", "is not a range of what stands there, a list"),
+        ("x = 1  # {1, 'a'}", "x: {1, 'a'} is not a range of what stands there, a whole number"),
+        ("x = 1  # [0, 1 / 0]", "x = 1 is not allowed: its range [0, 1 / 0] cannot be computed (division by zero)"),
+        ("x = 1  # [0, 10 ** 10 ** 10]", "cannot be computed (math range error)"),
+        ("a = 'b'  # text\nx = 1  # [0, a]", "x: its range [0, a] cannot be computed"),
+        ("a = 1  # [0, 2]\nx = 1  # [0, len(a)]", "x: its range [0, len(a)] cannot be computed"),
+        ("x = 1  # [0, " + "-" * 100_000 + "1]", "x: "),
     ],
 )
 def test_a_cell_that_does_not_state_its_ranges_is_refused(cell, said):
@@ -134,6 +152,10 @@ def test_a_cell_is_read_with_defaults_and_ranges():
         ({"rho": "0.5"}, "rho = '0.5' is not allowed: it must be a number"),
         ({"rho": None}, "rho = None is not allowed: it must be a number"),
         ({"rho": 10**400}, "is not allowed: it must be a number"),
+        ({"n": -(10**9999)}, "n = a whole number of 33216 bits is not allowed: its range is [2, inf)"),
+        ({"omega": 10**300}, "is not allowed: its range is [0, min(1, 1 / rho)], here [0, 1]"),
+        ({"label": "x" * 10**6}, "is not allowed: its range is text"),
+        ({"alpha": [0.5] * 10**5}, "is not allowed: its range is 1 to 3 increasing in (0, 1)"),
         ({"omega": 1.5}, "omega = 1.5 is not allowed: its range is [0, min(1, 1 / rho)], here [0, 1]"),
         ({"n": 1}, "n = 1 is not allowed: its range is [2, inf)"),
         ({"n": 2.0}, "n = 2.0 is not allowed: it must be a whole number"),
@@ -153,7 +175,75 @@ def test_a_cell_is_read_with_defaults_and_ranges():
 def test_a_value_outside_its_range_is_refused_by_name_value_and_range(given, said):
     with pytest.raises(Unfit) as refused:
         check(read(CELL), given)
-    assert said in str(refused.value) and "\n" not in str(refused.value)
+    assert said in str(refused.value) and "\n" not in str(refused.value) and len(str(refused.value)) < 500
+
+
+def test_a_bound_that_cannot_be_computed_from_legal_values_is_said():
+    cell = "a = 1.0  # [0, 2]\nx = 0.5  # [0, 1 / a]\nn = 1  # [0, 9 / a]"
+    with pytest.raises(Unfit, match=r"x = 0.5 is not allowed: its range \[0, 1 / a\] cannot be computed"):
+        check(read(cell), {"a": 0})
+    with pytest.raises(Unfit, match=r"n = a whole number of .* cannot be computed"):
+        check(read(cell), {"n": 10**400})
+
+
+PIECES = [
+    *(
+        "x",
+        "rho",
+        "= 1",
+        "= [",
+        "0.5",
+        "1e999",
+        "-",
+        "'",
+        '"',
+        "[",
+        "]",
+        "{",
+        "}",
+        "(",
+        ")",
+        ",",
+        "#",
+        "  ",
+        "\n",
+        "\t",
+    ),
+    *("in ", "to ", "text", "texts", "even ", "rows of a in ", "inf", "len(x)", " / 0", "** 9", "not all 0", "\0", "é"),
+    *(
+        "True",
+        "None",
+        "1j",
+        "b''",
+        "{1: 2}",
+        "f(1)",
+        "lambda: 1",
+        ";",
+        ":",
+        "=",
+        "if 1 else 2",
+        "\\",
+        "\ud800",
+        "9" * 5000,
+    ),
+]
+
+
+@pytest.mark.filterwarnings("ignore::SyntaxWarning")
+def test_a_slip_in_a_cell_is_accepted_or_refused_but_no_crash():
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(1500):
+        text = CELL
+        for _ in range(rng.integers(1, 4)):
+            start = int(rng.integers(len(text)))
+            text = text[:start] + str(rng.choice(PIECES)) + text[start + int(rng.integers(6)) :]
+        try:
+            check(read(text), {})
+        except ValueError as error:
+            refused += 1
+            assert 0 < len(str(error)) < 12_000
+    assert refused > 500
 
 
 def test_values_are_taken_as_their_kind_and_defaults_fill_in():

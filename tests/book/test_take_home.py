@@ -216,6 +216,19 @@ def test_a_map_has_the_places_that_were_given_and_is_named_by_its_colour_bar():
     assert [row["value"] for row in rows] == pytest.approx(values.filled(np.nan).ravel().tolist(), nan_ok=True)
 
 
+def test_the_csv_of_a_map_says_its_texts_once():
+    fig, axes = figures.figure(1, 2)
+    for ax, title in zip(axes[0], ("left", "right"), strict=True):
+        ax.pcolormesh([0, 1, 2], [0, 1], np.ones((2, 3)), shading="nearest", cmap="cividis")
+        ax.plot([0, 1], [0, 1], label="line")
+        ax.set(title=title, ylabel="height")
+    rows = list(csv.DictReader(io.StringIO(csv_of(fig))))
+    cells = [row for row in rows if row["kind"] == "cells"]
+    assert [row["title"] for row in cells] == ["left", *[""] * 5, "right", *[""] * 5]
+    assert [(row["panel"], row["x"], row["value"]) for row in cells[:4]] == [("1", x, "1") for x in "0120"]
+    assert {(row["y_label"], row["series"]) for row in rows if row["kind"] == "line"} == {("height", "line")}
+
+
 def test_rows_and_columns_of_an_image_have_the_names_of_their_ticks():
     fig, axes = figures.figure(1, 2, sharex=True, sharey=True)
     for ax in axes[0]:
@@ -277,6 +290,8 @@ NAMES = {"figures": "ptft.figures", "drawn": "ptft.figures.optimal_initializatio
         ("figures.a(ptft.penalty(one, another_one))", [("ptft.figures.a", "ptft.penalty(…)")]),
         ("figures.a(one_very_long_name + another)", [("ptft.figures.a", "…")]),
         ("figures.a(1)\nfigures.b(2)", [("ptft.figures.a", "1"), ("ptft.figures.b", "2")]),
+        ("%matplotlib inline\n!ls {x}\nfigures.a(1)\nlines = !pwd\nfigures.a?", [("ptft.figures.a", "1")]),
+        ("%%bash\nls | wc", []),
         ("other.figures.a(1)\nx = drawn.number(1)\nprint(figures.COLORS)", []),
     ],
 )
@@ -286,7 +301,8 @@ def test_the_call_that_draws_is_found_in_the_source(source, found):
 
 def test_names_are_those_of_the_imports():
     cells = [
-        "import ptft\nimport matplotlib.pyplot as plt",
+        "!ls\nimport ptft\nimport matplotlib.pyplot as plt",
+        "%%bash\nls",
         "from ptft import figures\nfrom ptft.book import tables\nfrom ptft.figures import vision as v",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])

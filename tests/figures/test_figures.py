@@ -39,6 +39,13 @@ def stages():
     return pretraining, fine_tuning, beta_pt, ptft.min_penalty(X_ft, y, init.k(beta_pt))
 
 
+def test_the_style_is_all_that_there_is():
+    before = matplotlib.rcParams.copy()
+    matplotlib.rcParams.update({"text.usetex": True, "axes.xmargin": 0.3, "font.size": 30, "lines.marker": "x"})
+    figures.style()
+    assert dict(matplotlib.rcParams) == dict(before)
+
+
 def draw_shapes():
     z = np.geomspace(1e-2, 1, 100)
     return figures.penalty_shapes(z, {root: ptft.penalty(z, root**2) for root in (0.1, 1.0)})

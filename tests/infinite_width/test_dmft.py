@@ -1,12 +1,15 @@
 """Two-layer networks on two tasks: particles of the mean-field theory, and finite networks trained by descent."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import linalg
 
+from ptft import infinite_width
 from ptft.infinite_width import (
     CARRY,
     Particles,
@@ -82,6 +85,39 @@ def test_functions_are_read_at_any_of_their_points():
     particles = function_particles(X, 10)
     for rows in ([1, 2, 3], [4, 0, 2]):
         assert np.array_equal(particles.preactivations(X[rows]), particles.state[:, rows])
+
+
+def test_a_draw_does_not_depend_on_the_signs_of_a_decomposition(monkeypatch):
+    """They differ between processors, and with the number of threads."""
+    X = np.random.default_rng(0).standard_normal((12, 8))  # more points than dimensions, then fewer
+    signs = np.random.default_rng(1).choice([-1.0, 1.0], size=12)
+
+    def turned(matrix):
+        values, vectors = linalg.eigh(matrix)
+        return values, vectors * signs[: values.size]
+
+    before = [function_particles(points, 10, dtype=np.float64) for points in (X, X[:5])]
+    monkeypatch.setattr(infinite_width.particles, "eigh", turned)
+    for one, points in zip(before, (X, X[:5]), strict=True):
+        other = function_particles(points, 10, dtype=np.float64)
+        assert other.state == pytest.approx(one.state, abs=1e-12) and np.array_equal(other.z, one.z)
+
+
+def test_a_draw_is_the_same_on_other_processors_and_with_more_threads(tmp_path):
+    script = tmp_path / "draw.py"
+    script.write_text(
+        "import sys, numpy as np\n"
+        "from ptft.infinite_width import function_particles\n"
+        "X = np.random.default_rng(0).standard_normal((200, 40))\n"
+        "np.save(sys.argv[1], function_particles(X, 100, dtype=np.float64).state)\n"
+    )
+    draws = []
+    for kind, threads in (("Haswell", 1), ("Nehalem", 2)):  # of OpenBLAS; other libraries keep their own
+        out = tmp_path / f"{kind}.npy"
+        chosen = {"OPENBLAS_CORETYPE": kind, "OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+        subprocess.run([sys.executable, script, out], env={**os.environ, **chosen}, check=True)
+        draws.append(np.load(out))
+    assert draws[0] == pytest.approx(draws[1], abs=1e-10)
 
 
 def test_seeds():
@@ -332,7 +368,7 @@ def test_a_limit_on_the_steps_is_reported():
         (lambda s, t, p: transfer(train(p, s, 1.0, TIMES[:2]), t, 1.0, TIMES, "kept"), "carry = 'kept' is not allowed"),
         (lambda s, t, p: weight_particles(3, 11), "S = 11 is not allowed: it must be even"),
         (lambda s, t, p: weight_particles(3, 10, activation="tanh"), "activation = 'tanh' is not allowed"),
-        (lambda s, t, p: replace(s, y_test=s.y_test[1:]), "y has shape"),
+        (lambda s, t, p: replace(s, y_test=s.y_test[1:]), "the shape of y_test"),
         (lambda s, t, p: replace(s, X_test=s.X_test[:, 1:]), "X_test has shape"),
     ],
 )  # fmt: skip

@@ -208,6 +208,14 @@ def test_a_budget_gives_an_optimal_gamma_1_that_falls_with_target_data():
     assert losses == pytest.approx([0.213, 0.180, 0.477], abs=5e-4)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_budget_of_zero_is_no_budget(kind):
+    nu, alphas = np.array([0.0, 0.3, 0.9]), (0.8, 0.1)
+    without = fine_tuning_loss(nu, alphas, source_coefficients(2.0, 0.5, kind))
+    assert np.array_equal(budgeted_loss(nu, alphas, 2.0, 0.5, 0.0, kind), without)
+    assert optimal_gamma_1(0.5, alphas, 0.5, 0.0, kind) == np.inf
+
+
 @given(share, alignments(), share, st.sampled_from(KINDS))
 def test_the_rich_limit_of_the_budgeted_loss(nu, alphas, nu_1, kind):
     r = 0.02
@@ -349,7 +357,7 @@ def test_a_run_out_of_evaluations_warns():
         (lambda: fine_tuning_loss(0.1, coefficients=(-2.0, 0.5, 0.0)), "smallest eigenvalue of M"),
         (lambda: fine_tuning_loss(0.1, coefficients=(0.0, np.nan, 0.0)), "c2 = nan is not allowed"),
         (lambda: fine_tuning_loss(0.1, ridge=-1.0), "ridge = -1. is not allowed"),
-        (lambda: budgeted_loss(0.1, (0.5, 0.0), 1.0, 0.5, relative_ridge=0.0), "relative_ridge = 0. is not allowed"),
+        (lambda: budgeted_loss(0.1, (0.5, 0.0), 1.0, 0.5, relative_ridge=-0.1), "relative_ridge = -0.1 is not allowed"),
         (lambda: simulate_fine_tuning(0.5, D=2), "D = 2 is not allowed"),
         (lambda: simulate_fine_tuning(0.5, draws=1), "draws = 1 is not allowed"),
         (lambda: train_linear(np.ones((2, 3)), np.ones(2), 0.0), "gamma = 0. is not allowed"),

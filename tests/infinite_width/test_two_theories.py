@@ -17,7 +17,10 @@ from ptft.two_theories import (
 
 ALPHA = np.array([0.1, 0.3, 0.5, 0.8])
 EVERY = [
-    TwoTasks(omega=o, signs=s, rotated=r) for o in (0.0, 0.5, 1.0) for s in ("equal", "independent") for r in (0, 1)
+    TwoTasks(omega=o, signs=s, rotated=r)
+    for o in (0.0, 0.5, 1.0)
+    for s in ("equal", "independent")
+    for r in (False, True)
 ]
 
 

@@ -37,7 +37,7 @@ CASES = (
         (
             (
                 ("experiment-5",),
-                "the sweep = 'experiment-5' is not allowed: it must be one of experiment-1, experiment-2",
+                "name = 'experiment-5' is not allowed: it must be one of experiment-1, experiment-2",
             ),
             (("--d", "0"), "d = 0 is not allowed: it must be at least 1"),
             (
@@ -141,7 +141,7 @@ def tiny_first(depends_on):
     return depends_on()
 
 
-def dying(solve, parent, points, prepared):
+def dying(solve, parent, points, prepared, **where):
     """A worker that is killed: it runs out of memory, say."""
     assert os.getpid() != parent
     os.kill(os.getpid(), signal.SIGKILL)
@@ -162,8 +162,8 @@ def slow_command(arguments):
     store = engine.store
 
     def storing(sweep, *args, **kwargs):
-        def slowly(points, prepared):
-            done = sweep.solve(points, prepared)
+        def slowly(points, prepared, **where):
+            done = sweep.solve(points, prepared, **where)
             time.sleep(0.2)
             return done
 

@@ -6,13 +6,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from conftest import family, left_of
+from sweep_cases import dying
 
 import ptft
 from ptft import agreement, experiments, simulate
@@ -20,6 +25,7 @@ from ptft.experiments import Setting
 from ptft.sweeps import diagonal, engine
 from ptft.sweeps.__main__ import main
 from ptft.sweeps.diagonal import SWEEP, DiagonalPoint
+from ptft.sweeps.engine import WorkersLost
 
 GRID = ("--d", "60", "--seeds", "2", "--alphas", "3")
 
@@ -89,9 +95,9 @@ def test_a_sweep_has_every_setting_of_its_experiment_at_every_alpha_and_seed():
 
 
 def test_a_point_has_the_setting_of_its_row():
-    for settings in diagonal.settings_of("all").values():
+    for settings in experiments.settings_of("all").values():
         for setting in settings:
-            assert DiagonalPoint(*diagonal._numbers(setting), 60, 0.5, 0).setting == setting
+            assert DiagonalPoint(*setting.numbers, 60, 0.5, 0).setting == setting
 
 
 def test_units_hold_every_point_once_seed_by_seed_from_the_largest_n():
@@ -183,7 +189,7 @@ def test_a_table_gives_the_comparisons_that_simulating_again_gives(tmp_path):
     settings = experiments.experiment(2) + experiments.experiment(4)
     rows = small("experiment-2") + small("experiment-4") + diagonal.plan("experiment-4", 40, [6, 7], [0.1, 0.5])
     stored = engine.run(SWEEP, rows, tmp_path)[0]["simulations"]
-    found = diagonal.comparisons(stored, 60)
+    found = agreement.stored_comparisons(stored, 60)
     again = agreement.compare(settings, [0.1, 0.5], 60, [6, 7])
     assert list(found) == list(again)
     for setting in settings:
@@ -191,10 +197,10 @@ def test_a_table_gives_the_comparisons_that_simulating_again_gives(tmp_path):
             assert np.array_equal(getattr(found[setting], field), getattr(again[setting], field))
         assert found[setting].mse == pytest.approx(again[setting].mse, rel=1e-6)
     with pytest.raises(ValueError, match=r"d = 50 is not allowed: it must be one of \[40, 60\]"):
-        diagonal.comparisons(stored, 50)
+        agreement.stored_comparisons(stored, 50)
     lacking = stored.drop(stored.query("experiment == '4' and d == 60").index[0])
     with pytest.raises(ValueError, match="complete: every seed at every alpha"):
-        diagonal.comparisons(lacking, 60)
+        agreement.stored_comparisons(lacking, 60)
 
 
 def test_the_stored_table_goes_on_with_the_key_of_its_version(monkeypatch):
@@ -230,7 +236,19 @@ def test_a_killed_sweep_goes_on_and_two_processes_give_the_table_of_one(tmp_path
     assert {**provenance, "date": None} == {**expected, "date": None}
 
 
-@pytest.mark.slow  # `test_sweeps.py` does it for every sweep, with fewer processes
+def test_a_killed_worker_process_loses_nothing_that_was_finished(tmp_path):
+    plan = small()
+    engine.run(SWEEP, plan[::2], tmp_path / "work")
+    kept = units_in(tmp_path)
+    lost = replace(SWEEP, solve=partial(dying, SWEEP.solve, os.getpid()))
+    with pytest.raises(WorkersLost, match="a worker process was killed"):
+        engine.run(lost, plan, tmp_path / "work", jobs=2)
+    assert units_in(tmp_path) == kept
+    tables, _ = engine.run(SWEEP, plan, tmp_path / "work")
+    assert set(kept) < set(units_in(tmp_path)) and len(tables["simulations"]) == len(plan)
+
+
+@pytest.mark.slow
 def test_a_killed_worker_process_is_explained_and_what_was_finished_is_kept(tmp_path):
     process = start(command("experiment-4", tmp_path, "--d", "100", "--seeds", "40", "--jobs", "2"), tmp_path)
     try:
@@ -248,13 +266,28 @@ def test_a_killed_worker_process_is_explained_and_what_was_finished_is_kept(tmp_
     assert len(units_in(tmp_path)) >= 3 and not (tmp_path / "table.parquet").exists()
 
 
+@pytest.mark.parametrize("ending", ["SIGTERM", "SIGKILL"])
+def test_no_worker_process_outlives_a_sweep_that_is_ended(tmp_path, ending):
+    process = start(command("experiment-4", tmp_path, "--d", "300", "--seeds", "99", "--jobs", "2"), tmp_path)
+    until(lambda: process.poll() is not None or len(units_in(tmp_path)) >= 1)
+    processes = family(process.pid)
+    assert len(processes) >= 3, (tmp_path / "log").read_text()
+    process.send_signal(getattr(signal, ending))
+    assert left_of(processes, seconds=10) == []
+    if ending == "SIGTERM":
+        said = (tmp_path / "log").read_text()
+        assert process.wait() == 1 and "interrupted\nWhat was finished is kept: the same command goes on." in said
+        assert "Traceback" not in said
+    assert len(units_in(tmp_path)) >= 1 and not list(tmp_path.rglob(".*"))
+
+
 @pytest.mark.parametrize(("missing", "extra"), [("joblib", "sweep"), ("pyarrow", "sweep"), ("distributed", "cluster")])
 def test_a_missing_extra_is_named(tmp_path, missing, extra):
     arguments = command("experiment-4", tmp_path, *GRID, "--scheduler", "tcp://127.0.0.1:9")
     code = f"import sys; sys.modules[{missing!r}] = None; from ptft.sweeps.__main__ import main as run; "
     code += f"sys.exit(run({arguments!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 2 and f"pip install ptft[{extra}]" in done.stderr
+    assert done.returncode == 2 and f"pip install 'ptft[{extra}]'" in done.stderr
 
 
 # Dask
@@ -327,24 +360,79 @@ def test_a_dask_cluster_that_loses_a_worker_half_way_gives_the_same_table(tmp_pa
     assert_same_results(one, other)
 
 
-def test_a_lost_scheduler_is_reported_and_what_was_finished_is_kept(tmp_path, cluster):
-    from distributed import Client
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("illness", "said"),
+    [
+        ("scheduler killed", "was lost"),
+        ("scheduler stopped", "said nothing for 5 s"),
+        ("workers killed", "had no workers for 5 s"),
+        ("workers without ptft", "had no workers for 5 s; those without ptft stop at once"),
+    ],
+)
+def test_a_cluster_that_falls_ill_is_given_up_and_what_was_finished_is_kept(
+    tmp_path, cluster, monkeypatch, illness, said
+):
+    address, scheduler, *workers = cluster
+    monkeypatch.setattr(engine, "PATIENCE", 5)
+    sweep, plan = replace(SWEEP, batch=3), small(seeds=range(3), alpha=(0.1, 0.2, 0.5))
 
-    address, scheduler, *_ = cluster
-    grid = ("--d", "60", "--seeds", "3", "--alphas", "3", "--batch", "3")
-    with Client(address, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
-    process = start(command("experiment-4", tmp_path, *grid, "--scheduler", address), tmp_path)
-    try:
-        until(lambda: process.poll() is not None or len(units_in(tmp_path)) >= 3)
-        scheduler.kill()
-        assert process.wait(180) == 1, (tmp_path / "log").read_text()
-    finally:
-        process.kill()
-    said = (tmp_path / "log").read_text()
-    assert f"the scheduler {address} was lost" in said and "the same command goes on" in said
-    assert not (tmp_path / "table.parquet").exists()
+    def fall_ill():
+        until(lambda: len(units_in(tmp_path)) >= 3)
+        for process in workers if illness == "workers killed" else [scheduler]:
+            process.send_signal(signal.SIGSTOP if illness == "scheduler stopped" else signal.SIGKILL)
+
+    if illness == "workers without ptft":
+        for process in workers:
+            process.kill()
+        code = "import sys; sys.modules['ptft'] = None; from distributed.cli.dask_worker import main; main()"
+        options = ("--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path))
+        workers.append(subprocess.Popen([sys.executable, "-c", code, address, *options], stderr=subprocess.DEVNULL))
+    else:
+        threading.Thread(target=fall_ill, daemon=True).start()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(WorkersLost, match=f"the scheduler {address} {said}"):
+            engine.run(sweep, plan, tmp_path / "work", scheduler=address)
+    workers[-1].kill(), workers[-1].wait()
     kept = {path: path.read_bytes() for path in units_in(tmp_path)}
-    assert 3 <= len(kept) < 3 * 3 * 4
-    assert main(command("experiment-4", tmp_path, *grid)) == 0
-    assert all(path.read_bytes() == data for path, data in kept.items())
+    total = 3 * 3 * 4
+    assert len(kept) == 0 if illness == "workers without ptft" else 3 <= len(kept) < total
+    engine.run(sweep, plan, tmp_path / "work")
+    assert len(units_in(tmp_path)) == total and all(path.read_bytes() == data for path, data in kept.items())
+
+
+def test_a_scheduler_without_workers_is_given_up_and_that_it_is_waited_for_is_said(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(engine, "PATIENCE", 1.5)
+    options = {"n_workers": 0, "processes": False, "dashboard_address": None, "protocol": "tcp"}
+    with distributed.LocalCluster(**options) as local:
+        address = local.scheduler_address
+        with (
+            pytest.warns(UserWarning, match=f"{address} has no workers: waiting for one, at most 1.5 s"),
+            pytest.raises(WorkersLost, match=f"{address} had no workers for 1.5 s"),
+        ):
+            engine.run(SWEEP, small(), tmp_path, scheduler=address)
+
+
+WORDS = {"none": b"", "HTTP": b"HTTP/1.1 400 Bad Request", "SSH": b"SSH-2.0-OpenSSH", "zeros": bytes(64)}
+WORDS |= {"many": b"\xff" * 64, "few": b"\3" + bytes(7) + b"abc"}  # the first eight bytes are a length
+
+
+@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)
+def test_a_peer_that_is_no_scheduler_is_reported(tmp_path, monkeypatch, word):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(engine, "SCHEDULER_TIMEOUT", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        heard = []
+
+        def answer():
+            heard.append(server.accept()[0])
+            heard[0].sendall(word)
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ConnectionError, match=f"the scheduler {address} does not answer: "):
+            engine.run(SWEEP, small(), tmp_path, scheduler=address)
+        heard[0].close()
+    assert units_in(tmp_path) == []

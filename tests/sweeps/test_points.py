@@ -11,6 +11,7 @@ from ptft.infinite_width import rich_transfer
 from ptft.infinite_width.kernel_transfer import solve_point
 from ptft.infinite_width.outcomes import curves, ends
 from ptft.infinite_width.rich_transfer import DIGITS, GAUSSIAN, STARTS
+from ptft.infinite_width.stored_runs import read_run, run_bytes
 from ptft.sweeps import adapted_kernels, engine
 from ptft.sweeps import rich_transfer as rich_sweep
 
@@ -83,6 +84,17 @@ def test_points_of_rich_transfer_are_those_of_the_functions(tiny, tmp_path, monk
         with pytest.raises(ValueError, match="in the table"):
             curves(table, "source_loss", start=name)
     assert set(provenance) == {"made by", "format", "ptft", "key", "date", "machine"}
+
+
+@pytest.mark.parametrize("converged", [True, False])
+def test_a_stored_run_is_read_as_what_it_was(tiny, converged):
+    task, start = rich_transfer.tasks(TINY)[0], rich_transfer.neurons(6, 10, "theory", 0)
+    run = dataclasses.replace(rich_transfer.source_run(TINY, task, start), converged=converged)
+    again = read_run(run_bytes(run, seconds=1.0), task, TINY.gamma_1)
+    assert again.converged is converged
+    for name in ("time", "train_loss", "test_loss", "source_loss", "steps"):
+        assert np.array_equal(getattr(again, name), getattr(run, name))
+    assert np.array_equal(again.end.z, run.end.z) and np.array_equal(again.end.state, run.end.state)
 
 
 def test_figure_4_has_densities(tmp_path, monkeypatch):
@@ -226,9 +238,9 @@ def test_the_number_of_threads_of_torch_is_one_and_restored(vision, vision_sweep
 
     threads, before = [], torch.get_num_threads()
 
-    def looking(points, prepared):
+    def looking(points, prepared, **where):
         threads.append(torch.get_num_threads())
-        return solve(points, prepared)
+        return solve(points, prepared, **where)
 
     tiny = changed(vision)
     sweep = vision_sweep.sweep(tiny)

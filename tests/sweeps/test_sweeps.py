@@ -2,32 +2,38 @@
 
 import errno
 import io
+import itertools
 import json
 import multiprocessing
 import os
+import random
+import re
 import shutil
 import signal
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from sweep_cases import CASES, dying, elsewhere, module_of, planned, slow_command, tiny
+from sweep_cases import CASES, elsewhere, module_of, planned, slow_command, tiny
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import ptft
 from ptft.book.results import results_file
-from ptft.files import require_writable
+from ptft.files import require_writable, write_sealed
 from ptft.infinite_width.rich_transfer import GAUSSIAN
 from ptft.sweeps import NAMES, adapted_kernels, engine
 from ptft.sweeps.__main__ import main
 from ptft.sweeps.engine import WorkersLost
-from ptft.sweeps.table import check_out
+from ptft.sweeps.sweep import fits, machine
+from ptft.sweeps.table import check_out, write_table
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,7 +76,7 @@ def computed(monkeypatch):
     tasks, solved = [], engine.solved
 
     def counting(solve, given, *args):
-        tasks.extend(given)
+        tasks.extend(task[0] if type(task) is tuple else task for task in given)
         return solved(solve, given, *args)
 
     monkeypatch.setattr(engine, "solved", counting)
@@ -142,7 +148,7 @@ def test_tables_have_a_row_or_more_for_each_row_of_the_plan_in_its_order(whole):
         assert not table.drop(columns=list(table.select_dtypes(float))).isna().any(axis=None)
     assert {"made by", "format", "ptft", "key", "date", "machine"} <= set(whole.provenance)
     assert whole.provenance["made by"] == f"python -m ptft.sweeps {whole.case.name}"
-    assert whole.provenance["machine"] == [whole.sweep.machine()]
+    assert whole.provenance["machine"] == [machine(whole.sweep.where.get("device"))]
 
 
 def test_what_is_there_is_not_computed_again(whole, tmp_path, computed):
@@ -188,10 +194,10 @@ def test_what_is_asked_for_twice_is_computed_and_told_once(whole, tmp_path, comp
 def test_a_unit_is_solved_on_one_thread_without_warnings_and_the_limit_is_lifted_after(whole, tmp_path):
     threads = []
 
-    def looking(points, prepared):
+    def looking(points, prepared, **where):
         threads.extend(pool["num_threads"] for pool in threadpool_info())
         warnings.warn("not certified", stacklevel=2)
-        return whole.sweep.solve(points, prepared)
+        return whole.sweep.solve(points, prepared, **where)
 
     work = whole.copy(tmp_path)
     point_files(work)[0].unlink()
@@ -228,19 +234,6 @@ def test_a_killed_command_goes_on_and_gives_the_tables_of_one_that_was_not(whole
     capsys.readouterr()
 
 
-def test_a_killed_worker_process_is_explained_and_what_was_finished_is_kept(whole, tmp_path):
-    work = whole.copy(tmp_path)
-    first, second, *_ = point_files(work)
-    first.unlink(), second.unlink()
-    kept = sorted(work.rglob("*_*"))
-    lost = elsewhere(whole.sweep, partial(dying, whole.sweep.solve, os.getpid()))
-    with pytest.raises(WorkersLost, match="a worker process was killed"):
-        engine.run(lost, whole.plan, work, jobs=2)
-    assert sorted(work.rglob("*_*")) == kept
-    tables, _ = engine.run(whole.sweep, whole.plan, work)
-    assert_same_results(tables, whole.tables)
-
-
 def test_lost_workers_are_explained_with_a_way_to_go_on(whole, tmp_path, capsys, monkeypatch):
     def lost(*args, **kwargs):
         raise WorkersLost("a worker process was killed")
@@ -258,16 +251,17 @@ def test_a_point_that_fails_is_named_and_what_was_finished_is_kept(whole, tmp_pa
     first.unlink(), victim.unlink()
     for error in (np.linalg.LinAlgError("no such matrix"), RuntimeError("out of memory"), KeyError("x")):
 
-        def failing(points, prepared, error=error):
+        def failing(points, prepared, error=error, **where):
             if tuple(points) == whole.units[1]:
                 raise error
-            return whole.sweep.solve(points, prepared)
+            return whole.sweep.solve(points, prepared, **where)
 
         with pytest.raises(RuntimeError) as caught:
             engine.run(replace(whole.sweep, solve=failing), whole.plan, work)
         assert str(caught.value).startswith(f"{whole.case.name}: {whole.units[1][0]}")
         assert str(caught.value).endswith(f" failed: {type(error).__name__}: {error}")
-        assert first.exists() and not victim.exists()
+        found = engine.read_points(whole.sweep, work / whole.sweep.key)
+        assert whole.units[0][0] in found and whole.units[1][0] not in found
 
 
 @pytest.fixture
@@ -278,7 +272,7 @@ def prepared(whole):
 
 
 def test_a_preparation_that_fails_is_named(whole, prepared, tmp_path):
-    def failing(piece):
+    def failing(piece, **where):
         raise FloatingPointError("too rich")
 
     broken = replace(whole.sweep, preparation=replace(prepared, make=failing))
@@ -324,67 +318,122 @@ def test_a_full_disk_leaves_whole_files_or_none(whole, tmp_path, capsys, monkeyp
     full()
     assert sorted(tmp_path.rglob("*")) == before
     engine.run(whole.sweep, whole.plan, tmp_path / "work")
-    assert missing.exists()
+    assert len(point_files(tmp_path)) == len(whole.units)
     full()  # when the table is written
     assert not any(out.exists() for out in outs(whole, tmp_path)) and not list(tmp_path.rglob(".*"))
 
 
 def test_a_full_disk_leaves_no_part_of_a_preparation(whole, prepared, tmp_path, monkeypatch):
+    broken = replace(whole.sweep, preparation=replace(prepared, make=lambda piece, **where: b"all of it"))
     monkeypatch.setattr("ptft.files.os.fdopen", FullDisk(os.fdopen))
     with pytest.raises(OSError, match="No space left"):
-        engine.run(
-            replace(whole.sweep, preparation=replace(prepared, make=lambda piece: b"all of it")), whole.plan, tmp_path
-        )
+        engine.run(broken, whole.plan, tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 # -------------------------------------------------------------------------------------------------------------- damage
 
+OTHERS = (None, True, -1, 1.5, 10**400, float("nan"), float("inf"), "1", "", [], [1], {}, {"a": 1})
 
-def edited(change):
-    """Damage that changes the first point of a file."""
 
-    def damage(text, sweep):
+def damaged_units(rng, text, sweep):
+    """Units that are JSON and not what they should be, each with what is wrong with it."""
+    table = rng.choice(list(sweep.tables))
+    places = {
+        "unit": (lambda unit: unit, engine.UNIT),
+        "entry": (lambda unit: rng.choice(unit["points"]), {"point": dict, "rows": dict}),
+        "point": (lambda unit: rng.choice(unit["points"])["point"], get_type_hints(sweep.point)),
+        "tables": (lambda unit: rng.choice(unit["points"])["rows"], dict.fromkeys(sweep.tables, list)),
+        "row": (lambda unit: rng.choice(rng.choice(unit["points"])["rows"][table]), sweep.tables[table]),
+    }
+    for where, (of, kinds) in places.items():
+        for name, kind in kinds.items():
+            unfit = [value for value in OTHERS if not fits(value, kind)]
+            for change, value in (("without", None), ("another", rng.choice(unfit)), ("another", rng.choice(unfit))):
+                unit = json.loads(text)
+                record = of(unit)
+                if change == "without":
+                    del record[name]
+                else:
+                    record[name] = value
+                yield f"{where} {change} {name}: {value!r:.20}", json.dumps(unit)
         unit = json.loads(text)
-        change(unit["points"][0], next(iter(sweep.tables)), sweep)
-        return json.dumps(unit)
-
-    return damage
-
-
-def another_type(point, table, sweep):
-    name, kind = next(iter(sweep.tables[table].items()))
-    point["rows"][table][0][name] = 1 if kind is str else "1"
-
-
-DAMAGE = {
-    "half": lambda text, _: text[: len(text) // 2],
-    "empty": lambda text, _: "",
-    "no record": lambda text, _: "[1, 2]",
-    "no points": lambda text, _: text.replace('"points"', '"pints"'),
-    "another key": lambda text, sweep: text.replace(sweep.key, "0" * 12),
-    "no column": edited(lambda point, table, _: point["rows"][table][0].popitem()),
-    "another type": edited(another_type),
-    "no rows": edited(lambda point, table, _: point["rows"][table].clear()),
-    "rows of another type": edited(lambda point, table, _: point["rows"].update({table: "rows"})),
-    "no table": edited(lambda point, *_: point["rows"].popitem()),
-    "another field": edited(lambda point, *_: point["point"].update(color="red")),
-}
+        of(unit)["color"] = "red"
+        yield f"{where} with more", json.dumps(unit)
+    for where, holder, name in (
+        ("no points", lambda unit: unit, "points"),
+        ("no rows", lambda unit: unit["points"][0]["rows"], table),
+    ):
+        unit = json.loads(text)
+        holder(unit)[name] = []
+        yield where, json.dumps(unit)
+        unit = json.loads(text)
+        holder(unit)[name] = [None]
+        yield f"{where} but null", json.dumps(unit)
+    yield "another key", text.replace(sweep.key, "0" * 12)
+    for value in OTHERS:
+        yield f"only {value!r:.20}", json.dumps(value)
+    yield "deep", "[" * 10**5
 
 
-def test_a_damaged_file_is_reported_and_its_points_count_as_missing(whole, tmp_path):
-    work = whole.copy(tmp_path)
-    folder, victim = work / whole.sweep.key, point_files(work)[0]
-    text = victim.read_text()
-    lost = points_in(victim)
-    for damage, change in DAMAGE.items():
-        replaced(victim, change(text, whole.sweep))
-        with pytest.warns(UserWarning, match=f"{victim.name} is damaged .*: its points are computed again") as warned:
+def damaged_contents(rng, content):
+    """Contents that are not what was written."""
+    yield "empty", b""
+    yield "zeros", bytes(len(content))
+    yield "twice", content * 2
+    yield "random", rng.randbytes(len(content))
+    for _ in range(10):
+        yield "cut", content[: rng.randrange(len(content))]
+        at = rng.randrange(len(content))
+        yield "flipped", content[:at] + bytes([content[at] ^ 1 << rng.randrange(8)]) + content[at + 1 :]
+    numbers = [match for match in re.finditer(rb"\d", content)]
+    for _ in range(10 if numbers else 0):
+        digit = rng.choice(numbers)
+        yield "another digit", content[: digit.start()] + b"%d" % (9 - int(digit[0])) + content[digit.end() :]
+
+
+def no_files(path):
+    """What has the name of a file and is none."""
+    yield "pipe", lambda: os.mkfifo(path)
+    yield "folder", lambda: (path.mkdir(), (path / "file").touch())
+    yield "dangling link", lambda: path.symlink_to("nowhere")
+    yield "circle of links", lambda: path.symlink_to(path.name)
+    yield "link to a device", lambda: path.symlink_to("/dev/zero")
+
+
+def test_no_damaged_file_is_read_ends_the_sweep_or_holds_it_up(whole, tmp_path, record_property):
+    rng = random.Random(0)
+    folder = whole.copy(tmp_path) / whole.sweep.key
+    victim = rng.choice(point_files(folder))
+    content, tried = victim.read_bytes(), 0
+    kept = [point for point in whole.points if point._asdict() not in points_in(victim)]
+
+    def found_without(path, what):
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
             found = engine.read_points(whole.sweep, folder)
-        assert len(warned) == 1, damage
-        kept = [point for point in whole.points if point._asdict() not in lost]
-        assert sorted(found, key=str) == sorted(kept, key=str), damage
-        replaced(victim, text)
+        (said,) = [str(one.message) for one in warned]
+        assert said.startswith(f"{path} is damaged (") and said.endswith("its points are computed again"), what
+        assert sorted(found, key=str) == sorted(kept, key=str), what
+        aside = path.with_name(f"damaged_{path.name}")
+        assert not os.path.lexists(path) and os.path.lexists(aside), what
+        shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
+
+    victim.unlink()
+    for what, other in damaged_contents(rng, content):
+        if other != content:
+            victim.write_bytes(other)
+            found_without(victim, what)
+            tried += 1
+    for what, make in no_files(victim):
+        make()
+        found_without(victim, what)
+        tried += 1
+    for what, text in damaged_units(rng, content.decode(), whole.sweep):  # with their right digest
+        found_without(write_sealed(folder, "points", ".json", text.encode()), what)
+        tried += 1
+    assert tried >= 80
+    record_property("damaged files tried, none accepted", tried)
 
 
 def test_a_damaged_file_is_computed_again(whole, tmp_path, computed):
@@ -407,37 +456,68 @@ def test_a_half_written_file_is_never_read(whole, tmp_path, computed):
     file = point_files(work)[0]
     file.rename(file.with_name(f".{file.name}.a1b2"))  # the name under which a file is written
     engine.run(whole.sweep, whole.plan, work)
-    assert len(computed) == 1 and file.exists()
+    assert len(computed) == 1 and len(point_files(work)) == len(whole.units)
 
 
-@pytest.mark.parametrize("damage", ["half", "empty", "other", "gone"])
-def test_a_damaged_preparation_is_made_again_where_a_point_needs_it(whole, prepared, tmp_path, computed, damage):
+def test_no_damaged_preparation_is_used(whole, prepared, tmp_path):
+    rng = random.Random(0)
+    folder = whole.copy(tmp_path) / prepared.folder
+    piece = next(piece for point in whole.points if (piece := prepared.needed_by(point)) is not None)
+    file = engine._file_of(prepared, folder, piece)
+    content = file.read_bytes()
+
+    def not_found(what):
+        with pytest.warns(UserWarning, match=f"{file.name} is damaged .*: it is renamed to .*, and it is made again"):
+            assert engine._file_of(prepared, folder, piece) is None, what
+        aside = file.with_name(f"damaged_{file.name}")
+        shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
+
+    file.unlink()
+    for what, other in itertools.islice(damaged_contents(rng, content), 12):
+        file.write_bytes(other)
+        not_found(what)
+    for what, make in no_files(file):
+        make()
+        not_found(what)
+
+
+def test_a_preparation_that_is_damaged_or_gone_is_made_again_where_a_point_needs_it(
+    whole, prepared, tmp_path, computed
+):
     work = whole.copy(tmp_path)
     folder = work / prepared.folder
     point = next(point for point in whole.points if prepared.needed_by(point) is not None)
-    file = folder / prepared.file(prepared.needed_by(point))
+    piece = prepared.needed_by(point)
+    others = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    for damage in ("flipped", "gone"):
+        file = engine._file_of(prepared, folder, piece)
+        others.pop(file, None)
+        content = file.read_bytes()
+        file.unlink() if damage == "gone" else replaced(file, content[:-1] + bytes([content[-1] ^ 1]))
+        computed.clear()
+        with warnings.catch_warnings():  # all points are there, so nothing is missed
+            warnings.simplefilter("error")
+            engine.run(whole.sweep, whole.plan, work)
+        assert computed == []
+        next(path for path in point_files(work) if point._asdict() in points_in(path)).unlink()
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            tables, _ = engine.run(whole.sweep, whole.plan, work)
+        assert len(warned) == (damage != "gone")
+        assert all(f"{file} is damaged" in str(one.message) for one in warned)
+        assert computed == [piece, (point,)]
+        assert_same_results(tables, whole.tables)
+        assert all(path.stat().st_mtime_ns == time for path, time in others.items())
+
+
+def test_a_worker_reads_no_damaged_preparation(whole, prepared, tmp_path):
+    folder = whole.copy(tmp_path) / prepared.folder
+    point = next(point for point in whole.points if prepared.needed_by(point) is not None)
+    file = engine._file_of(prepared, folder, prepared.needed_by(point))
     content = file.read_bytes()
-    others = {path: path.stat().st_mtime_ns for path in folder.iterdir() if path != file}
-    if damage == "gone":
-        file.unlink()
-    else:
-        replaced(file, {"half": content[: len(content) // 2], "empty": b"", "other": b"something else"}[damage])
-    with warnings.catch_warnings():  # all points are there, so nothing is missed
-        warnings.simplefilter("error")
-        engine.run(whole.sweep, whole.plan, work)
-    assert computed == []
-    missing = next(path for path in point_files(work) if point._asdict() in points_in(path))
-    missing.unlink()
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        tables, _ = engine.run(whole.sweep, whole.plan, work)
-    assert [str(w.message) for w in warned if "is made again" in str(w.message)] == [
-        str(w.message) for w in warned if file.name in str(w.message)
-    ]
-    assert len(warned) == (damage != "gone")
-    assert computed == [prepared.needed_by(point), (point,)]
-    assert_same_results(tables, whole.tables)
-    assert all(path.stat().st_mtime_ns == time for path, time in others.items())
+    replaced(file, content[:-1] + bytes([content[-1] ^ 1]))
+    with threadpool_limits(None), pytest.raises(RuntimeError, match=f"{file.name}: its content has another digest"):
+        engine._solve(whole.sweep, ((point,), file), whole.sweep.key)
 
 
 def points_in(path):
@@ -457,9 +537,9 @@ def test_another_version_has_another_key_and_shares_no_results(whole, monkeypatc
 def test_a_worker_of_another_version_or_without_the_folder_is_refused(whole, tmp_path):
     with threadpool_limits(None):
         with pytest.raises(ValueError, match=r"a worker runs ptft .* but key abc is asked for"):
-            engine._solve(whole.sweep, None, whole.units[0], "abc")
+            engine._solve(whole.sweep, (whole.units[0], None), "abc")
         with pytest.raises(FileNotFoundError, match=r"a worker does not see the work folder .*elsewhere"):
-            engine._solve(whole.sweep, tmp_path / "elsewhere", whole.units[0], whole.sweep.key)
+            engine._solve(whole.sweep, (whole.units[0], tmp_path / "elsewhere" / "file"), whole.sweep.key)
         if whole.sweep.preparation is not None:
             with pytest.raises(ValueError, match=r"a worker runs ptft .* but key abc is asked for"):
                 engine._prepare(whole.sweep, tmp_path, (), "abc")
@@ -517,6 +597,96 @@ def test_a_table_of_another_version_or_origin_is_not_overwritten(whole, tmp_path
         write(**{"made by": former})
         assert main(command(whole.case, tmp_path)) == 0
         assert read_tables(whole, tmp_path)[1]["made by"] == whole.sweep.made_by
+
+
+def other_tables(rng, stored, sweep):
+    """Tables that this sweep must not replace."""
+    made = json.loads(stored.schema.metadata[b"ptft"])
+
+    def with_provenance(content):
+        text = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return stored.replace_schema_metadata({**stored.schema.metadata, b"ptft": text})
+
+    for name in ("made by", "format", "ptft", "key"):
+        yield f"provenance without {name}", with_provenance({key: made[key] for key in made if key != name})
+        if name != "ptft":
+            for value in rng.sample([None, -1, [], {}, "another"], 2):
+                yield f"another {name}", with_provenance(made | {name: value})
+    for value in (None, True, 3, "text", [], [made], [["made by", 1]]):
+        yield f"provenance {value!r:.20}", with_provenance(value)
+    for content in (b"", b"{", b"\xff\xfe", b"[" * 10**5, json.dumps(made).encode()[:-9]):
+        yield f"provenance {content!r:.20}", with_provenance(content)
+    yield "no provenance", stored.replace_schema_metadata(None)
+    identity = [*sweep.labels, *sweep.point._fields]
+    for name in (*rng.sample(identity, 2), *rng.sample([c for c in stored.column_names if c not in identity], 1)):
+        yield f"no {name}", stored.drop_columns([name])
+        yield f"{name} twice", stored.append_column(name, stored[name])
+        yield (
+            f"{name} of another name",
+            stored.rename_columns([f"{c} " if c == name else c for c in stored.column_names]),
+        )
+    for name in identity[:2]:
+        at = stored.column_names.index(name)
+        yield f"{name} as lists", stored.set_column(at, name, [[[1]] * len(stored)])
+        yield f"{name} as dates", stored.set_column(at, name, pa.array([0] * len(stored), pa.timestamp("s")))
+    yield "another column", stored.append_column("color", [["red"] * len(stored)])
+    at = stored.column_names.index("seed" if "seed" in identity else "draw")
+    yield "another row", pa.concat_tables([stored, stored.slice(0, 1).set_column(at, stored.field(at), [[99]])])
+
+
+def test_no_state_of_out_is_replaced_or_ends_in_a_traceback(whole, tmp_path, capsys, record_property):
+    rng, out = random.Random(0), tmp_path / "table.parquet"
+    name = next(iter(whole.sweep.tables))
+    checked = whole.sweep.identity(whole.plan), whole.sweep.provenance(), whole.sweep.formerly
+    write_table(out, whole.tables[name], checked[0], whole.provenance)
+    values = tuple(whole.sweep.tables[name])
+    check_out(out, *checked, values)
+    content, tried = out.read_bytes(), 0
+
+    def state():
+        return os.lstat(out).st_ino, os.lstat(out).st_mtime_ns, out.read_bytes() if out.is_file() else None
+
+    def refused(what):
+        nonlocal tried
+        before = state()
+        with pytest.raises(OSError) as caught:
+            check_out(out, *checked, values)
+        assert str(out) in str(caught.value) and "\n" not in str(caught.value), what
+        assert before == state(), what
+        tried += 1
+
+    for what, other in other_tables(rng, parquet.read_table(out), whole.sweep):
+        parquet.write_table(other, out)
+        refused(what)
+    for _, other in damaged_contents(rng, content):
+        out.write_bytes(other)
+        with suppress(FileExistsError):  # what parquet can still read may be this sweep's table
+            check_out(out, *checked, values)
+        tried += 1
+    out.unlink()
+    for what, make in no_files(out):
+        if what != "dangling link":
+            make()
+            refused(what)
+            shutil.rmtree(out) if out.is_dir() else out.unlink()
+    assert tried >= 50
+    record_property("states of --out tried, none replaced, no traceback", tried)
+
+
+def test_a_link_is_followed_and_stays(whole, tmp_path):
+    work = whole.copy(tmp_path)
+    there = tmp_path / "there"
+    there.mkdir()
+    links = {out: there / out.name for out in outs(whole, tmp_path)}
+    for out, target in links.items():
+        out.symlink_to(target)
+    for _ in range(2):  # the table is not there, and is
+        assert main(command(whole.case, tmp_path)) == 0
+        assert all(out.is_symlink() and target.is_file() for out, target in links.items())
+    assert_same_results(read_tables(whole, tmp_path)[0], whole.tables)
+    linked = tmp_path / "linked"
+    linked.symlink_to(work)
+    assert_same_results(engine.run(whole.sweep, whole.plan, linked)[0], whole.tables)
 
 
 def test_the_stored_tables_of_the_book_can_be_read_and_go_on(whole, tmp_path, monkeypatch):

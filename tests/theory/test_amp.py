@@ -53,7 +53,7 @@ def test_the_fixed_point_is_the_end_point():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"alpha": 1.0, "steps": 3}, "alpha = 1.0 is not allowed: it must be below 1"),
+        ({"alpha": 1.0, "steps": 3}, r"alpha = 1\. is not allowed: it must be below 1"),
         ({"alpha": 0.0, "steps": 3}, "alpha = 0. is not allowed"),
         ({"alpha": 0.3, "steps": 0}, "steps = 0 is not allowed"),
         ({"alpha": 0.3, "steps": 3, "noise_var": -1.0}, "noise_var = -1. is not allowed"),
@@ -63,3 +63,29 @@ def test_bad_input_is_named(arguments, message):
     mixture = ptft.SingleTask().mixture(ptft.Initialization(1.0))
     with pytest.raises(ValueError, match=message):
         ptft.state_evolution(mixture=mixture, **arguments)
+
+
+def test_nothing_to_learn_has_no_evolution():
+    nothing = ptft.GaussianMixture([1.0], 0.0, 0.0, 1.0)
+    with pytest.raises(ValueError, match="nothing to learn"):
+        ptft.state_evolution(0.3, nothing, steps=3)
+    assert ptft.state_evolution(0.3, nothing, steps=3, noise_var=0.1).mse[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.eye(3), np.ones(3), np.ones(3)), r"the shape of X = \(3, 3\) is not allowed"),
+        ((np.ones((2, 3)), np.ones(3), np.ones(3)), r"y has shape \(3,\): it must be \(2,\)"),
+        ((np.ones((2, 3)), np.ones(2), np.ones(2)), r"k has shape \(2,\): it must be \(3,\)"),
+        ((np.ones((2, 3)), np.ones((2, 4)), np.ones(3)), r"k has shape \(3,\): it must be \(3, 4\)"),
+        ((np.ones((2, 3)), np.ones(2), np.zeros(3)), "k = 0. is not allowed"),
+    ],
+)
+def test_message_passing_refuses_before_the_first_step(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ptft.message_passing(*arguments)
+
+
+def test_message_passing_takes_lists():
+    assert next(ptft.message_passing([[1.0, 0.5]], [1.0], [1.0, 1.0])).beta.tolist() == [0.0, 0.0]

@@ -141,7 +141,7 @@ def test_zero_labels_give_zero():
         (lambda: ptft.min_penalty(np.ones((2, 3)), [1.0, np.inf], 1.0), "y = inf is not allowed"),
         (lambda: ptft.min_penalty(np.ones((2, 3)), np.ones(2), 1.0, method="cg"), "method = 'cg' is not allowed"),
         (lambda: ptft.min_penalty(np.ones((2, 3)), np.ones(2), 1.0, tolerance=0.0), "tolerance = 0. is not allowed"),
-        (lambda: ptft.min_penalty(np.empty((0, 3)), np.empty(0), 1.0), "the shape of X"),
+        (lambda: ptft.min_penalty(np.empty((0, 3)), np.empty(0), 1.0), r"X has shape \(0, 3\): it must not be empty"),
         (lambda: ptft.min_penalty(np.ones((2, 3)), [1.0, 2.0], 1.0), "no beta interpolates"),
         (lambda: ptft.min_penalty(np.eye(4)[:, :3], np.ones(4), 1.0), "no beta interpolates"),
         (lambda: ptft.min_penalty(np.zeros((2, 3)), [1.0, 2.0], 1.0), "no beta interpolates"),

@@ -202,8 +202,20 @@ def test_bad_arguments_are_refused():
         Bounds(c_pt=(1.0, 0.1))
     with pytest.raises(ValueError, match=r"ratio = 0\.5"):
         landscape(HALF, 0.1, [1.0], [0.5])
+    for alpha in (1.5, 1.0, 0.0, -1.0):
+        with pytest.raises(ValueError, match=f"alpha = {alpha:g}"):
+            landscape(HALF, alpha, [1.0], [1.0])
+    with pytest.raises(ValueError, match=r"noise_var = -1. is not allowed"):
+        landscape(HALF, 0.1, [1.0], [1.0], noise_var=-1.0)
+    for refuses in (lambda t: landscape(t, 0.1, [1.0], [1.0]), lambda t: ptft.best_initialization(t, 0.1)):
+        with pytest.raises(ValueError, match=r"teacher = SingleTask.* is not allowed: it must be a SpikeSlab"):
+            refuses(SingleTask())
     with pytest.raises(ValueError, match=r"init = None"):
         alpha_needed(0.1, HALF)
+
+
+def test_a_landscape_that_nothing_reaches_is_empty():
+    assert np.isnan(landscape(HALF, 0.1, [10.0], [2.0]).mse).all()
 
 
 # --- figures --------------------------------------------------------------------------------------------------------

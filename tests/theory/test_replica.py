@@ -382,7 +382,7 @@ GOOD = (ptft.SpikeSlab(), ptft.Initialization(1e-3))
         (lambda: ptft.replica_curve(0.1, *GOOD, method="monte-carlo", samples=10), "samples = 10 is not allowed"),
         (lambda: ptft.replica_curve(1.0, *GOOD, noise_var=0.1), "the error diverges"),
         (lambda: ptft.replica_curve(0.1, GOOD[0]), "init = None is not allowed"),
-        (lambda: ptft.replica_curve(0.1, "sparse", GOOD[1]), "teacher = 'sparse' has no Gaussian mixture"),
+        (lambda: ptft.replica_curve(0.1, "sparse", GOOD[1]), "'sparse' is not allowed: it must be one with a mixture"),
         (lambda: ptft.replica_curve(0.1, "sparse", GOOD[1], method="monte-carlo"), "teacher = 'sparse' is not allowed"),
         (lambda: ptft.replica_curve(0.1, GOOD[0], ptft.Initialization([1.0, 2.0])), "init.c_pt has shape"),
         (lambda: ptft.replica_curve(0.1, GOOD[0], ptft.Initialization(1.0, -1.0)), "lambda_pt = -1. is not allowed"),

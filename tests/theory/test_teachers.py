@@ -6,6 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import ptft
+from ptft.optimal_initialization import alpha_needed
+from ptft.two_theories import TwoTasks
 
 unit = st.floats(0, 1)
 
@@ -117,3 +119,101 @@ def test_the_mixture_of_a_sample_has_its_shares_and_power():
     assert mixture.weight[shared] == pytest.approx(np.mean((beta_ft != 0) & (beta_pt != 0)))
     large, _ = np.histogram(mixture.variance, [0, 1e-9, np.inf])
     assert list(large) == [2, 2]
+
+
+# --- one notion of a teacher ------------------------------------------------------------------------------------------
+
+INIT = ptft.Initialization(1e-2)
+HALF = ptft.SpikeSlab(rho_ft=0.1, omega=0.5)
+EVERY = [HALF, HALF.groups, ptft.SingleTask(), TwoTasks(omega=0.5), TwoTasks(omega=0.5, rotated=True)]
+
+
+class Sampled:
+    """A teacher without a law: that of `HALF`, and penalty scales that nothing but the teacher knows."""
+
+    def sample(self, d, seed):
+        return HALF.sample(d, seed)
+
+    def penalty_scale(self, init, beta_pt):
+        return np.full(len(beta_pt), 4.0)
+
+
+@pytest.mark.parametrize("teacher", EVERY, ids=str)
+def test_whoever_takes_a_teacher_takes_all(teacher):
+    exact = ptft.replica_curve(0.3, teacher, INIT)
+    assert ptft.replica_curve(0.3, teacher.mixture(INIT)).mse == exact.mse
+    sampled = ptft.replica_curve([0.3], teacher, INIT, method="monte-carlo", samples=20_000)
+    assert sampled.mse == pytest.approx(float(exact.mse), rel=0.2)
+    assert alpha_needed(float(exact.mse), teacher, INIT) == pytest.approx(0.3, abs=1e-4)
+    mse = [ptft.simulate(teacher, INIT, 0.3, 1000, seed).mse for seed in range(4)]
+    assert np.mean(mse) == pytest.approx(float(exact.mse), rel=0.3)
+
+
+def test_a_mixture_is_simulated_with_its_own_scales():
+    mixture = HALF.mixture(INIT)
+    mse = [ptft.simulate(mixture, None, 0.3, 1000, seed).mse for seed in range(4)]
+    assert np.mean(mse) == pytest.approx(float(ptft.replica_curve(0.3, mixture).mse), rel=0.3)
+    for takes in (
+        lambda: ptft.replica_curve(0.3, mixture, INIT),
+        lambda: ptft.replica_curve(0.3, mixture, INIT, method="monte-carlo"),
+        lambda: ptft.simulate(mixture, INIT, 0.3, 100, 0),
+        lambda: alpha_needed(0.1, mixture, INIT),
+    ):
+        with pytest.raises(ValueError, match=r"init = Initialization.* is not allowed: it must be None"):
+            takes()
+
+
+@pytest.mark.parametrize("teacher", [HALF, HALF.groups], ids=["SpikeSlab", "TeacherGroups"])
+def test_both_stages_take_teachers_of_two_tasks(teacher):
+    exact = float(ptft.two_stage_curve(0.3, teacher, INIT, 0.5).mse)
+    mse = [ptft.simulate_two_stages(teacher, INIT, [0.3], 0.5, 1000, seed)[0].mse for seed in range(4)]
+    assert np.mean(mse) == pytest.approx(exact, rel=0.3)
+
+
+def test_both_stages_ask_the_teacher_for_its_scales():
+    known = ptft.simulate_two_stages(Sampled(), INIT, [0.3], 1.0, 200, 0)[0]
+    assert known.mse == pytest.approx(ptft.simulate(Sampled(), INIT, 0.3, 200, 0).mse, rel=1e-6)
+
+
+@pytest.mark.parametrize("teacher", [ptft.SingleTask(), HALF.mixture(INIT), ptft.SpikeSlab, "half", None])
+def test_who_has_no_pretraining_is_refused_by_both_stages(teacher):
+    for takes in (
+        lambda: ptft.simulate_two_stages(teacher, INIT, [0.3], 0.5, 100, 0),
+        lambda: ptft.two_stage_curve(0.3, teacher, INIT, 0.5),
+    ):
+        with pytest.raises(ValueError, match=r"teacher = .* is not allowed: it must be"):
+            takes()
+
+
+def test_whoever_has_no_law_is_refused_where_one_is_needed():
+    for takes in (
+        lambda: ptft.replica_curve(0.3, Sampled(), INIT),
+        lambda: alpha_needed(0.1, Sampled(), INIT),
+        lambda: ptft.two_stage_curve(0.3, Sampled(), INIT, 0.5),
+        lambda: ptft.best_initialization(Sampled(), 0.3),
+    ):
+        with pytest.raises(ValueError, match=r"teacher = .* is not allowed: it must be"):
+            takes()
+
+
+def test_a_missing_initialization_is_named():
+    for takes in (
+        lambda: ptft.simulate(HALF, None, 0.3, 100, 0),
+        lambda: ptft.simulate_two_stages(HALF, None, [0.3], 0.5, 100, 0),
+        lambda: ptft.replica_curve(0.3, HALF),
+    ):
+        with pytest.raises(ValueError, match="init = None is not allowed: it must be an Initialization"):
+            takes()
+
+
+def test_groups_sample_their_law():
+    beta_pt, beta_ft = HALF.groups.sample(200_000, 0)
+    found = ptft.TeacherGroups.of_sample(beta_pt, beta_ft)
+    assert found.weight == pytest.approx(HALF.groups.weight, abs=0.005)
+    assert found.beta_pt == pytest.approx(HALF.groups.beta_pt) and np.mean(beta_ft**2) == pytest.approx(1, abs=0.03)
+    assert abs(np.mean(beta_pt)) < 0.005  # both signs
+
+
+def test_what_is_infeasible_is_shown_whole():
+    with pytest.raises(ValueError, match=r"\(rho_pt, rho_ft, omega\) = \(0\.1, 0\.5, 1\.0\) is not allowed"):
+        ptft.SpikeSlab(0.1, 0.5, 1)

@@ -391,9 +391,9 @@ def test_bad_input_of_a_comparison_is_named():
         experiments.predict(SETTING, [0.2])
     with pytest.raises(ValueError, match=r"setting = Setting.* \(predict takes a Setting\)"):
         experiments.predict_two_stages(SETTING.base, [0.2])
-    with pytest.raises(ValueError, match=r"setting = FiniteSetting.* \(compare_two_stages takes a FiniteSetting\)"):
+    with pytest.raises(ValueError, match=r"settings = FiniteSetting.* \(compare_two_stages takes a FiniteSetting\)"):
         agreement.compare([SETTING], [0.2], d=50, seeds=[0, 1])
-    with pytest.raises(ValueError, match=r"setting = Setting.* \(compare takes a Setting\)"):
+    with pytest.raises(ValueError, match=r"settings = Setting.* \(compare takes a Setting\)"):
         agreement.compare_two_stages([SETTING.base], [0.2], d=50, seeds=[0, 1])
     with pytest.raises(ValueError, match="the number of seeds = 1 is not allowed"):
         agreement.compare_two_stages([SETTING], [0.2], d=50, seeds=[0])

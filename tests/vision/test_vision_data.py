@@ -131,11 +131,13 @@ def idx(array):
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
-def write_fashion(folder, images, labels, pack=lambda content: content, suffix=""):
+def write_fashion(folder, images, labels, monkeypatch, pack=lambda content: content, suffix=""):
+    """Fashion-MNIST's files, with their checksums declared."""
     folder.mkdir(parents=True)
     for part in ("train", "t10k"):
-        (folder / f"{part}-images-idx3-ubyte{suffix}").write_bytes(pack(idx(images)))
-        (folder / f"{part}-labels-idx1-ubyte{suffix}").write_bytes(pack(idx(labels)))
+        for name, array in ((f"{part}-images-idx3-ubyte", images), (f"{part}-labels-idx1-ubyte", labels)):
+            (folder / f"{name}{suffix}").write_bytes(pack(idx(array)))
+            monkeypatch.setitem(data.FASHION_MNIST, name, hashlib.sha256(idx(array)).hexdigest())
 
 
 @pytest.mark.parametrize("installed", [True, False], ids=["Debian's package", "a folder of torchvision's"])
@@ -143,16 +145,21 @@ def test_fashion_mnist_is_read_where_it_is(tmp_path, monkeypatch, installed):
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
     labels = (np.arange(20) % 10).astype(np.uint8)
     if installed:
-        write_fashion(tmp_path / "debian", images, labels, gzip.compress, ".gz")
+        write_fashion(tmp_path / "debian", images, labels, monkeypatch, gzip.compress, ".gz")
         monkeypatch.setattr(data, "DEBIAN_FASHION_MNIST", tmp_path / "debian")
     else:
-        write_fashion(tmp_path / "mine" / "FashionMNIST" / "raw", images, labels)
+        write_fashion(tmp_path / "mine" / "FashionMNIST" / "raw", images, labels, monkeypatch)
         monkeypatch.setenv("PTFT_DATA", str(tmp_path / "mine"))
     before = sorted(tmp_path.rglob("*"))
     found = vision.load("fashion-mnist")
     np.testing.assert_array_equal(found.train_images[:, 0].numpy(), images)
     np.testing.assert_array_equal(found.test_labels.numpy(), labels)
     assert sorted(tmp_path.rglob("*")) == before  # nothing is written
+    for path in [path for path in before if path.name.startswith("train-labels")]:
+        content = idx((labels + 1) % 10)  # every label another one
+        path.write_bytes(gzip.compress(content) if installed else content)
+    with pytest.raises(FileNotFoundError, match=r"fashion-mnist is not in .* has another checksum"):
+        vision.load("fashion-mnist")
 
 
 @pytest.mark.skipif(not data.DEBIAN_FASHION_MNIST.is_dir(), reason="dataset-fashion-mnist is not installed")

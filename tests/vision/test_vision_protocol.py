@@ -1,5 +1,7 @@
 """One point of the experiment on images: the grid, the knobs, what is pretrained, and checkpoints."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -66,14 +68,17 @@ def test_dead_activations_have_no_dimension():
     assert all(np.isnan(x) for x in protocol._dimensions(dead, dead).values())
 
 
-def test_a_checkpoint_returns_what_was_saved_and_is_no_pickle(tmp_path):
-    path, model = tmp_path / "a.safetensors", vision.new_model(4, 1)
-    path.write_bytes(checkpoints.checkpoint_bytes(model, {"epochs": 3}))
-    other = vision.new_model(4, 2)
-    assert checkpoints.load_checkpoint(path, other) == {"epochs": 3}
+def test_a_checkpoint_returns_what_was_saved_and_is_no_pickle():
+    model, other = vision.new_model(4, 1), vision.new_model(4, 2)
+    content = checkpoints.checkpoint_bytes(model, {"epochs": 3})
+    assert checkpoints.load_checkpoint(content, other) == {"epochs": 3}
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
-    with pytest.raises(ValueError, match="holds another network"):
-        checkpoints.load_checkpoint(path, vision.new_model(5, 0))
-    torch.save(model.state_dict(), path)
-    with pytest.raises(ValueError, match="is not a checkpoint"):
-        checkpoints.load_checkpoint(path, other)
+    with pytest.raises(ValueError, match="of another network"):
+        checkpoints.load_checkpoint(content, vision.new_model(5, 0))
+    with pytest.raises(ValueError, match="not a whole checkpoint"):
+        checkpoints.load_checkpoint(content[:-1], other)
+    pickled = io.BytesIO()
+    torch.save(model.state_dict(), pickled)
+    for nothing in (pickled.getvalue(), b"", b"GET / HTTP/1.1", bytes(100), b"\x05" + bytes(7) + b"[[1]]"):
+        with pytest.raises(ValueError, match="is not a checkpoint"):
+            checkpoints.load_checkpoint(nothing, other)

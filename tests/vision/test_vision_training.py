@@ -408,6 +408,17 @@ def test_recalibration_sets_running_statistics_to_those_of_the_images_and_nothin
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), network.parameters(), strict=True))
 
 
+def test_recalibration_weighs_every_image_alike_in_whatever_order(network):
+    brightness = torch.linspace(-1, 1, 300)[:, None, None, None]  # graded: the last 44 are the brightest
+    images = brightness.expand(-1, 3, 8, 8).contiguous()
+    model, out = vision.recalibrate(network, images), network.conv1(images)
+    torch.testing.assert_close(model.bn1.running_mean, out.mean((0, 2, 3)), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(model.bn1.running_var, out.var((0, 2, 3)), rtol=1e-3, atol=1e-5)
+    turned = vision.recalibrate(network, images.flip(0))
+    for a, b in zip(model.buffers(), turned.buffers(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
 # --------------------------------------------------------------------------------------------------------- protocol
 
 
@@ -669,4 +680,4 @@ def test_importing_ptft_does_not_import_torch():
 @pytest.mark.parametrize("missing", ["torch", "torchvision", "safetensors", "sklearn"])
 def test_missing_library_is_named_with_its_remedy(missing):
     done = run_python(f"import sys; sys.modules[{missing!r}] = None\nfrom ptft import vision")
-    assert "ImportError" in done.stderr and missing in done.stderr and "pip install ptft[vision]" in done.stderr
+    assert "ImportError" in done.stderr and missing in done.stderr and "pip install 'ptft[vision]'" in done.stderr

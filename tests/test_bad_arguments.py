@@ -1,0 +1,936 @@
+"""Whatever stands in the place of a valid argument of a public function is refused, by the name of the parameter."""
+
+import dataclasses
+import functools
+import inspect
+import warnings
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import modules, public
+
+import ptft
+from ptft import agreement, experiments, infinite_width, optimal_initialization, stopping_rule, vision
+from ptft.book.claims import claim
+from ptft.book.interpolation import Axis
+from ptft.checks import identities
+from ptft.figures import adapted_kernels, two_stages, two_theories
+from ptft.infinite_width import kernel_transfer, linear, outcomes, rich_transfer
+from ptft.replica import MixtureRows
+from ptft.two_theories import TwoTasks
+from ptft.vision import trends
+
+# --- bad values, by what the valid one is -----------------------------------------------------------------------------
+
+MASKED = np.ma.masked_array([1.0, 2.0], [True, False])
+DATES = [np.datetime64("2020-01-01"), np.timedelta64(1, "D"), np.array(["2020-01-01"], dtype="datetime64[D]")]
+NO_NUMBERS = ["1", "1e-3", b"1", {}, {1.0}, object(), 1j, 1 + 0j, 10**400, -(10**400), [[1.0], [1.0, 2.0]], MASKED]
+NO_NUMBERS += [np.array(1.0, dtype=object), np.array("1"), np.str_("1"), bytearray(b"1"), memoryview(b"1"), *DATES]
+NO_NUMBERS += [[None], ["1"], [b"1"], [1j], [10**400], [object()], [MASKED], np.array([1j]), [0.5, False]]
+NO_NUMBERS += [pd.Series(["1", "2"]), pd.Series([pd.NA]), pd.NaT, pd.Timestamp(0), int, len, iter([1.0])]
+TRUTHS_OR_NOTHING = [True, np.True_, [True], [True, False], np.array([False]), [], [[]], np.empty(0), np.empty((0, 3))]
+NOT_FINITE = [np.nan, np.inf, -np.inf, np.float32("inf"), float("nan")]
+NO_WORDS = [3, 1.5, b"gaussian", ["gaussian"], True, object(), np.array(["gaussian"]), ("gaussian",), {}, str]
+NO_FLAGS = [2, 1.5, "yes", "", [], [True], np.array([True]), object(), np.nan, 0, 1]
+NO_RECORDS = [3, 0.5, "record", b"", [], {}, object(), np.ones(2), True, int]
+NO_MAPPINGS = [3, "mapping", object(), [1], np.ones(2), {1, 2}, dict, [("a", 1)]]
+NO_SEQUENCES = [3, 1.5, True, "sequence", b"", object(), int]
+NO_PATHS = [3, 1.5, b"path", object(), ["path"], True, Path]
+CHOSEN = ("activation", "carry", "kind", "method", "slab", "signs", "figure", "features", "stage")  # from a list
+SEEDS = ("seed", "first", "draw")  # may be as large as one likes
+
+
+def bad_values(example, parameter, loose):
+    """What cannot stand in the place of a valid argument, of arrays in which some numbers may be missing if `loose`."""
+    if isinstance(example, (bool, np.bool_)):
+        bad = NO_FLAGS
+    elif isinstance(example, (int, np.integer, np.random.Generator)):
+        bad = [*NO_NUMBERS, *TRUTHS_OR_NOTHING, *NOT_FINITE, 1.5, 2.0, [1], np.array([1, 2]), -(2**70)]
+        if parameter.name in SEEDS:
+            bad = [-1, *(one for one in bad if not (isinstance(one, int) and one > 1))]
+    elif isinstance(example, (float, np.floating)):
+        bad = [*NO_NUMBERS, *TRUTHS_OR_NOTHING, *NOT_FINITE, [1.0, 2.0], np.ones((2, 2))]
+    elif isinstance(example, np.ndarray):
+        bad = [*NO_NUMBERS] if loose else [*NO_NUMBERS, *TRUTHS_OR_NOTHING, *NOT_FINITE, [np.nan], [1.0, np.inf]]
+        bad += [] if loose else [np.full(example.shape, one) for one in NOT_FINITE]
+    elif isinstance(example, str):
+        bad = [*NO_WORDS, *(["", "no such word"] if parameter.name in CHOSEN else [])]
+    elif isinstance(example, dict):
+        bad = NO_MAPPINGS
+    elif isinstance(example, (list, tuple, range)) and not hasattr(example, "_fields"):
+        bad = NO_SEQUENCES
+    elif isinstance(example, bytes):
+        bad = ["text", *(one for one in NO_RECORDS if not isinstance(one, bytes))]
+    else:
+        bad = NO_PATHS if isinstance(example, Path) else NO_RECORDS
+    optional = "None" in str(parameter.annotation) or parameter.default is None
+    return bad if optional else [*bad, None]
+
+
+# --- valid arguments, as small as they can be -------------------------------------------------------------------------
+
+ALPHA, D = np.array([0.2, 0.4]), 20
+X, Y, K = np.array([[1.0, 0.5, 0.2]]), np.ones(1), np.ones(3)
+INPUTS = np.random.default_rng(0).standard_normal((12, 3))
+SLAB, ONE = ptft.SpikeSlab(), ptft.SingleTask()
+INIT = ptft.Initialization(0.1)
+GROUPS = ptft.TeacherGroups([0.1, 0.9], [1.0, 0.0], 0.0, [10.0, 0.0])
+MIXTURE = SLAB.mixture(INIT)
+MADE_BY_HAND = {type(one).__name__: one for one in (SLAB, ONE, INIT, GROUPS, MIXTURE, TwoTasks())}
+CENTRED = ptft.GaussianMixture([0.1, 0.9], 0.0, [10.0, 0.0], 1.0)
+ROWS = MixtureRows(*(np.array([[v]]) for v in (1.0, 0.0, 1.0, 1.0)))
+SETTING, FINITE = experiments.Setting(omega=1.0), experiments.FiniteSetting(experiments.Setting(omega=1.0))
+STORED = pd.DataFrame([dict(zip(experiments.COLUMNS, SETTING.numbers, strict=True)) | {"d": 40, "alpha": 0.2}])
+STORED = STORED.assign(seed=0, mse=0.01, converged=True)
+WEIGHTS = ptft.pretraining_weights(INIT, 3)
+CHECK = identities.Check("something", 1.0, [1.0], 0.1)
+NUMBERS, COEFFICIENTS = (0.5, 0.0), (0.0, 1.0, 0.0)
+TASK = infinite_width.Task(INPUTS, INPUTS[:, 0], INPUTS, np.sign(INPUTS[:, 0]))
+SIGNS = infinite_width.Task(INPUTS, np.sign(INPUTS[:, 0]), INPUTS, np.sign(INPUTS[:, 0]))
+CLOUD = infinite_width.weight_particles(3, 10)
+SMALL = dataclasses.replace(rich_transfer.setting("3a"), D=3, P1=8, P2=(4,), n_test=6, t_end=10.0)
+IMAGES, LABELS = torch.zeros((4, 3, 8, 8)), torch.tensor([0, 1, 0, 1])
+DATASET = vision.Dataset(IMAGES.byte(), LABELS, IMAGES.byte(), LABELS)
+STAGE = vision.Stage(lr=0.1, momentum=0.9, batch=4, loss_below=0.1, max_epochs=1)
+POINT = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0)
+
+
+@functools.cache
+def made():
+    """What takes a moment to make."""
+    found = {
+        "curve": ptft.replica_curve(ALPHA, SLAB, INIT),
+        "sampled": ptft.replica_curve(ALPHA, SLAB, INIT, method="monte-carlo", samples=1000),
+        "two": ptft.two_stage_curve(ALPHA, SLAB, INIT, 0.5),
+        "run": ptft.train(X, Y, WEIGHTS),
+        "end": ptft.min_penalty(X, Y, K),
+        "compared": agreement.compare([SETTING], ALPHA, D, [0, 1])[SETTING],
+        "both stages": agreement.compare_two_stages([FINITE], ALPHA, D, [0, 1])[FINITE],
+        "stopped": stopping_rule.StoppedPoint(1e-4, True, 100, 0.02, 0.1, 0.01, "amp", 50),
+        "flow": infinite_width.train(CLOUD, TASK, 1.0, [0.0, 1.0]),
+        "features": kernel_transfer.pretrain_linear(1.0, 0.5, 4),
+        "measured": linear.MeasuredLoss(ALPHA, ALPHA, ALPHA),
+        "law": rich_transfer.untrained_preactivations(INPUTS),
+        "table": pd.DataFrame(
+            [
+                (*POINT[:5], kind, *POINT[6:], start, "test_loss", x, 1.0)
+                for kind in rich_transfer.KINDS
+                for start in ("scratch", "centred")
+                for x in (0.0, 2.0)
+            ],
+            columns=list(outcomes.COLUMNS),
+        ),
+        "kernels": [
+            {"features": f, "P_1": 20, "gamma_1": g, "P_2": 4, "loss": 0.5}
+            for f in ("mean field", "network")
+            for g in (0.0, 1.0)
+        ],
+        "accuracies": pd.DataFrame(
+            [
+                {"seed": s, "knob": k, "value": v, "n": 10, "accuracy": a, "accuracy_recalibrated": a}
+                for s, a in ((0, 0.7), (1, 0.8), (2, 0.85))
+                for k, v in (("kappa", 0.5), ("baseline", 1.0))
+            ]
+        ),
+    }
+    found["network"] = vision.new_model(3, 0)
+    found["landscape"] = optimal_initialization.landscape(SLAB, 0.2, [0.1, 1.0], [1.0, 2.0])
+    return found
+
+
+@functools.cache
+def examples():
+    """Arguments of functions, methods and classes, by name; an array stands for whatever is like one."""
+    m, here = made(), Path("no such folder", "file.svg")
+    alphas, errors = {"alphas": NUMBERS}, {SETTING: ALPHA}
+    one_curve, one_point = {SETTING: m["curve"]}, {SETTING: m["compared"]}
+    return {
+        # the penalty, and the weights
+        "initialization.Initialization": {"c_pt": np.array([1.0]), "lambda_pt": np.array([0.5]), "gamma_ft": ALPHA},
+        "initialization.Initialization.sqrt_k": {"beta_pt": ALPHA},
+        "initialization.Initialization.k": {"beta_pt": ALPHA},
+        "initialization.Initialization.kappa": {"beta_pt": ALPHA},
+        "initialization.scalar_initialization": {"init": INIT},
+        **{f"penalties.{name}": {"beta": ALPHA, "k": ALPHA} for name in ("penalty", "penalty_grad", "penalty_hess")},
+        "penalties.ell_order": {"beta": ALPHA, "k": ALPHA},
+        "penalties.pretraining_dependence": {"beta": ALPHA, "beta_pt": ALPHA, "init": INIT},
+        "penalties.prox": {"z": ALPHA, "k": ALPHA, "theta": ALPHA},
+        "regimes.measures": {"beta_ft": ALPHA, "beta_pt": ALPHA, "init": INIT},
+        "regimes.phase_portrait": {"c_pt": ALPHA, "relative": ALPHA, "gamma_ft": 0.0, "beta_ft": 1.0, "beta_pt": 1.0},
+        "network.Weights": {"w1_plus": Y, "w2_plus": Y, "w1_minus": Y, "w2_minus": Y},
+        "network.pretraining_weights": {"init": INIT, "d": 3},
+        "network.pretrained_weights": {"beta_pt": K, "init": INIT},
+        "network.fine_tuning_weights": {"weights": WEIGHTS, "gamma_ft": np.array([0.1])},
+        "network.train": {
+            "X": X,
+            "y": Y,
+            "weights": WEIGHTS,
+            "method": "flow",
+            "tolerance": 0.1,
+            "learning_rate": 0.1,
+            "max_steps": 9,
+        },
+        "end_point.min_penalty": {"X": X, "y": Y, "k": K, "method": "auto", "tolerance": 1e-10},
+        "end_point.min_penalties": {
+            "X": X,
+            "Y": Y[:, None],
+            "K": K[:, None],
+            "method": "auto",
+            "tolerance": 1e-10,
+            "stacklevel": 2,
+        },
+        "amp.message_passing": {"X": X, "y": Y, "k": K},
+        "amp.state_evolution": {"alpha": 0.3, "mixture": MIXTURE, "steps": 1, "noise_var": 0.0},
+        # teachers, and the error in high dimensions
+        "teachers.GaussianMixture": {"weight": Y, "mean": Y, "variance": Y, "k": Y},
+        "teachers.GaussianMixture.of_sample": {"beta": K, "k": K},
+        "teachers.GaussianMixture.sample": {"d": 3, "seed": 0},
+        "teachers.TeacherGroups": {"weight": Y, "beta_pt": Y, "mean": Y, "variance": Y},
+        "teachers.TeacherGroups.of_sample": {"beta_pt": K, "beta_ft": K},
+        "teachers.TeacherGroups.mixture_pt": {"init": INIT},
+        "teachers.SpikeSlab": {"rho_pt": 0.1, "rho_ft": 0.1, "omega": 0.5, "a_pt": 1.0, "slab": "signs"},
+        "teachers.SingleTask": {"rho": 0.1, "slab": "signs"},
+        **{
+            f"{module}.{kind}.{name}": arguments
+            for module, kind in (
+                ("teachers", "TeacherGroups"),
+                ("teachers", "SpikeSlab"),
+                ("teachers", "SingleTask"),
+                ("two_theories", "TwoTasks"),
+            )
+            for name, arguments in (
+                ("sample", {"d": 3, "seed": 0}),
+                ("mixture", {"init": INIT}),
+                ("penalty_scale", {"init": INIT, "beta_pt": K}),
+            )
+        },
+        "teachers.group_of": {"beta_pt": K, "beta_ft": K},
+        "teachers.law_of": {"teacher": SLAB, "init": INIT},
+        "teachers.draw_of": {"teacher": SLAB, "init": INIT, "d": 3, "seed": 0},
+        "teachers.require_teacher": {"teacher": SLAB},
+        "teachers.require_two_tasks": {"teacher": SLAB},
+        "replica.solve_by_quadrature": {"alpha": ALPHA, "mixture": MIXTURE, "noise_var": 0.0, "ridge": 0.0},
+        "replica.solve_nearby": {"curve": m["curve"], "mixture": MIXTURE, "noise_var": 0.0},
+        "replica.errors_by_rows": {"alpha": ALPHA[:1], "mixtures": ROWS, "noise_var": 0.0, "refine": 0.6},
+        "replica.data_scale": {"tau2": ALPHA, "mixture": MIXTURE},
+        "replica.joined_curves": {"curves": [m["curve"]], "alpha": ALPHA},
+        "monte_carlo.solve_by_monte_carlo": {
+            "alpha": ALPHA,
+            "beta": np.ones(40),
+            "k": np.ones(40),
+            "xi": np.ones(40),
+            "noise_var": 0.0,
+            "ridge": 0.0,
+        },
+        "generalization.replica_curve": {
+            "alpha": ALPHA,
+            "teacher": SLAB,
+            "init": INIT,
+            "noise_var": 0.0,
+            "ridge": 0.0,
+            "method": "quadrature",
+            "samples": 1000,
+            "seed": 0,
+        },
+        "two_stages.two_stage_curve": {
+            "alpha": ALPHA,
+            "teacher": SLAB,
+            "init": INIT,
+            "alpha_pt": 0.5,
+            "noise_pt": 0.0,
+            "noise_ft": 0.0,
+            "nearby": m["two"],
+        },
+        "limits.minimum_norm_error": {"alpha": ALPHA, "mixture": MIXTURE, "noise_var": 0.0},
+        "limits.noisy_pretraining_peak": {"alpha": ALPHA, "power": 1.0, "noise_var": 0.0},
+        "limits.recovery_threshold": {"mixture": MIXTURE, "weights": np.ones(4)},
+        "limits.basis_pursuit_error": {"alpha": ALPHA, "mixture": CENTRED, "weights": np.ones(2)},
+        "optimal_initialization.Bounds": {"c_pt": ALPHA, "relative": ALPHA, "gamma_ft": ALPHA},
+        "optimal_initialization.best_initialization": {
+            "teacher": SLAB,
+            "alpha": 0.1,
+            "noise_var": 0.0,
+            "bounds": optimal_initialization.Bounds(),
+            "usual": {"small": INIT},
+            "resolution": 1e-4,
+        },
+        "optimal_initialization.alpha_needed": {"mse": 0.5, "teacher": SLAB, "init": INIT, "noise_var": 0.0},
+        "optimal_initialization.landscape": {
+            "teacher": SLAB,
+            "alpha": 0.2,
+            "inactive": np.ones(1),
+            "ratio": np.ones(1),
+            "noise_var": 0.0,
+        },
+        "optimal_initialization.rows_of_scales": {"teacher": SLAB, "difference": Y, "inactive": Y},
+        # simulation
+        "simulation.sampled_teacher": {"teacher": SLAB, "d": D, "seed": 0},
+        "simulation.seeds_with_task": {"teachers": (SLAB,), "d": D, "first": 0, "number": 1},
+        "simulation.sampled_inputs": {"alpha": 0.2, "d": D, "seed": 0},
+        "simulation.simulate": {"teacher": SLAB, "init": INIT, "alpha": 0.2, "d": D, "seed": 0, "noise_var": 0.0},
+        "simulation.simulate_many": {"settings": [(SLAB, INIT)], "alpha": 0.2, "d": D, "seed": 0, "noise_var": 0.0},
+        "simulation.trained_alone": {
+            "rho": 0.1,
+            "c_pt": 0.1,
+            "shares": ALPHA,
+            "alpha": 0.2,
+            "d": D,
+            "seed": 0,
+            "tolerance": 1e-9,
+        },
+        "simulation.simulate_two_stages": {
+            "teacher": SLAB,
+            "init": INIT,
+            "alpha": ALPHA,
+            "alpha_pt": 0.5,
+            "d": D,
+            "seed": 0,
+            "noise_pt": 0.0,
+            "noise_ft": 0.0,
+        },
+        "simulation.simulate_two_stages_many": {
+            "settings": [(SLAB, INIT, 0.5, 0.0, 0.0)],
+            "alpha": ALPHA,
+            "d": D,
+            "seed": 0,
+        },
+        "experiments.Setting": {
+            "rho_ft": 0.1,
+            "omega": 0.5,
+            "c_pt": 0.1,
+            "lambda_pt": 0.0,
+            "gamma_ft": 0.0,
+            "rho_pt": 0.1,
+            "pretrained": True,
+        },
+        "experiments.FiniteSetting": {"base": SETTING, "alpha_pt": 1.0, "noise_pt": 0.0, "noise_ft": 0.0},
+        "experiments.sweep": {"base": SETTING},
+        "experiments.experiment": {"number": 1},
+        "experiments.settings_of": {"name": "all"},
+        "experiments.predict": {"setting": SETTING, "alpha": ALPHA},
+        "experiments.predict_two_stages": {"setting": FINITE, "alpha": ALPHA},
+        "experiments.best_regimes": {"errors": {s: ALPHA for t in experiments.figure_5().values() for s in t.values()}},
+        "agreement.compare": {"settings": [SETTING], "alpha": ALPHA, "d": D, "seeds": [0, 1]},
+        "agreement.comparison": {
+            "setting": SETTING,
+            "d": D,
+            "alpha": ALPHA,
+            "seeds": [0, 1],
+            "mse": np.ones((2, 2)),
+            "certified": np.ones((2, 2)),
+        },
+        "agreement.stored_comparisons": {"stored": STORED, "d": 40},
+        "agreement.compare_two_stages": {"settings": [FINITE], "alpha": ALPHA, "d": D, "seeds": [0, 1]},
+        "agreement.relative_deviation": {"results": [m["compared"]], "seen": 1e-3},
+        "agreement.relative_errors": {"mse": ALPHA, "reference": ALPHA},
+        "agreement.advantage_grows": {"errors": errors, "pairs": [(SETTING, SETTING)] * 2},
+        "agreement.advantage_seen": {"points": one_point, "pairs": [(SETTING, SETTING)] * 2},
+        "agreement.deviation_summary": {"deviation": ALPHA},
+        "agreement.simulated_alike": {"results": [m["compared"]]},
+        "stopping_rule.stopped_training": {
+            "setting": SETTING,
+            "alpha": 0.2,
+            "d": D,
+            "seed": 0,
+            "losses": np.array([1e-2]),
+            "learning_rate": 0.1,
+            "max_epochs": 3,
+        },
+        "stopping_rule.averages": {"points": [m["stopped"]]},
+        "two_theories.TwoTasks": {"rho": 0.1, "omega": 1.0, "signs": "equal", "rotated": False},
+        "two_theories.diagonal_loss": {"alpha": ALPHA, "tasks": TwoTasks(), "init": INIT},
+        "two_theories.dense_loss": {"alpha": ALPHA, "tasks": TwoTasks(), "gamma_1": 1.0},
+        "two_theories.simulate_both": {
+            "alpha": ALPHA,
+            "tasks": [TwoTasks()],
+            "init": INIT,
+            "gamma_1": 1.0,
+            "d": D,
+            "seed": 0,
+        },
+        "two_theories.equivalent_richness": {"init": INIT, "beta_pt": 1.0},
+        # infinitely wide networks
+        "infinite_width.particles.Task": {"X": INPUTS, "y": INPUTS[:, 0], "X_test": INPUTS, "y_test": INPUTS[:, 0]},
+        "infinite_width.particles.weight_particles": {
+            "D": 3,
+            "S": 10,
+            "seed": 0,
+            "activation": "relu",
+            "mirrored": True,
+            "dtype": np.float32,
+        },
+        "infinite_width.particles.finite_network": {
+            "D": 3,
+            "N": 10,
+            "seed": 0,
+            "activation": "relu",
+            "dtype": np.float32,
+        },
+        "infinite_width.particles.function_particles": {
+            "points": INPUTS,
+            "S": 10,
+            "seed": 0,
+            "activation": "relu",
+            "dtype": np.float32,
+        },
+        "infinite_width.particles.feature_kernel": {"particles": CLOUD, "X": INPUTS, "X_other": INPUTS},
+        "infinite_width.particles.arccosine_kernel": {"X": INPUTS, "X_other": INPUTS},
+        "infinite_width.particles.kernel_regression": {
+            "K": np.eye(2),
+            "K_test": np.eye(2),
+            "y": ALPHA,
+            "relative_ridge": 0.1,
+        },
+        "infinite_width.dmft.train": {
+            "particles": CLOUD,
+            "task": TASK,
+            "gamma": 1.0,
+            "times": np.array([0.0, 1.0]),
+            "rate": 0.1,
+            "exponential": False,
+            "tolerance": 1e-3,
+            "max_steps": 9,
+        },
+        "infinite_width.dmft.transfer": {
+            "source": m["flow"],
+            "task": TASK,
+            "gamma": 1.0,
+            "times": np.array([0.0, 1.0]),
+            "carry": "raw",
+            "seed": 0,
+            "rate": 0.1,
+            "exponential": False,
+            "tolerance": 1e-3,
+            "max_steps": 9,
+        },
+        "infinite_width.linear.spike_size": {"gamma_1": ALPHA, "nu_1": ALPHA, "kind": "exact"},
+        "infinite_width.linear.source_coefficients": {"gamma_1": ALPHA, "nu_1": ALPHA, "kind": "exact"},
+        "infinite_width.linear.feature_moment": {"b": ALPHA},
+        "infinite_width.linear.fine_tuning_loss": {
+            "nu_2": ALPHA,
+            **alphas,
+            "coefficients": COEFFICIENTS,
+            "ridge": ALPHA,
+        },
+        "infinite_width.linear.rich_limit_loss": {"nu_1": ALPHA, **alphas},
+        "infinite_width.linear.budgeted_loss": {
+            "nu_2": ALPHA,
+            **alphas,
+            "gamma_1": ALPHA,
+            "nu_1": ALPHA,
+            "relative_ridge": ALPHA,
+            "kind": "exact",
+        },
+        "infinite_width.linear.optimal_gamma_1": {
+            "nu_2": ALPHA[:1],
+            **alphas,
+            "nu_1": 0.5,
+            "relative_ridge": 0.02,
+            "kind": "exact",
+        },
+        "infinite_width.linear.kernel_end_point": {"X": X, "y": Y, "M": np.eye(3), "ridge": 0.0},
+        "infinite_width.linear.regression_loss": {"M": np.eye(3), "X": X, "t": K, "ridge": 0.0},
+        "infinite_width.linear.simulate_fine_tuning": {
+            "nu_2": ALPHA,
+            **alphas,
+            "coefficients": COEFFICIENTS,
+            "ridge": np.array([0.1]),
+            "D": 3,
+            "draws": 2,
+            "seed": 0,
+        },
+        "infinite_width.linear.train_linear": {
+            "X": X,
+            "y": Y,
+            "gamma": 1.0,
+            "start": K,
+            "times": np.array([0.0, 1.0]),
+            "tolerance": 1e-3,
+            "max_evaluations": 99,
+        },
+        "infinite_width.kernel_transfer.pretrain_linear": {"gamma_1": 1.0, "nu_1": 0.5, "D": 4, "N": 10, "seed": 0},
+        "infinite_width.kernel_transfer.fine_tune_linear": {
+            "features": m["features"],
+            "nu_2": ALPHA,
+            **alphas,
+            "relative_ridge": 0.0,
+            "draws": 2,
+            "seed": 0,
+        },
+        "infinite_width.kernel_transfer.transfer_losses": {
+            "source": TASK,
+            "target": SIGNS,
+            "gamma_1": 0.0,
+            "P_2": [2],
+            "draws": 1,
+            "S": 10,
+            "N": 10,
+            "seed": 0,
+            "tolerance": 1e-3,
+        },
+        "infinite_width.kernel_transfer.solve_point": {
+            "dataset": "digits",
+            "source": (1, 2),
+            "target": (8, 9),
+            "P_1": 4,
+            "gamma_1": 0.0,
+            "P_2": [2],
+            "pool": 4,
+            "seed": 0,
+            "root": here,
+        },
+        "infinite_width.kernel_transfer.mean_losses": {"rows": m["kernels"], "features": "network"},
+        "infinite_width.kernel_transfer.differences": {"table": m["table"]},
+        "infinite_width.images.class_pair_tasks": {
+            "source": (1, 2),
+            "target": (8, 9),
+            "P1": 4,
+            "P2": 4,
+            "n_test": 2,
+            "name": "digits",
+            "seed": 0,
+            "root": here,
+        },
+        "infinite_width.rich_transfer.TransferSetting": {
+            "figure": "3a",
+            "dataset": "gaussian",
+            "P1": 8,
+            "P2": (4,),
+            "gamma_2": (1.0,),
+            "starts": ("scratch",),
+            "classes": ((1, 2), (8, 9)),
+            "n_test": 6,
+            "t_end": 10.0,
+            "gamma_1": 1.0,
+            "D": 3,
+            "tolerance": 1e-6,
+            "exponential": False,
+        },
+        "infinite_width.rich_transfer.setting": {"figure": "4", "dataset": "digits", "P1": 20},
+        "infinite_width.rich_transfer.tasks": {"setting": SMALL, "draw": 0, "root": here},
+        "infinite_width.rich_transfer.first_examples": {"task": TASK, "P": 3},
+        "infinite_width.rich_transfer.linear_and_square": {"X": INPUTS},
+        "infinite_width.rich_transfer.quintic_and_quadratic": {"X": INPUTS},
+        "infinite_width.rich_transfer.hermite": {"degree": 2, "u": ALPHA},
+        "infinite_width.rich_transfer.neurons": {"D": 3, "width": 10, "kind": "theory", "draw": 0},
+        "infinite_width.rich_transfer.drawn": {
+            "setting": SMALL,
+            "draw": 0,
+            "kind": "theory",
+            "width": 10,
+            "root": here,
+        },
+        "infinite_width.rich_transfer.source_run": {"setting": SMALL, "task": TASK, "start": CLOUD, "device": "cpu"},
+        "infinite_width.rich_transfer.target_run": {
+            "setting": SMALL,
+            "task": TASK,
+            "gamma_2": 1.0,
+            "start": CLOUD,
+            "carry": "raw",
+            "draw": 0,
+            "device": "cpu",
+        },
+        "infinite_width.rich_transfer.balance_drift": {"start": CLOUD, "run": m["flow"]},
+        "infinite_width.rich_transfer.compare": {"setting": SMALL, "gamma_2": [1.0], "width": 10, "draw": 0},
+        "infinite_width.rich_transfer.preactivations": {"particles": CLOUD, "X": INPUTS},
+        "infinite_width.rich_transfer.untrained_preactivations": {"X": INPUTS},
+        "infinite_width.outcomes.outcome": {
+            "setting": SMALL,
+            "run": m["flow"],
+            "target": TASK,
+            "start": "scratch",
+            "seconds": 0.1,
+        },
+        "infinite_width.outcomes.curves": {"table": m["table"], "quantity": "test_loss"},
+        "infinite_width.outcomes.ends": {"table": m["table"], "quantity": "test_loss"},
+        "infinite_width.outcomes.at_time": {"table": m["table"], "time": 1.0},
+        "infinite_width.outcomes.gammas": {"table": m["table"], "figure": "3a"},
+        "infinite_width.outcomes.by_gamma": {"table": m["table"], "quantity": "test_loss", "figure": "3a"},
+        "infinite_width.outcomes.ratios": {"table": m["table"], "start": "centred"},
+        "infinite_width.outcomes.geometric_mean": {"ratios": ALPHA, "axis": 0},
+        "infinite_width.outcomes.spread": {"values": m["table"]["value"], "digits": 2},
+        "infinite_width.outcomes.disagreements": {"table": m["table"]},
+        # checks
+        "checks.identities.Check": {
+            "statement": "something",
+            "theory": ALPHA,
+            "measured": ALPHA,
+            "bound": 0.1,
+            "unit": ALPHA,
+            "at_most": False,
+        },
+        "checks.identities.relative": {"statement": "something", "theory": ALPHA, "measured": ALPHA, "bound": 0.1},
+        "checks.penalty_shape.random_settings": {"size": 3, "seed": 0, "decades": 6.0},
+        "checks.penalty_shape.derivatives_of_definition": {"beta_ft": K, "beta_pt": K, "init": INIT, "digits": 15},
+        "checks.penalty_shape.closed_forms": {"beta_ft": K, "beta_pt": K, "init": INIT, "digits": 15},
+        "checks.penalty_shape.bounds": {"beta_ft": K, "beta_pt": K, "init": INIT},
+        "checks.penalty_shape.straight_line": {"c_pt": 0.1, "relative": ALPHA, "beta_ft": 1.0, "beta_pt": 1.0},
+        "checks.penalty_shape.lazier_with_scale": {"c_pt": ALPHA, "relative": 0.0, "beta_ft": 1.0, "beta_pt": 1.0},
+        "checks.penalty_shape.corner": {"name": "I", "at": ptft.regimes.measures(1.0, 1.0, INIT)},
+        "checks.penalty_shape.moves": {
+            "path": ptft.regimes.measures(K, K, INIT),
+            "ell_order": 1,
+            "pretraining_dependence": 1,
+        },
+        "checks.replica_equations.quadrature": {"mixture": MIXTURE, "alpha": 0.3, "refinements": ALPHA},
+        "checks.replica_equations.published_range": {"slab": "signs"},
+        "checks.replica_equations.solved": {"curves": [m["curve"]]},
+        "checks.replica_equations.one_solution": {"curves": [m["curve"]]},
+        "checks.replica_equations.amplification": {"alpha": ALPHA, "mixture": MIXTURE},
+        "checks.replica_equations.monte_carlo": {"sampled": m["sampled"], "mixture": MIXTURE},
+        "checks.replica_equations.message_errors": {
+            "alpha": 0.4,
+            "teacher": SLAB,
+            "init": INIT,
+            "d": D,
+            "steps": 1,
+            "seeds": [0, [1, 2]],
+        },
+        "checks.replica_equations.evolution": {"alpha": 0.4, "mixture": MIXTURE, "errors": np.ones((1, 2))},
+        "checks.replica_equations.end_of_evolution": {"alpha": 0.4, "mixture": MIXTURE, "steps": 1},
+        "checks.replica_equations.lazy_limit": {"alpha": ALPHA, "rho": 0.1},
+        "checks.replica_equations.weighted_lazy_limit": {"alpha": ALPHA, "mixture": MIXTURE},
+        "checks.replica_equations.rich_limit": {"rho": 0.1, "share": 0.6},
+        "checks.replica_equations.exact_recovery": {"rho": 0.1, "share": 1.1},
+        "checks.replica_equations.perfect_pretraining": {"alpha": ALPHA, "teacher": SLAB, "init": INIT},
+        "checks.replica_equations.lazy_stages": {
+            "alpha": ALPHA,
+            "teacher": SLAB,
+            "alpha_pt": 0.6,
+            "noise_pt": 0.1,
+            "noise_ft": 0.1,
+        },
+        "checks.replica_equations.peak": {"alpha": ALPHA, "teachers": [SLAB], "init": INIT, "noises": [0.1]},
+        "checks.training.conservation": {"runs": [m["run"]]},
+        "checks.training.weights_from_coefficients": {"runs": [m["run"]], "inits": [INIT]},
+        "checks.training.end_points": {"runs": [m["run"]], "ends": [m["end"]]},
+        "checks.training.certificates": {"ends": [m["end"]]},
+        "checks.training.rate": {"runs": [m["run"]], "X": X, "c": 0.1},
+        "checks.training.forgotten_sign": {"inits": [INIT], "beta_pt": ALPHA},
+        "checks.two_theories.lazy_distances": {"X": X, "y": Y, "c_pt": ALPHA, "source": K, "M": np.eye(3)},
+        "checks.adapted_kernels.spikes": {"features": [m["features"]], "gamma_1": np.ones(1), "kind": "exact"},
+        "checks.adapted_kernels.losses": {
+            "measured": m["measured"],
+            **alphas,
+            "coefficients": COEFFICIENTS,
+            "ridge": np.array(0.1),
+        },
+        "checks.adapted_kernels.collapsed_losses": {"measured": m["measured"], "nu_1": np.array(0.5), **alphas},
+        "checks.adapted_kernels.no_harm": {"nu_2": ALPHA, **alphas, "coefficients": COEFFICIENTS},
+        "checks.adapted_kernels.richer_is_better": {
+            "nu_2": ALPHA,
+            **alphas,
+            "gamma_1": ALPHA,
+            "nu_1": 0.5,
+            "kind": "exact",
+            "relative_ridge": 0.0,
+        },
+        "checks.adapted_kernels.image_losses": {"rows": m["kernels"]},
+        "checks.rich_transfer.losses_over_time": {"theory": m["flow"], "network": m["flow"]},
+        "checks.rich_transfer.balance": {"start": CLOUD, "run": m["flow"]},
+        # figures
+        "figures.adapted_kernels.lines": {"labels": ["one"], "losses": np.ones((1, 2))},
+        "figures.adapted_kernels.losses": {
+            "nu_2": ALPHA,
+            "panels": {"one": {"two": adapted_kernels.Line(ALPHA)}},
+            "kinds": [],
+            "ratio": [],
+            "legends": [],
+            "columns": 2,
+        },
+        "figures.adapted_kernels.spikes": {
+            **{name: {"one": (ALPHA, ALPHA)} for name in ("left", "right", "measured_left", "measured_right")},
+            "titles": ("one", "two"),
+        },
+        "figures.adapted_kernels.budget": {
+            "gamma_1": ALPHA,
+            "losses_by_nu": {0.5: adapted_kernels.Line(ALPHA)},
+            "optimal": {0.5: (1.0, 0.5)},
+            "nu_2": ALPHA,
+            "optimum": ALPHA,
+            "measured_gamma_1": ALPHA,
+        },
+        "figures.adapted_kernels.kernel_transfer": {"rows": m["kernels"]},
+        "figures.adapted_kernels.widths": {"differences": m["table"]},
+        "figures.curves.shrinkage": {"z": ALPHA, "k": [1.0], "theta": 1.0},
+        "figures.curves.quadrature_error": {"refinement": ALPHA, "errors": {"one": ALPHA}},
+        "figures.curves.solvers": {"curve": m["curve"], "exact": m["curve"], "sampled": m["sampled"]},
+        "figures.curves.state_evolution": {
+            "mse": {"one": ALPHA},
+            "theory": {"one": ptft.StateEvolution(ALPHA, ALPHA, ALPHA)},
+        },
+        "figures.curves.limits": {"curves": {1.0: m["curve"]}, "l2": ALPHA, "l1": ALPHA, "threshold": 0.3},
+        "figures.curves.figure_3": {"panels": experiments.figure_3(), "curves": one_curve, "points": one_point},
+        "figures.curves.figure_5": {"tasks": experiments.figure_5(), "curves": one_curve, "points": one_point},
+        "figures.curves.single_task": {"curves": one_curve, "points": one_point},
+        "figures.curves.finite_size": {"deviations": {"one": {100: (0.1, 0.1)}}},
+        "figures.curves.stopping_rule": {"runs": {0.5: [[[m["stopped"]]]]}, "alpha": ALPHA},
+        "figures.curves.number": {"value": 1.0},
+        "figures.curves.relative_scale": {"init": INIT},
+        **{f"figures.data.{name}": {"fig": plt.Figure()} for name in ("data_of", "csv_of", "packed_csv")},
+        "figures.front_page.overview": {"inits": {"one": INIT}, "curves": {"one": m["curve"]}},
+        "figures.live.errors": {"alpha": ALPHA, "curves": {"one": ALPHA}, "floor": 1e-4},
+        "figures.optimal_initialization.landscapes": {"panels": {}},
+        "figures.optimal_initialization.regime_map": {"results": {}, "alpha": [0.1], "rho_ft": [0.1]},
+        "figures.optimal_initialization.savings_map": {
+            "results": {},
+            "alpha": [0.1],
+            "rho_ft": [0.1],
+            "against": {"small": "small"},
+        },
+        "figures.optimal_initialization.confirmation": {"panels": {}},
+        "figures.page_style.figure": {"rows": 1, "columns": 1, "height": 2.6},
+        "figures.page_style.beside": {"artists": [], "i": 0, "count": 1, "points": 3.0},
+        "figures.page_style.ordered_colors": {"count": 2},
+        "figures.page_style.save": {"fig": plt.Figure(), "path": here},
+        "figures.penalties.penalty_shapes": {"z": ALPHA, "penalties": {1.0: ALPHA}},
+        "figures.penalties.training": {"pretraining": m["run"], "fine_tuning": m["run"], "beta_pt": K, "end": m["end"]},
+        "figures.penalties.penalty_scales": {"beta_pt": ALPHA, "panels": {"one": {"two": ALPHA}}},
+        "figures.penalties.measure_curves": {"x": ALPHA, "elasticity": {"one": (ALPHA, ALPHA)}},
+        "figures.penalties.triangle": {"paths": {"one": ptft.regimes.measures(K, K, INIT)}},
+        "figures.penalties.phase_portraits": {"portraits": [ptft.regimes.phase_portrait(ALPHA, ALPHA)]},
+        "figures.rich_transfer.loss_curves": {"table": m["table"], "names": ("3a",), "draw": 0},
+        "figures.rich_transfer.images": {"table": m["table"], "untrained": m["law"], "draw": 0},
+        "figures.rich_transfer.gains": {"table": m["table"], "names": ("3a",), "kind": "network"},
+        "figures.rich_transfer.sample_sizes": {"table": m["table"], "kind": "network"},
+        "figures.rich_transfer.forgetting": {"table": m["table"], "P2": {"3a": 4}, "kind": "network"},
+        "figures.rich_transfer.live": {"pairs": {"one": (m["flow"], m["flow"])}},
+        "figures.tour.penalties": {"inits": {"one": INIT}, "a_pt": 1.0, "size": 1.0},
+        "figures.tour.errors": {"curves": {"one": m["curve"]}, "points": {}},
+        "figures.two_stages.along_alpha": {"curves": {"one": m["two"]}, "points": {"one": m["both stages"]}},
+        "figures.two_stages.along_alpha_pt": {
+            "alpha_pt": ALPHA,
+            "curves": {"one": [m["two"]]},
+            "reference": 0.5,
+            "points": {"one": [m["both stages"]]},
+        },
+        "figures.two_stages.errors": {
+            "panels": {"one": two_stages.ErrorPanel("x", {"one": (ALPHA, ALPHA)})},
+            "columns": 1,
+            "lowest": 1e-4,
+        },
+        "figures.two_stages.forgetting": {
+            "curves": {"one": m["two"]},
+            "erased": ALPHA,
+            "points": {"one": m["both stages"]},
+        },
+        "figures.two_theories.both_losses": {
+            "alpha": ALPHA,
+            "panels": {"one": {"two": two_theories.BothCurves(ALPHA, ALPHA)}},
+        },
+        "figures.two_theories.lazy_limit": {"scales": ALPHA, "distance": {"one": ALPHA}},
+        "figures.vision.examples": {"images": np.ones((1, 2, 2)), "labels": np.ones(1), "marked": [0]},
+        "figures.vision.accuracy_curves": {"table": m["accuracies"], "knobs": ["kappa"], "column": "accuracy"},
+        "figures.vision.beside_published": {"table": m["accuracies"]},
+        "figures.vision.trends": {"table": m["accuracies"]},
+        "figures.vision.dimensions": {"representations": m["accuracies"], "n": 10},
+        "figures.vision.signature_curves": {"runs": m["accuracies"]},
+        # images
+        "vision.representation.participation_ratio": {"A": INPUTS},
+        "vision.representation.ensd": {"A": INPUTS, "B": INPUTS},
+        **{
+            f"vision.trends.{name}": {"table": m["accuracies"], "knob": "kappa", **more}
+            for name, more in (
+                ("by_seed", {"value": 0.5, "n": 10, "column": "accuracy"}),
+                ("values_of", {}),
+                ("curve", {"value": 0.5, "column": "accuracy"}),
+                ("differences", {"value": 0.5, "n": 10, "column": "accuracy"}),
+                ("slopes", {"n": 10, "column": "accuracy"}),
+                ("trend", {"column": "accuracy", "expected_sign": -1}),
+                ("gains", {"column": "accuracy"}),
+            )
+        },
+        **{f"vision.trends.{name}": {"table": m["accuracies"]} for name in ("knobs_of", "sizes_of", "scaling_order")},
+        "vision.trends.paired_effect": {"samples": ALPHA, "expected_sign": 1},
+        "vision.trends.tally": {"effects": [trends.paired_effect(ALPHA, 1)]},
+        "vision.trends.signature": {"representations": m["accuracies"], "stage": "stage 4"},
+        "vision.representation.activations": {"model": m["network"], "images": IMAGES, "batch": 4},
+        "vision.data.normalize": {"images": IMAGES, "size": 8},
+        "vision.data.split_classes": {"n_classes": 10, "n_ft": 2, "seed": 0},
+        "vision.data.split_dataset": {"dataset": DATASET, "n_ft": 2, "seed": 0, "pretraining_images": 2, "n_test": 2},
+        "vision.compaction.check_device": {"device": "cpu"},
+        "vision.compaction.has_bf16": {"device": "cpu"},
+        "vision.protocol.Protocol": {
+            "dataset": "digits",
+            "pretraining_images": 2,
+            "size": 8,
+            "n_ft": 2,
+            "n_test": 2,
+            "n_measured": 2,
+            "pretraining": STAGE,
+            "fine_tuning": STAGE,
+        },
+        "vision.protocol.grid": {"sample_sizes": [10], "knobs": {"kappa": (0.5,)}},
+        "vision.protocol.part": {"name": "all"},
+        "vision.protocol.knob_values": {"text": "kappa=0.5"},
+        "vision.protocol.start_of": {"point": vision.protocol.Point("kappa", 0.5, 10)},
+        "vision.training.Stage": {
+            "lr": 0.1,
+            "momentum": 0.9,
+            "batch": 4,
+            "loss_below": 0.1,
+            "max_epochs": 1,
+            "bf16": False,
+        },
+        "vision.training.new_model": {"n_classes": 3, "seed": 0},
+        "vision.training.scale_early_layers": {"model": m["network"], "kappa": 0.5},
+        "vision.training.scale_parameters": {"model": m["network"], "c": 0.5},
+        "vision.training.scale_readout": {"model": m["network"], "gamma": 0.5},
+        "vision.training.accuracy": {
+            "model": m["network"],
+            "images": IMAGES,
+            "labels": LABELS,
+            "classes": np.array([0, 1]),
+            "batch": 4,
+            "bf16": False,
+        },
+        "vision.training.train": {
+            "model": m["network"],
+            "images": IMAGES,
+            "labels": LABELS,
+            "classes": np.array([0, 1]),
+            "seed": 0,
+            "stage": STAGE,
+        },
+        # pages
+        "book.claims.claim": {
+            "statement": "a",
+            "source": "b",
+            "check": "c",
+            "result": "d",
+            "outcomes": np.array([True]),
+        },
+        "book.claims.count_of": {"outcomes": np.array([True]), "of": "things"},
+        "book.claims.bounded": {"value": 0.1, "bound": 0.2},
+        "book.claims.claims_table": {"claims": [claim("a", "b", "c", "d", [True])], "name": "tab-a", "caption": "b"},
+        "book.computed_text.listed": {"words": ["a"], "none": "none"},
+        "book.computed_text.stretches": {"holds": np.array([True, False]), "at": ALPHA},
+        "book.computed_text.either": {"holds": True, "yes": "a", "no": "b"},
+        "book.computed_text.paragraph": {"holds": True, "text": "a"},
+        "book.interpolation.Axis": {"nodes": ALPHA, "degree": 1},
+        "book.interpolation.InterpolationTable": {"axes": (Axis(ALPHA),), "values": ALPHA},
+        "book.live_figures.scale_tables": {"beta_pt": Axis(ALPHA)},
+        "book.live_figures.task": {"log_rho": -1.0, "share": 0.5, "log_scale": -3.0, "log_ratio": 0.5},
+        "book.tables.numbered": {"rows": [{"a": 1}], "name": "tab-a", "caption": "b"},
+        "book.tables.checks": {"measured": [CHECK], "name": "tab-a", "caption": "b"},
+    }
+
+
+# --- who is not asked -------------------------------------------------------------------------------------------------
+
+# what functions return: their fields are results, which nobody types
+RECORDS = """amp.Message amp.StateEvolution end_point.EndPoint network.TrainingRun regimes.Measures
+regimes.PhasePortrait replica.AngleNodes replica.Moments replica.MixtureRows replica.ReplicaCurve
+monte_carlo.MonteCarloCurve two_stages.TwoStageCurve optimal_initialization.Choice
+optimal_initialization.BestInitialization
+optimal_initialization.Landscape simulation.SimulatedPoint simulation.TwoStagePoint agreement.Comparison
+agreement.TwoStageComparison stopping_rule.StoppedPoint stopping_rule.StoppedAverages two_theories.BothLosses
+experiments.Panel teachers.Teacher infinite_width.particles.Particles infinite_width.dmft.Run infinite_width.dmft.System
+infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_width.linear.MeasuredLoss
+infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
+infinite_width.outcomes.RichTransferPoint checks.penalty_shape.Derivatives figures.adapted_kernels.Line
+figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves vision.trends.Effect""".split()
+# the inner loops, whose docstrings say that nothing is checked
+UNCHECKED = """penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature penalties.prox_angle
+penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation end_point.newton
+monte_carlo.iterate_once infinite_width.particles.activate""".split()
+NO_ARGUMENTS = (
+    "experiments.figure_3",
+    "experiments.figure_5",
+    "experiments.trends",
+    "figures.page_style.style",
+    "infinite_width.rich_transfer.numbers",
+)
+# what is tried where its files are damaged, its options mistyped or its cells changed, and the checks themselves
+ELSEWHERE = (
+    *(
+        "extras.",
+        "files.",
+        "sweeps.",
+        "validation.",
+        "infinite_width.stored_runs.",
+        "vision.checkpoints.",
+        "vision.data.",
+    ),
+    *("vision.compaction.", "vision.protocol.", "vision.training.", "book.claims.", "book.computed_text."),
+    *(
+        "book.interpolation.",
+        "book.live_figures.",
+        "book.parameters.",
+        "book.results.",
+        "book.sliders.",
+        "book.tables.",
+    ),
+)
+
+
+def public_names():
+    found = {}
+    for module in modules():
+        for name, thing in public(module).items():
+            found[f"{module}.{name}".removeprefix("ptft.")] = thing
+    return found
+
+
+def named(path):
+    """The function, class or method of a name."""
+    parts = path.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        module = "ptft." + ".".join(parts[:cut])
+        if module in modules():
+            break
+    thing = public(module)[parts[cut]]
+    for name in parts[cut + 1 :]:
+        method = inspect.getattr_static(thing, name)
+        thing = getattr(thing if isinstance(method, classmethod) else MADE_BY_HAND[parts[cut]], name)
+    return thing
+
+
+def test_every_public_function_is_tried():
+    listed = {name for name in examples()} | {*RECORDS, *UNCHECKED, *NO_ARGUMENTS}
+    asked = {name for name in public_names() if not name.startswith(ELSEWHERE)}
+    assert asked - listed == set()
+    assert {*RECORDS, *UNCHECKED, *NO_ARGUMENTS} - set(public_names()) == set()
+
+
+@pytest.mark.parametrize("name", UNCHECKED)
+def test_what_checks_nothing_says_so(name):
+    assert "unchecked" in inspect.getdoc(public_names()[name])
+
+
+def trial(function, arguments, name, bad):
+    """What is wrong with the answer to a bad value, or nothing."""
+    try:
+        function(**{**arguments, name: bad})
+    except ValueError as error:
+        return "" if name in str(error) else f"does not name it: {error}"
+    except Exception as error:
+        return f"raises {type(error).__name__}: {error}"
+    return "accepts it"
+
+
+def tried(path):
+    """Number of bad values put in the place of the arguments of one function, and those that were not refused."""
+    function, arguments, wrong, count = named(path), examples()[path], [], 0
+    for name, example in arguments.items():
+        parameter = inspect.signature(function).parameters[name]
+        drawn = hasattr(function, "__wrapped__") and "ndarray" in str(parameter.annotation)
+        loose = drawn or name in ("theory", "measured", "unit", "outcomes", "holds")  # truth values, or missing numbers
+        for bad in bad_values(example, parameter, loose):
+            count += 1
+            if answer := trial(function, arguments, name, bad):
+                wrong.append(f"{path}({name}={str(bad)[:60]!r} {type(bad).__name__}) {answer[:160]}")
+    return count, wrong
+
+
+def test_bad_arguments_are_refused_by_name():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = {path: tried(path) for path in examples()}
+    wrong = [line for _, lines in results.values() for line in lines]
+    assert wrong == []
+    assert sum(count for count, _ in results.values()) > 2000
