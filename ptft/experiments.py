@@ -236,10 +236,11 @@ def figure_5() -> dict[tuple[float, float], dict[str, Setting]]:
     ([(0.0, 0.1), (1.0, 0.1), (1.0, 0.01)], ['I', 'II', 'III', 'IV'])
     """
     tasks = ((0.0, 0.1), (1.0, 0.1), (1.0, 0.01))
+    numbers = {name: (init.c_pt, init.lambda_pt, init.gamma_ft) for name, init in REGIMES.items()}
     return {
         (omega, rho): {
-            name: Setting(rho, omega, *(float(np.asarray(v)) for v in (init.c_pt, init.lambda_pt, init.gamma_ft)))
-            for name, init in REGIMES.items()
+            name: Setting(rho, omega, float(np.asarray(c)), float(np.asarray(lam)), float(np.asarray(gamma)))
+            for name, (c, lam, gamma) in numbers.items()
         }
         for omega, rho in tasks
     }

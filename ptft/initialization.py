@@ -97,7 +97,9 @@ class Initialization:
     def c_plus_lambda(self) -> np.ndarray:
         """c_pt + lambda_pt = 2 w1(0)^2, the scale of the first layer, exact where `distance` was given."""
         c = np.asarray(self.c_pt, dtype=np.float64)
-        return np.asarray(c + self.lambda_pt if self.distance is None else c * self.distance)
+        if self.distance is None:
+            return c + np.asarray(self.lambda_pt, dtype=np.float64)
+        return c * np.asarray(self.distance, dtype=np.float64)
 
     def sqrt_k(self, beta_pt: ArrayLike) -> np.ndarray:
         """sqrt(k) = 2 c_ft = 2 (lambda_pt + c_pt) (1 + sqrt(1 + (beta_pt/c_pt)^2)) + gamma_ft^2  (Equation 14).
@@ -165,7 +167,7 @@ def scalar_initialization(init: object) -> Initialization:
     """
     if not isinstance(init, Initialization):
         raise ValueError(f"init = {init!r} is not allowed: it must be an Initialization")
-    for name in ("c_pt", "lambda_pt", "gamma_ft"):
+    for name in ("c_pt", "lambda_pt", "gamma_ft", "distance"):
         if np.ndim(getattr(init, name)) > 0:
             raise ValueError(f"init.{name} has shape {np.shape(getattr(init, name))}: it must be one number here")
     return init

@@ -142,7 +142,7 @@ class Bounds:
         s = difference * c / _h(c, a_pt)
         gamma = np.clip(np.sqrt(np.maximum(inactive - 4 * s, 0.0)), gamma_low, gamma_high)
         gamma[inactive - gamma_low**2 - 4 * s <= 1e-12 * inactive] = gamma_low  # not the root of a rounding error
-        distance = np.clip(s / c, *(1 + relative for relative in self.relative))
+        distance = np.clip(s / c, 1 + self.relative[0], 1 + self.relative[1])
         several = (c, distance, gamma) if count > 1 else (c[0], distance[0], gamma[0])
         return Initialization.at_distance(*several)
 
