@@ -232,7 +232,7 @@ def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1
     True
     """
     c = positive_array(c_pt, "c_pt", ndim=1)
-    ell = measures(beta_ft, beta_pt, Initialization(c, relative * c)).ell_order
+    ell = measures(beta_ft, beta_pt, Initialization.at_distance(c, 1 + relative)).ell_order
     return Check(
         "decrease of the $\\ell$-order as $c$ grows at a fixed $\\lambda/c$", ell[1:], ell[:-1], 0.0, at_most=True
     )

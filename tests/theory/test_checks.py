@@ -87,7 +87,7 @@ def test_the_equations_of_chapter_3():
         replica_equations.one_solution([curve]),
         replica_equations.weighted_lazy_limit(ALPHA, mixture),
         *(replica_equations.lazy_limit(ALPHA, rho) for rho in (0.01, 0.9)),
-        *(replica_equations.rich_limit(rho) for rho in (0.01, 0.9)),
+        *(replica_equations.rich_limit(rho) for rho in (0.001, 0.01, 0.9)),
         *(replica_equations.exact_recovery(rho) for rho in (0.01, 0.3, 0.5)),
         replica_equations.perfect_pretraining(ALPHA, TEACHER, INIT),
         replica_equations.lazy_stages(ALPHA, ptft.SpikeSlab(0.3, 0.2, 0.5, a_pt=2.0)),
