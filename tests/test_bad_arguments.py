@@ -298,6 +298,16 @@ def examples():
             "d": D,
             "seed": 0,
         },
+        "sweeps.diagonal.plan": {"name": "experiment-4", "d": D, "seeds": [0], "alpha": ALPHA},
+        "sweeps.rich_transfer.plan": {
+            "figures": ["3a"],
+            "draws": [0],
+            "width": 10,
+            "kinds": ["theory"],
+            "dataset": "gaussian",
+        },
+        "sweeps.adapted_kernels.plan": {"widths": [4], "seeds": [0], "dataset": "digits"},
+        "book.results.results_file": {"name": "simulations.parquet"},
         "experiments.Setting": {
             "rho_ft": 0.1,
             "omega": 0.5,
@@ -568,7 +578,7 @@ def examples():
         "checks.penalty_shape.derivatives_of_definition": {"beta_ft": K, "beta_pt": K, "init": INIT, "digits": 15},
         "checks.penalty_shape.closed_forms": {"beta_ft": K, "beta_pt": K, "init": INIT, "digits": 15},
         "checks.penalty_shape.bounds": {"beta_ft": K, "beta_pt": K, "init": INIT},
-        "checks.penalty_shape.straight_line": {"c_pt": 0.1, "relative": ALPHA, "beta_ft": 1.0, "beta_pt": 1.0},
+        "checks.penalty_shape.straight_line": {"c_pt": 0.1, "distance": ALPHA, "beta_ft": 1.0, "beta_pt": 1.0},
         "checks.penalty_shape.lazier_with_scale": {"c_pt": ALPHA, "relative": 0.0, "beta_ft": 1.0, "beta_pt": 1.0},
         "checks.penalty_shape.corner": {"name": "I", "at": ptft.regimes.measures(1.0, 1.0, INIT)},
         "checks.penalty_shape.moves": {
@@ -891,7 +901,7 @@ def named(path):
 
 
 def test_every_public_function_is_tried():
-    listed = {name for name in examples()} | {*RECORDS, *UNCHECKED, *NO_ARGUMENTS}
+    listed = {*examples()} | {*RECORDS, *UNCHECKED, *NO_ARGUMENTS}
     asked = {name for name in public_names() if not name.startswith(ELSEWHERE)}
     assert asked - listed == set()
     assert {*RECORDS, *UNCHECKED, *NO_ARGUMENTS} - set(public_names()) == set()
