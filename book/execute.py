@@ -229,6 +229,8 @@ class Kernel(AsyncKernelManager):
         """Start it, with a folder of its own for all that it writes about itself."""
         self._folder = tempfile.TemporaryDirectory()
         self.connection_file = str(Path(self._folder.name, "connection.json"))
+        if os.name == "posix":  # a TCP port that is free may be taken before the kernel has it
+            self.transport, self.ip = "ipc", str(Path(self._folder.name, "kernel"))
         await super().start_kernel(env=environment(self._folder.name), **options)
 
 
