@@ -33,9 +33,10 @@ quick: $(READY) ## lint, and run the tests of the theory: a minute
 theory: $(READY) ## run the tests of the theory
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests/theory
 
+# Rendering takes one core: style, types and the tests of the theory take the other meanwhile.
 test: $(READY) ## lint, render the committed chapters, run the tests, re-run the chapters and compare
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint html
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore tests/benchmarks
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target html lint theory JOBS=1
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore tests/benchmarks --ignore tests/theory
 	$(BIN)/python book/execute.py --check --stale --jobs $(JOBS)
 
 test-slow: $(READY) ## run the tests that take minutes
