@@ -65,7 +65,7 @@ def test_control_scales_the_early_layers_of_the_pretrained_network(monkeypatch):
 
 def test_dead_activations_have_no_dimension():
     dead = np.zeros((4, 3))
-    assert all(np.isnan(x) for x in protocol._dimensions(dead, dead).values())
+    assert np.isnan(protocol._of_stage(dead, dead, centred=True)).all()
 
 
 def test_a_checkpoint_returns_what_was_saved_and_is_no_pickle():
