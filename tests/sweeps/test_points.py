@@ -205,6 +205,38 @@ def test_the_stored_tables_of_format_1_are_those_of_their_protocol(vision, visio
     assert vision_sweep.sweep(vision.Protocol.of_record(made["protocol"])).key == made["key"]
 
 
+def test_tables_of_format_1_are_read_and_never_extended(vision, vision_sweep):
+    from ptft.book.results import results_file
+    from ptft.sweeps.table import check_out
+
+    table, made = vision_sweep.SWEEP.read_table(results_file("vision.parquet"))
+    assert made["format"] == 1 and "accuracy_maximum" not in table
+    with pytest.raises(FileExistsError, match=r"has format 1, .*; not 2: move it away"):
+        check_out(results_file("vision.parquet"), table, vision_sweep.SWEEP.provenance(), vision_sweep.SWEEP.formerly)
+
+
+def test_images_of_a_folder_are_a_sweep_of_their_own(vision, vision_sweep, tmp_path, capsys):
+    import argparse
+
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for name in "abcd":
+        (tmp_path / "zoo" / name).mkdir(parents=True)
+        for i in range(8):
+            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "zoo" / name / f"{i}.png")
+    vision_sweep.add_arguments(parser := argparse.ArgumentParser())
+    line = f"--images {tmp_path}/zoo --held-out 2 --images-per-class 5 --pretraining-cap 1 --fine-tuning-cap 1"
+    args = parser.parse_args([*line.split(), "--seeds", "1", "--sizes", "4", "--knobs", "gamma=0.1"])
+    sweep, plan = vision_sweep.planned(args)
+    assert "zoo: 4 classes with 8 images for training and none for testing, 8 x 8" in capsys.readouterr().out
+    found, made = engine.run(sweep, plan, tmp_path / "work")
+    assert set(found["vision"]["dataset"]) == {"zoo"} and set(found["vision"]["pretraining_images"]) == {0, 10}
+    assert made["images"]["classes"] == list("abcd") and made["images"]["sha256"] == made["protocol"]["digest"]
+    assert made["protocol"]["images_per_class"] == 5 and "n_pt" not in made["protocol"]
+
+
 def test_a_sample_size_outside_the_pool_is_refused_before_anything_is_computed(vision, vision_sweep):
     for n in (1, 10**6):
         with pytest.raises(ValueError, match=f"n = {n}"):
