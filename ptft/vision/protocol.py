@@ -86,6 +86,8 @@ class Protocol:
     def __post_init__(self) -> None:
         check_fields(self)
         whole_number(self.n_measured, "n_measured", 2)
+        if self.size is not None:
+            whole_number(self.size, "size", 1)
 
     @classmethod
     def of_folder(cls, path: str | Path, label: str | None = None, size: int | None = None, **fields: Any) -> Protocol:

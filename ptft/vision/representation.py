@@ -105,6 +105,16 @@ def ensd(A: ArrayLike, B: ArrayLike, centred: bool = True) -> float:
 def dimensions(A: ArrayLike, B: ArrayLike, centred: bool = True) -> tuple[float, float, float]:
     """PR(A), PR(B) and ENSD(A, B), see `participation_ratio` and `ensd`, in the time of the last alone.
 
+    Parameters
+    ----------
+    A, B, centred
+        As in `ensd`.
+
+    Raises
+    ------
+    ValueError
+        As `ensd`.
+
     Examples
     --------
     >>> A, B = np.random.default_rng(0).standard_normal((2, 50, 4))
