@@ -270,6 +270,7 @@ def split_dataset(
     >>> len(split.pretraining_classes), len(split.pretraining_images), split.test_images.shape
     (8, 400, torch.Size([100, 1, 8, 8]))
     """
+    seed_number(seed)
     pretraining, fine_tuning = split_classes(dataset.n_classes, n_ft, seed, n_pt)
     rng = np.random.default_rng([seed, 1])
     pool = _in_turn(dataset.train_labels, fine_tuning, rng)
