@@ -740,8 +740,8 @@ def examples():
         "figures.vision.dimensions": {"representations": m["accuracies"], "n": 10},
         "figures.vision.signature_curves": {"runs": m["accuracies"]},
         # images
-        "vision.representation.participation_ratio": {"A": INPUTS},
-        "vision.representation.ensd": {"A": INPUTS, "B": INPUTS},
+        "vision.representation.participation_ratio": {"A": INPUTS, "centred": True},
+        "vision.representation.ensd": {"A": INPUTS, "B": INPUTS, "centred": True},
         **{
             f"vision.trends.{name}": {"table": m["accuracies"], "knob": "kappa", **more}
             for name, more in (
@@ -758,7 +758,14 @@ def examples():
         "vision.trends.paired_effect": {"samples": ALPHA, "expected_sign": 1},
         "vision.trends.tally": {"effects": [trends.paired_effect(ALPHA, 1)]},
         "vision.trends.signature": {"representations": m["accuracies"], "stage": "stage 4"},
-        "vision.representation.activations": {"model": m["network"], "images": IMAGES, "batch": 4},
+        "vision.representation.dimensions": {"A": INPUTS, "B": INPUTS, "centred": True},
+        "vision.representation.columns_of": {"convention": "batch", "measured_on": "test"},
+        "vision.representation.activations": {
+            "model": m["network"],
+            "images": IMAGES,
+            "batch": 4,
+            "batch_statistics": False,
+        },
         "vision.data.normalize": {"images": IMAGES, "size": 8},
         "vision.data.split_classes": {"n_classes": 10, "n_ft": 2, "seed": 0},
         "vision.data.split_dataset": {"dataset": DATASET, "n_ft": 2, "seed": 0, "pretraining_images": 2, "n_test": 2},
@@ -865,6 +872,7 @@ ELSEWHERE = (
         "infinite_width.stored_runs.",
         "vision.checkpoints.",
         "vision.data.",
+        "vision.image_folders.",
     ),
     *("vision.compaction.", "vision.protocol.", "vision.training.", "book.claims.", "book.computed_text."),
     *(

@@ -44,7 +44,7 @@ def _store(name: str, options: list[str]) -> None:
     add_common(parser, name, "folder of its tables" if several else "the table, a .parquet file")
     args = parser.parse_args(options)
     sweep, plan = module.planned(args)
-    tables = engine.store(sweep, plan, args.out, args.work, args.jobs, args.scheduler, progress=True)
+    tables = engine.store(sweep, plan, args.out, args.work, args.jobs, args.scheduler, True, args.extend)
     points = len({sweep.point_of(row) for row in plan})
     first = next(iter(tables.values()))
     print(f"{points} points, {len(first)} rows in {args.out}" + (f"; {sweep.summary(first)}" if sweep.summary else ""))

@@ -65,6 +65,7 @@ def store(
     jobs: int = 1,
     scheduler: str | None = None,
     progress: bool = False,
+    extend: bool = False,
 ) -> dict[str, pd.DataFrame]:
     """`run`, and write the tables with their provenance; a table that is there is replaced by one that says more.
 
@@ -74,6 +75,9 @@ def store(
         As in `run`.
     out : Path
         A file that ends in .parquet, or a folder if the sweep has several tables.
+    extend : bool, default False
+        Keep all rows of the tables that are there, whatever the plan, and run only what they lack of it: no work folder
+        of theirs is needed.
 
     Raises
     ------
@@ -90,14 +94,40 @@ def store(
     ...     print(len(diagonal.SWEEP.read_table(out)[0]))
     12
     """
-    plan = list(plan)
+    plan = list(dict.fromkeys(plan))
     rows, files = sweep.identity(plan), sweep.files(out)
+    there: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {}
+    if extend and any(file.exists() for file in files.values()):
+        for file in files.values():
+            if not file.exists():
+                raise FileNotFoundError(f"{file} is missing, and the tables beside it cannot be extended alone")
+        there = {name: sweep.read_table(file) for name, file in files.items()}
+        old = next(iter(there.values()))[0]
+        rows = pd.concat([old.reindex(columns=rows.columns), rows], ignore_index=True).drop_duplicates()
     for name, file in files.items():
         table.check_out(file, rows, sweep.provenance(), sweep.formerly, sweep.tables[name])
+    if there:
+        known = old[list(rows)].drop_duplicates()
+        new = sweep.identity(plan).merge(known, how="left", indicator=True)["_merge"] == "left_only"
+        plan = [row for row, lacking in zip(plan, new, strict=True) if lacking]
     tables, provenance = run(sweep, plan, work, jobs, scheduler, progress)
+    for name, (old, made) in there.items():
+        tables[name] = pd.concat([old, tables[name]], ignore_index=True) if plan else old
+        provenance |= {entry: _union(made[entry], provenance[entry]) for entry in _listed(sweep)}
     for name, file in files.items():
         table.write_table(file, tables[name], rows, provenance, sweep.formerly)
     return tables
+
+
+def _listed(sweep: Sweep) -> list[str]:
+    """The entries of a provenance that list what holds for some of the rows."""
+    listed = None if sweep.preparation is None else sweep.preparation.listed
+    return ["machine", *([] if listed is None else [listed])]
+
+
+def _union(old: list[Any], new: list[Any]) -> list[Any]:
+    """The old entries, and those of the new that are not among them."""
+    return [*old, *(entry for entry in new if entry not in old)]
 
 
 def run(

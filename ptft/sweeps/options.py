@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ptft.validation import one_of, positive_array, whole_number
+from ptft.validation import one_of, positive_array, refuse, whole_number
 
 if TYPE_CHECKING:  # it needs torch, and not every sweep does
     from ptft.vision import Protocol
@@ -29,6 +30,7 @@ def add_common(parser: argparse.ArgumentParser, name: str, out: str) -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default 1)")
     parser.add_argument("--scheduler", help="tcp://HOST:PORT of a Dask scheduler, to use its workers instead")
     parser.add_argument("--work", type=Path, default=work, help=f"folder of finished points (default {work})")
+    parser.add_argument("--extend", action="store_true", help="keep the rows of the tables that are there, add others")
 
 
 def add_images(parser: argparse.ArgumentParser, images: str) -> None:
@@ -86,8 +88,15 @@ def add_protocol(parser: argparse.ArgumentParser) -> None:
     from ptft import vision
 
     parser.epilog = "For the digits, size, thresholds and caps are weaker by default: ptft.vision.DIGITS."
+    parser.add_argument("--images", metavar="FOLDER", help="of class folders or Parquet files, instead of --dataset")
+    parser.add_argument("--label", help="column of labels of Parquet files (default: label, or else fine_label)")
+    parser.add_argument("--size", type=int, help="resize images to so many pixels (default: as they are)")
+    parser.add_argument("--pretraining-classes", type=int, dest="n_pt", help="number of them (default: all others)")
+    parser.add_argument("--fine-tuning-classes", type=int, dest="n_ft", help="number of them (default 2)")
     parser.add_argument("--pretraining-images", type=int, help="number of them (default: all)")
+    parser.add_argument("--images-per-class", type=int, help="of each pretraining class (default: all)")
     parser.add_argument("--test-images", type=int, dest="n_test", help="number of them (default: all)")
+    parser.add_argument("--held-out", type=int, help="of each new class, training images to test on (default: none)")
     for name, stage in (("pretraining", vision.PRETRAINING), ("fine-tuning", vision.FINE_TUNING)):
         ends = f"{name} ends below it (published: {stage.loss_below:g})"
         parser.add_argument(f"--{name}-loss", type=float, help=ends)
@@ -115,8 +124,17 @@ def given_protocol(args: argparse.Namespace) -> Protocol:
 
     one_of(args.dataset, "--dataset", vision.DATASETS)
     one_of(args.precision, "--precision", PRECISIONS)
-    base = vision.DIGITS if args.dataset == "digits" else vision.Protocol(args.dataset)
-    given = {name: value for name, value in vars(args).items() if name in base.record and value is not None}
+    if args.images is not None:
+        for option, value in (("--dataset", args.dataset), ("--root", args.root)):
+            if value not in (None, "digits"):
+                refuse(option, value, "left out where --images is given")
+        base = vision.Protocol.of_folder(args.images, args.label, args.size)
+    elif args.label is not None:
+        refuse("--label", args.label, "left out where --images is not given")
+    else:
+        base = vision.DIGITS if args.dataset == "digits" else vision.Protocol(args.dataset)
+    names = {*base.record, *(field.name for field in dataclasses.fields(base))} - {"dataset", "label"}
+    given = {name: value for name, value in vars(args).items() if name in names and value is not None}
     for name in ("pretraining", "fine-tuning"):
         positive_array(given.get(f"{name.replace('-', '_')}_loss", 1), f"--{name}-loss")
         whole_number(given.get(f"{name.replace('-', '_')}_cap", 0), f"--{name}-cap")

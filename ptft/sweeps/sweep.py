@@ -116,6 +116,7 @@ class Sweep:
     batch: int = 1  # and at most so many at once
     preparation: Preparation | None = None
     formerly: tuple[str, ...] = ()  # the commands that made its tables in earlier versions
+    former_formats: tuple[int, ...] = ()  # in which its tables can still be read, though not extended
     where: Mapping[str, Any] = field(default_factory=dict)  # further arguments of all points, such as `root`, `device`
     notes: Mapping[str, Any] = field(default_factory=dict)  # further entries of the provenance
     summary: Callable[[pd.DataFrame], str] | None = None  # of the first table, in a few words
@@ -150,4 +151,4 @@ class Sweep:
 
     def read_table(self, path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         """A stored table of the sweep and its provenance; the errors are those of `ptft.sweeps.table.read_table`."""
-        return table.read_table(path, self.made_by, self.format, self.formerly)
+        return table.read_table(path, self.made_by, self.format, self.formerly, self.former_formats)

@@ -53,7 +53,11 @@ def provenance(made_by: str, table_format: int, key: str) -> dict[str, Any]:
 
 
 def read_table(
-    path: str | Path, made_by: str, table_format: int, formerly: tuple[str, ...] = ()
+    path: str | Path,
+    made_by: str,
+    table_format: int,
+    formerly: tuple[str, ...] = (),
+    former_formats: tuple[int, ...] = (),
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """A stored table and its provenance.
 
@@ -62,7 +66,8 @@ def read_table(
     OSError
         If there is no such file.
     ValueError
-        If it is not a table of the command `made_by`, or one of its former names, or one of another format.
+        If it is not a table of the command `made_by`, or one of its former names, or in another format, unless that is
+        one of its former ones.
 
     Examples
     --------
@@ -82,7 +87,7 @@ def read_table(
         known = False
     if not known:
         raise ValueError(f"{path} is not a table of {made_by}")
-    if provenance["format"] != table_format:
+    if provenance["format"] not in (table_format, *former_formats):
         raise ValueError(f"{path} has {made}; not {table_format}")
     return frame, provenance
 

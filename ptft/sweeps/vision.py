@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import ptft
 from ptft import vision
 from ptft.extras import needs_extra
@@ -28,11 +30,15 @@ with needs_extra("vision", __name__):
     import pandas as pd
     import torch
 
-FORMAT = 1
+FORMAT = 2  # 1 had neither the maximum over epochs nor any convention but the first, and drew classes independently
 
-ACCURACIES: dict[str, Any] = {"accuracy": float, "accuracy_recalibrated": float, "loss": float | None}
-ACCURACIES |= {"stopped_by": str, "pretraining_images": int, "epochs": int, "seconds": float}
-REPRESENTATIONS = {"stage": str} | dict.fromkeys(("pr_before", "pr_after", "ensd"), float | None)
+ACCURACIES: dict[str, Any] = {"accuracy": float, "accuracy_recalibrated": float, "accuracy_maximum": float | None}
+ACCURACIES |= {"loss": float | None, "stopped_by": str, "pretraining_images": int, "epochs": int, "seconds": float}
+REPRESENTATIONS: dict[str, Any] = {"stage": str} | {
+    column: np.float32 | None
+    for convention, measured_on in itertools.product(vision.CONVENTIONS, vision.MEASURED_ON)
+    for column in vision.columns_of(convention, measured_on)
+}
 
 
 class VisionPoint(NamedTuple):
@@ -139,10 +145,12 @@ def _summary(table: pd.DataFrame) -> str:
 def sweep(protocol: Protocol = DIGITS, root: str | Path | None = None, device: str = "cpu") -> Sweep:
     """The sweep with a protocol, on images in a folder (see `ptft.vision.load`), and on a device such as "cuda".
 
+    The provenance of its tables names the classes of a user's folder, with their counts and a hash of the files.
+
     Raises
     ------
     ValueError
-        If there is no such device.
+        If there is no such device, or the folder holds other images.
 
     Examples
     --------
@@ -162,8 +170,9 @@ def sweep(protocol: Protocol = DIGITS, root: str | Path | None = None, device: s
             "pretraining", pretraining_of, prepare, read_record, ".safetensors", first, "pretrainings"
         ),
         formerly=("python -m ptft.vision",),
+        former_formats=(1,),
         where={"protocol": protocol, "root": root, "device": device},
-        notes={"protocol": protocol.record},
+        notes={"protocol": protocol.record} | ({"images": protocol.images(root).record} if protocol.digest else {}),
         summary=_summary,
     )
 
@@ -199,6 +208,8 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[VisionPoint]]:
     >>> [(point.knob, point.value) for point in points]
     [('baseline', 1.0), ('untrained', 0.0), ('gamma', 0.1)]
     """
-    protocol, seeds = given_protocol(args), given_range(args, "seed")
+    protocol, seeds, root = given_protocol(args), given_range(args, "seed"), args.images or args.root
     points = vision.grid(args.sizes, dict(map(knob_values, args.knobs)))
-    return sweep(protocol, args.root, args.device), plan(protocol, seeds, points, args.root)
+    if args.images:
+        print(f"{protocol.dataset}: {protocol.images(root)}")
+    return sweep(protocol, root, args.device), plan(protocol, seeds, points, root)

@@ -17,6 +17,7 @@ with needs_extra("vision", __name__):  # scikit-learn last: it looks for torch i
 
 from ptft.vision.compaction import compact, has_bf16, restore
 from ptft.vision.data import DATASETS, Dataset, Split, load, normalize, split_classes, split_dataset
+from ptft.vision.image_folders import read_folder
 from ptft.vision.protocol import (
     BASELINE,
     CONTROLS,
@@ -31,7 +32,16 @@ from ptft.vision.protocol import (
     part,
     pretrain_point,
 )
-from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
+from ptft.vision.representation import (
+    CONVENTIONS,
+    MEASURED_ON,
+    STAGES,
+    activations,
+    columns_of,
+    dimensions,
+    ensd,
+    participation_ratio,
+)
 from ptft.vision.training import (
     FINE_TUNING,
     PRETRAINING,
@@ -65,10 +75,12 @@ from ptft.vision.trends import (
 __all__ = [
     "BASELINE",
     "CONTROLS",
+    "CONVENTIONS",
     "DATASETS",
     "DIGITS",
     "FINE_TUNING",
     "KNOBS",
+    "MEASURED_ON",
     "PRETRAINING",
     "SAMPLE_SIZES",
     "STAGES",
@@ -83,9 +95,11 @@ __all__ = [
     "accuracy",
     "activations",
     "by_seed",
+    "columns_of",
     "compact",
     "curve",
     "differences",
+    "dimensions",
     "ensd",
     "fine_tune_point",
     "gains",
@@ -99,6 +113,7 @@ __all__ = [
     "part",
     "participation_ratio",
     "pretrain_point",
+    "read_folder",
     "recalibrate",
     "restore",
     "scale_early_layers",

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import hashlib
 import io
+import math
 import os
 import shutil
 import tempfile
@@ -19,7 +20,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torchvision import datasets
 
-from ptft.validation import checked, generator, one_of, seed_number, whole_number
+from ptft.validation import checked, refuse, seed_number, whole_number
+from ptft.vision.image_folders import read_folder
 
 DATASETS = ("digits", "fashion-mnist", "svhn", "cifar-10", "cifar-100")
 ROOT_VARIABLE = "PTFT_DATA"
@@ -38,13 +40,44 @@ class Dataset:
     """The published division of a data set into training and test images.
 
     Images are uint8 tensors (N, C, H, W), C = 1 where they are grey and 3 where they are in colour; labels are int64
-    tensors (N,) of the classes 0, 1, ... The digits have no published division: all are training images.
+    tensors (N,) of the classes 0, 1, ... The digits have no published division: all are training images. `classes` are
+    the names of the classes; without any they are those of the training labels. `digest` is a hash of the files where
+    no other checksum is known.
+
+    Examples
+    --------
+    >>> print(load("digits"))
+    10 classes with 174 to 183 images for training and none for testing, 8 x 8 pixels, grey
     """
 
     train_images: Tensor
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
+    classes: tuple[str, ...] = ()
+    digest: str | None = None
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes) or int(self.train_labels.max()) + 1
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The names of the classes, how many images of each there are, and the digest, in JSON types."""
+        counts = {
+            f"{part}_images": torch.bincount(labels, minlength=self.n_classes).tolist()
+            for part, labels in (("training", self.train_labels), ("test", self.test_labels))
+        }
+        return {"classes": list(self.classes), **counts, "sha256": self.digest}
+
+    def __str__(self) -> str:
+        """The counts, the size and the digest, on one line."""
+        record, (_, channels, height, width) = self.record, self.train_images.shape
+        train, test = (_range(record[f"{part}_images"]) for part in ("training", "test"))
+        kind = f"{width} x {height} pixels, {'grey' if channels == 1 else 'in colour'}"
+        known = f", SHA-256 {self.digest}" if self.digest else ""
+        return f"{self.n_classes} classes with {train} images for training and {test} for testing, {kind}{known}"
 
 
 @dataclass(frozen=True)
@@ -66,26 +99,32 @@ class Split:
     test_labels: Tensor
 
 
-def load(name: str = "digits", root: str | Path | None = None) -> Dataset:
-    """A data set of photographs or digits, read from files whose checksums hold, downloaded where they are absent.
+def load(
+    name: str | Path = "digits", root: str | Path | None = None, label: str | None = None, size: int | None = None
+) -> Dataset:
+    """A data set of photographs or digits: a named one, downloaded where it is absent, or a folder of images.
 
     Parameters
     ----------
-    name : str
-        One of `DATASETS`. The digits are the 1797 of scikit-learn, grey and 8 x 8. The other sets are read by
-        torchvision, which compares checksums before it opens a download or a pickle, and those of Fashion-MNIST, which
-        it does not, are compared here. Fashion-MNIST is also read from Debian's package dataset-fashion-mnist where
-        that is installed.
+    name : str or path
+        One of `DATASETS`, or a folder as `ptft.vision.image_folders.read_folder` takes it: of class folders, or of
+        Parquet files in the layout of the Hugging Face hub. The digits are the 1797 of scikit-learn, grey and 8 x 8.
+        The other named sets are read by torchvision, which compares checksums before it opens a download or a pickle,
+        and those of Fashion-MNIST, which it does not, are compared here. Fashion-MNIST is also read from Debian's
+        package dataset-fashion-mnist where that is installed.
     root : path, optional
-        Folder of the files, as torchvision lays them out; by default the environment variable PTFT_DATA, else
-        ``ptft`` in the user's cache folder.
+        Folder of the files of a named set, as torchvision lays them out; by default the environment variable PTFT_DATA,
+        else ``ptft`` in the user's cache folder.
+    label, size : optional
+        Of a folder: the column of labels in its Parquet files, and the pixels to which its images are resized.
 
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If the name is unknown, or a folder does not hold images; see `read_folder`.
     FileNotFoundError
-        If there are no files that can be read and have the right checksums, and none can be downloaded.
+        If there is no such folder, or there are no files that can be read and have the right checksums, and none can be
+        downloaded.
 
     Examples
     --------
@@ -93,12 +132,21 @@ def load(name: str = "digits", root: str | Path | None = None) -> Dataset:
     >>> digits.train_images.shape, digits.train_labels[:4].tolist()
     (torch.Size([1797, 1, 8, 8]), [0, 1, 2, 3])
     """
-    one_of(name, "name", DATASETS)
+    if not isinstance(name, str) or name not in DATASETS:
+        path = Path(name)
+        if isinstance(name, str) and len(path.parts) < 2 and not path.is_dir():
+            refuse("name", name, f"one of {', '.join(DATASETS)}, or a folder of images")
+        arrays, classes, digest = read_folder(path, label, size)
+        train_images, train_labels, test_images, test_labels = map(torch.from_numpy, arrays)
+        return Dataset(train_images, train_labels, test_images, test_labels, classes, digest)
+    for option, value in (("label", label), ("size", size)):
+        if value is not None:
+            refuse(option, value, f"None where the images are {name}, no folder")
     if name == "digits":
         digits = load_digits()
         images = torch.from_numpy(np.rint(digits.images * (255 / 16)).astype(np.uint8))[:, None]
         labels = torch.from_numpy(digits.target).long()
-        return Dataset(images, labels, images[:0], labels[:0])
+        return Dataset(images, labels, images[:0], labels[:0], tuple(map(str, digits.target_names)))
     folder = _root(root)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -139,29 +187,56 @@ def normalize(images: Tensor, size: int | None = None) -> Tensor:
 
 
 @checked
-def split_classes(n_classes: int, n_ft: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split_classes(n_classes: int, n_ft: int, seed: int, n_pt: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Pretraining and fine-tuning classes of a random split, each sorted.
+
+    The seeds 0, 1, ... deal out the classes: each takes the next `n_ft` of a random order that begins again at its end,
+    so that after any number of seeds no class was fine-tuned more than once more than another. After
+    n_classes / gcd(n_classes, n_ft) seeds, when all are equal, the order is drawn anew.
+
+    Parameters
+    ----------
+    n_classes, n_ft : int
+        Number of classes, and of those for fine-tuning.
+    seed : int
+    n_pt : int, optional
+        Number of classes for pretraining, drawn from the others; all of them by default.
 
     Raises
     ------
     ValueError
-        If `n_ft` is below 2, or leaves fewer than 2 classes for pretraining.
+        If `n_ft` is below 2, or leaves fewer than 2 classes for pretraining, or fewer than `n_pt`.
 
     Examples
     --------
     >>> pretraining, fine_tuning = split_classes(10, 2, seed=0)
     >>> len(pretraining), len(fine_tuning), set(pretraining) & set(fine_tuning)
     (8, 2, set())
+    >>> np.bincount(np.concatenate([split_classes(10, 2, seed)[1] for seed in range(10)])).tolist()
+    [2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
     """
     whole_number(n_ft, "n_ft", 2)
     whole_number(n_classes, "n_classes", n_ft + 2)
-    order = generator(seed).permutation(n_classes)
-    return np.sort(order[n_ft:]), np.sort(order[:n_ft])
+    if n_pt is not None:
+        whole_number(n_pt, "n_pt", 2, n_classes - n_ft)
+    round_, turn = divmod(seed_number(seed), n_classes // math.gcd(n_classes, n_ft))
+    order = np.roll(np.random.default_rng([round_, 2]).permutation(n_classes), -turn * n_ft)
+    rest = np.sort(order[n_ft:])
+    if n_pt is not None:
+        rest = np.sort(np.random.default_rng([seed, 3]).permutation(rest)[:n_pt])
+    return rest, np.sort(order[:n_ft])
 
 
 @checked
 def split_dataset(
-    dataset: Dataset, n_ft: int, seed: int, pretraining_images: int | None = None, n_test: int | None = None
+    dataset: Dataset,
+    n_ft: int,
+    seed: int,
+    pretraining_images: int | None = None,
+    n_test: int | None = None,
+    n_pt: int | None = None,
+    images_per_class: int | None = None,
+    held_out: int | None = None,
 ) -> Split:
     """Split a data set by classes: pretraining and pool are training images, the test set consists of test images.
 
@@ -176,7 +251,13 @@ def split_dataset(
         Use only that many; all by default.
     n_test : int, optional
         Size of the test set, a multiple of `n_ft`; all test images of the fine-tuning classes by default. A data set
-        without test images needs it: the test set is then held out from the pool.
+        without test images needs it, or `held_out`: the test set is then held out from the pool.
+    n_pt : int, optional
+        Number of pretraining classes; all others by default.
+    images_per_class : int, optional
+        Training images of each pretraining class; all by default.
+    held_out : int, optional
+        Training images of each fine-tuning class that are taken out of the pool and put after the test images.
 
     Raises
     ------
@@ -185,38 +266,64 @@ def split_dataset(
 
     Examples
     --------
-    >>> split = split_dataset(load("digits"), n_ft=2, seed=0, n_test=100)
-    >>> len(split.pretraining_classes), split.test_images.shape
-    (8, torch.Size([100, 1, 8, 8]))
+    >>> split = split_dataset(load("digits"), n_ft=2, seed=0, n_test=100, images_per_class=50)
+    >>> len(split.pretraining_classes), len(split.pretraining_images), split.test_images.shape
+    (8, 400, torch.Size([100, 1, 8, 8]))
     """
     seed_number(seed)
-    n_classes = int(dataset.train_labels.max()) + 1
-    pretraining, fine_tuning = split_classes(n_classes, n_ft, seed)
+    pretraining, fine_tuning = split_classes(dataset.n_classes, n_ft, seed, n_pt)
     rng = np.random.default_rng([seed, 1])
     pool = _in_turn(dataset.train_labels, fine_tuning, rng)
     rest = _in_turn(dataset.train_labels, pretraining, rng)
-    divided = len(dataset.test_labels) > 0
-    held_out = _in_turn(dataset.test_labels, fine_tuning, rng) if divided else pool
-    if n_test is None and not divided:
-        raise ValueError("n_test = None is not allowed: it must be given for images without a published test set")
-    limit = len(held_out) if divided else len(held_out) - n_ft
-    size = limit if n_test is None else whole_number(n_test, "n_test", n_ft)
-    if n_test is not None and (size % n_ft or size > limit):
-        raise ValueError(f"n_test = {size} is not allowed: it must be a multiple of {n_ft} up to {limit}")
-    test_from = (dataset.test_images, dataset.test_labels) if divided else (dataset.train_images, dataset.train_labels)
-    test, pool = held_out[:size], pool if divided else pool[size:]
+    if images_per_class is not None:
+        whole_number(images_per_class, "images_per_class", 1)
+        _require_images(dataset, pretraining, images_per_class, "images_per_class", images_per_class)
+        rest = rest[: images_per_class * len(pretraining)]
     if pretraining_images is not None:
         if whole_number(pretraining_images, "pretraining_images", 2) > len(rest):
             raise ValueError(f"pretraining_images = {pretraining_images} is not allowed: there are {len(rest)}")
         rest = rest[:pretraining_images]
+    tested = _in_turn(dataset.test_labels, fine_tuning, rng)
+    if held_out is not None:
+        out = n_ft * whole_number(held_out, "held_out", 1)
+        _require_images(dataset, fine_tuning, held_out + 1, "held_out", held_out)
+        limit = len(tested) + out
+    elif len(tested):
+        out, limit = 0, len(tested)
+    elif n_test is None:
+        said = "it, or held_out, must be given for images without a published test set"
+        raise ValueError(f"n_test = None is not allowed: {said}")
+    else:
+        out, limit = n_test, len(pool) - n_ft
+    size = limit if n_test is None else whole_number(n_test, "n_test", n_ft)
+    if n_test is not None and (size % n_ft or size > limit):
+        raise ValueError(f"n_test = {size} is not allowed: it must be a multiple of {n_ft} up to {limit}")
+    held, pool = pool[:out], pool[out:]
     return Split(
-        n_classes,
+        dataset.n_classes,
         pretraining,
         fine_tuning,
-        *(part[rest] for part in (dataset.train_images, dataset.train_labels)),
-        *(part[pool] for part in (dataset.train_images, dataset.train_labels)),
-        *(part[test] for part in test_from),
+        dataset.train_images[rest],
+        dataset.train_labels[rest],
+        dataset.train_images[pool],
+        dataset.train_labels[pool],
+        torch.cat([dataset.test_images[tested], dataset.train_images[held]])[:size],
+        torch.cat([dataset.test_labels[tested], dataset.train_labels[held]])[:size],
     )
+
+
+def _require_images(dataset: Dataset, classes: np.ndarray, count: int, name: str, value: int) -> None:
+    """Raise unless each of the classes has so many training images."""
+    there = torch.bincount(dataset.train_labels, minlength=dataset.n_classes)
+    for number in classes:
+        if there[number] < count:
+            which = dataset.classes[number] if dataset.classes else str(number)
+            raise ValueError(f"{name} = {value} is not allowed: class {which!r} has {there[number]} training images")
+
+
+def _range(counts: list[int]) -> str:
+    few, many = min(counts), max(counts)
+    return f"{few} to {many}" if few < many else str(few) if few else "none"
 
 
 def _in_turn(labels: Tensor, classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -265,4 +372,6 @@ def _read(name: str, folder: Path, download: bool) -> Dataset:
             images = images.permute(0, 3, 1, 2)
         labels = part.labels if name == "svhn" else part.targets
         arrays += [images.contiguous(), torch.as_tensor(labels).long()]
-    return Dataset(*arrays)
+    names = getattr(parts[0], "classes", range(int(arrays[1].max()) + 1))  # SVHN's are digits
+    train_images, train_labels, test_images, test_labels = arrays
+    return Dataset(train_images, train_labels, test_images, test_labels, tuple(map(str, names)))

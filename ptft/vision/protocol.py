@@ -22,8 +22,8 @@ from torch import Tensor
 from torchvision.models import ResNet
 
 from ptft.validation import check_fields, checked, one_of, whole_number
-from ptft.vision.data import Split, load, normalize, split_dataset
-from ptft.vision.representation import STAGES, activations, ensd, participation_ratio
+from ptft.vision.data import Dataset, Split, load, normalize, split_dataset
+from ptft.vision.representation import CONVENTIONS, MEASURED_ON, STAGES, activations, columns_of, dimensions
 from ptft.vision.training import (
     FINE_TUNING,
     PRETRAINING,
@@ -43,8 +43,24 @@ from ptft.vision.training import (
 class Protocol:
     """What a stored result depends on besides its point; the defaults are the published ones.
 
-    `pretraining_images`, `size` and `n_test` are None for all images, for images as they are, and for all test images
-    of the fine-tuning classes. The representations are measured on the first `n_measured` test images.
+    Parameters
+    ----------
+    dataset : str
+        A name that `ptft.vision.load` knows, or that of a folder of images.
+    pretraining_images, images_per_class : int, optional
+        How many, altogether and of each pretraining class; all by default.
+    size : int, optional
+        Pixels to which images are resized; by default they stay as they are.
+    n_ft, n_pt : int, optional
+        Numbers of fine-tuning classes and of pretraining classes, by default all others; `split_classes` draws them.
+    n_test, held_out : int, optional
+        Number of test images, by default all of the fine-tuning classes; of each of these, training images that are
+        held out for testing as well. See `split_dataset`.
+    n_measured : int, default 500
+        The representations are measured on so many of the test images and of the fine-tuning pool, the first ones.
+    pretraining, fine_tuning : Stage
+    label, digest : str, optional
+        Of a folder of images, the column of labels and the hash of its files, see `ptft.vision.image_folders`.
 
     Examples
     --------
@@ -61,10 +77,29 @@ class Protocol:
     n_measured: int = 500
     pretraining: Stage = PRETRAINING
     fine_tuning: Stage = FINE_TUNING
+    n_pt: int | None = None
+    images_per_class: int | None = None
+    held_out: int | None = None
+    label: str | None = None
+    digest: str | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
         whole_number(self.n_measured, "n_measured", 2)
+        if self.size is not None:
+            whole_number(self.size, "size", 1)
+
+    @classmethod
+    def of_folder(cls, path: str | Path, label: str | None = None, size: int | None = None, **fields: Any) -> Protocol:
+        """The protocol for a folder of images, which has the folder's name and the hash of its files.
+
+        Raises
+        ------
+        ValueError, FileNotFoundError
+            As `ptft.vision.load`.
+        """
+        images = _images(Path(path), None, label, size)
+        return cls(Path(path).resolve().name, size=size, label=label, digest=images.digest, **fields)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -72,8 +107,13 @@ class Protocol:
 
         It is flat: ``pretraining_loss``, ``pretraining_cap`` and the like of fine-tuning; ``lr``, ``momentum``,
         ``batch`` and ``bf16`` of pretraining, and ``fine_tuning_lr`` and so on only where fine-tuning differs in them.
+        What chooses classes and the images of a folder stands there only where it is not None.
         """
-        record = {name: value for name, value in vars(self).items() if not isinstance(value, Stage)}
+        record = {
+            name: value
+            for name, value in vars(self).items()
+            if not isinstance(value, Stage) and (value is not None or name not in LATER)
+        }
         for stage, name in ((self.pretraining, "pretraining"), (self.fine_tuning, "fine_tuning")):
             for field, value in vars(stage).items():
                 if field in OWN:
@@ -85,7 +125,7 @@ class Protocol:
     @property
     def pretraining_record(self) -> dict[str, Any]:
         """The part of the record that pretraining depends on."""
-        later = ("n_test", "n_measured", "fine_tuning_")
+        later = ("n_test", "n_measured", "held_out", "fine_tuning_")
         return {name: value for name, value in self.record.items() if not name.startswith(later)}
 
     @classmethod
@@ -109,6 +149,25 @@ class Protocol:
             raise ValueError(f"record = {record} is not allowed: it must be that of a protocol")
         return protocol
 
+    def images(self, root: str | Path | None = None) -> Dataset:
+        """The images, of which the last ones are kept: those of a folder lie in `root`.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds other files than those that the protocol was made for, or none is given.
+        ValueError, FileNotFoundError
+            As `ptft.vision.load`.
+        """
+        if self.digest is None:
+            return _images(self.dataset, root, None, None)
+        if root is None:
+            raise ValueError(f"root = None is not allowed: it must be the folder of the images {self.dataset}")
+        found = _images(Path(root), None, self.label, self.size)
+        if found.digest != self.digest:
+            raise ValueError(f"the files in {root} have the hash {found.digest}: the protocol is of {self.digest}")
+        return found
+
     def split(self, seed: int, root: str | Path | None = None) -> Split:
         """The images, split into pretraining, fine-tuning pool and test set by `seed`; the last one is kept."""
         return _split(self, seed, root)
@@ -119,11 +178,18 @@ class Protocol:
 
 
 @functools.lru_cache(maxsize=1)
+def _images(name: str | Path, root: str | Path | None, label: str | None, size: int | None) -> Dataset:
+    return load(name, root, label, size)
+
+
+@functools.lru_cache(maxsize=1)
 def _split(protocol: Protocol, seed: int, root: str | Path | None) -> Split:
-    images = load(protocol.dataset, root)
-    return split_dataset(images, protocol.n_ft, seed, protocol.pretraining_images, protocol.n_test)
+    p = protocol
+    counts = p.pretraining_images, p.n_test, p.n_pt, p.images_per_class, p.held_out
+    return split_dataset(p.images(root), p.n_ft, seed, *counts)
 
 
+LATER = ("n_pt", "images_per_class", "held_out", "label", "digest")  # fields that records of format 1 lack
 OWN = {"loss_below": "loss", "max_epochs": "cap"}  # fields of a stage that each stage has of its own in a record
 
 # the digits in minutes: small images, weaker thresholds than the published ones, and caps
@@ -267,9 +333,11 @@ def fine_tune_point(
     Returns
     -------
     dict
-        ``accuracy``; ``accuracy_recalibrated``, with the batch-norm statistics of the n images (`recalibrate`);
-        ``loss`` (None without any epoch), ``stopped_by``, ``epochs``, ``seconds``; and ``stages``, a list with one dict
-        per stage of ``stage``, ``pr_before`` (the network as pretraining left it), ``pr_after`` and ``ensd``.
+        ``accuracy`` after the last epoch; ``accuracy_recalibrated``, the same with the batch-norm statistics of the n
+        images (`recalibrate`); ``accuracy_maximum`` over the epochs, which is the published measure (None without any
+        epoch); ``loss`` (likewise), ``stopped_by``, ``epochs``, ``seconds``; and ``stages``, a list with one dict per
+        stage of ``stage`` and all that `columns_of` names: participation ratios of the network as pretraining left it
+        and after fine-tuning, and the dimensions that they share.
 
     Raises
     ------
@@ -293,19 +361,29 @@ def fine_tune_point(
     elif point.knob == "weights":
         model = scale_parameters(model, point.value)
     images, labels = protocol.prepare(split.pool_images[: point.n], device), split.pool_labels[: point.n].to(device)
-    result = train(model, images, labels, split.fine_tuning_classes, seed, protocol.fine_tuning)
-    test_images, test_labels = protocol.prepare(split.test_images, device), split.test_labels.to(device)
-    measured = test_images[: protocol.n_measured]
-    before, after = activations(pretrained, measured), activations(result.model, measured)
+    tested = protocol.prepare(split.test_images, device), split.test_labels.to(device)
+    result = train(model, images, labels, split.fine_tuning_classes, seed, protocol.fine_tuning, tested)
+    recalibrated = recalibrate(result.model, images)
 
     def right(model: ResNet) -> float:
-        return accuracy(model, test_images, test_labels, split.fine_tuning_classes, bf16=protocol.fine_tuning.bf16)
+        return accuracy(model, *tested, split.fine_tuning_classes, bf16=protocol.fine_tuning.bf16)
 
+    networks = {
+        "evaluation": (pretrained, result.model),
+        "recalibrated": (recalibrate(pretrained, images), recalibrated),
+    }
+    measured = tested[0][: protocol.n_measured], protocol.prepare(split.pool_images[: protocol.n_measured], device)
+    stages: list[dict[str, Any]] = [{"stage": stage} for stage in STAGES]
+    for name, on in zip(MEASURED_ON, measured, strict=True):
+        for row, found in zip(stages, _dimensions(networks, on), strict=True):
+            for convention, values in found.items():
+                row |= dict(zip(columns_of(convention, name), values, strict=True))
     return {
         "accuracy": right(result.model),
-        "accuracy_recalibrated": right(recalibrate(result.model, images)),
+        "accuracy_recalibrated": right(recalibrated),
+        "accuracy_maximum": max(result.accuracies.tolist(), default=None),
         **result.record,
-        "stages": [{"stage": stage, **_dimensions(before[stage], after[stage])} for stage in STAGES],
+        "stages": stages,
     }
 
 
@@ -325,12 +403,23 @@ def check_sample_size(n: int, split: Split) -> None:
         raise ValueError(f"n = {n} is not allowed: it must be between 2 and {pool}, the fine-tuning pool")
 
 
-def _dimensions(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
+def _dimensions(
+    networks: Mapping[str, tuple[ResNet, ResNet]], images: Tensor
+) -> list[dict[str, tuple[float, float, float]]]:
+    """Of each stage, by each convention, the dimensions before and after fine-tuning and those shared."""
+    found: list[dict[str, tuple[float, float, float]]] = [{} for _ in STAGES]
+    pairs = {name: tuple(activations(network, images) for network in pair) for name, pair in networks.items()}
+    pairs["batch"] = tuple(activations(network, images, batch_statistics=True) for network in networks["evaluation"])
+    pairs["published"] = pairs["batch"]
+    for convention in CONVENTIONS:
+        before, after = pairs[convention]
+        for row, stage in zip(found, STAGES, strict=True):
+            row[convention] = _of_stage(before[stage], after[stage], convention != "published")
+    return found
+
+
+def _of_stage(before: np.ndarray, after: np.ndarray, centred: bool) -> tuple[float, float, float]:
     try:
-        return {
-            "pr_before": participation_ratio(before),
-            "pr_after": participation_ratio(after),
-            "ensd": ensd(before, after),
-        }
+        return dimensions(before, after, centred)
     except ValueError:  # activations that diverged or died out have no dimension
-        return {"pr_before": math.nan, "pr_after": math.nan, "ensd": math.nan}
+        return math.nan, math.nan, math.nan

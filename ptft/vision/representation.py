@@ -1,12 +1,14 @@
 """The dimension of a representation, and the dimensions that two of them share (Appendix D of the paper).
 
-For centred activations A (samples x units) let C = A^T A / trace(A^T A). The participation ratio (Gao et al. 2017)
-is PR(A) = 1 / trace(C^2); the effective number of shared dimensions (Giaffar et al. 2024) is
-ENSD(A, B) = PR(A) PR(B) trace(C_A C_B). Layers have more units than there are samples, so both are computed from
-samples x samples matrices: trace(C_A C_B) = |A B^T|_F^2 / (|A|_F^2 |B|_F^2).
+For activations A (samples x units), centred unless it is said otherwise, let C = A^T A / trace(A^T A). The
+participation ratio (Gao et al. 2017) is PR(A) = 1 / trace(C^2); the effective number of shared dimensions (Giaffar et
+al. 2024) is ENSD(A, B) = PR(A) PR(B) trace(C_A C_B). Layers have more units than there are samples, so both are
+computed from samples x samples matrices: trace(C_A C_B) = |A B^T|_F^2 / (|A|_F^2 |B|_F^2).
 """
 
 from __future__ import annotations
+
+import copy
 
 import numpy as np
 import torch
@@ -14,19 +16,47 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torchvision.models import ResNet
 
-from ptft.validation import checked, real_array, require
+from ptft.validation import checked, one_of, real_array, require
 
 STAGES = ("stem", "stage 1", "stage 2", "stage 3", "stage 4")
+# How representations are measured: in evaluation mode, with the running statistics that training left; the same after
+# both networks were recalibrated on the n fine-tuning images; with the statistics of the images that are measured; and
+# so, and not centred, as the published figures are.
+CONVENTIONS = ("evaluation", "recalibrated", "batch", "published")
+MEASURED_ON = ("test", "fine-tuning")  # images
 
 
 @checked
-def participation_ratio(A: ArrayLike) -> float:
+def columns_of(convention: str = CONVENTIONS[0], measured_on: str = MEASURED_ON[0]) -> tuple[str, str, str]:
+    """Where tables hold PR before and after fine-tuning, and ENSD, measured by a convention and on some images.
+
+    Raises
+    ------
+    ValueError
+        If there is no such convention, or no such images.
+
+    Examples
+    --------
+    >>> columns_of(), columns_of("published", "fine-tuning")[0]
+    (('pr_before', 'pr_after', 'ensd'), 'pr_before_published_fine_tuning')
+    """
+    one_of(convention, "convention", CONVENTIONS)
+    one_of(measured_on, "measured_on", MEASURED_ON)
+    suffix = "" if convention == CONVENTIONS[0] else f"_{convention}"
+    suffix += "" if measured_on == MEASURED_ON[0] else "_fine_tuning"
+    return f"pr_before{suffix}", f"pr_after{suffix}", f"ensd{suffix}"
+
+
+@checked
+def participation_ratio(A: ArrayLike, centred: bool = True) -> float:
     """Participation ratio of activations: between 1 and their rank, and the rank where all variances are equal.
 
     Parameters
     ----------
     A : array_like (samples, units)
-        Activations; the mean over samples is removed.
+        Activations.
+    centred : bool, default True
+        Remove the mean over samples first.
 
     Raises
     ------
@@ -39,11 +69,12 @@ def participation_ratio(A: ArrayLike) -> float:
     >>> round(participation_ratio(A)), round(participation_ratio(A * [1.0, 0.0, 0.0]), 6)
     (3, 1.0)
     """
-    return 1.0 / _overlap(_centred(A, "A"), _centred(A, "A"))
+    a = _normed(A, "A", centred)
+    return 1.0 / _overlap(a, a)
 
 
 @checked
-def ensd(A: ArrayLike, B: ArrayLike) -> float:
+def ensd(A: ArrayLike, B: ArrayLike, centred: bool = True) -> float:
     """Effective number of dimensions shared by two representations in the same units.
 
     It is symmetric, ENSD(A, A) = PR(A), and 0 <= ENSD(A, B) <= sqrt(PR(A) PR(B)).
@@ -51,7 +82,9 @@ def ensd(A: ArrayLike, B: ArrayLike) -> float:
     Parameters
     ----------
     A, B : array_like (samples, units)
-        Activations of the same units; each is centred by its own mean.
+        Activations of the same units.
+    centred : bool, default True
+        Remove the mean over samples of each first.
 
     Raises
     ------
@@ -65,22 +98,50 @@ def ensd(A: ArrayLike, B: ArrayLike) -> float:
     >>> round(ensd(A, A)), round(ensd(A, B), 2)
     (2, 0.0)
     """
-    a, b = _centred(A, "A"), _centred(B, "B")
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(f"B has {b.shape[1]} units: it must have {a.shape[1]}, as A has")
-    return _overlap(a, b) / (_overlap(a, a) * _overlap(b, b))
+    return dimensions(A, B, centred)[2]
 
 
 @checked
-def activations(model: ResNet, images: Tensor, batch: int = 500) -> dict[str, np.ndarray]:
-    """Outputs of the stem and of the four stages of a residual network in evaluation mode, one matrix per stage.
+def dimensions(A: ArrayLike, B: ArrayLike, centred: bool = True) -> tuple[float, float, float]:
+    """PR(A), PR(B) and ENSD(A, B), see `participation_ratio` and `ensd`, in the time of the last alone.
+
+    Parameters
+    ----------
+    A, B, centred
+        As in `ensd`.
+
+    Raises
+    ------
+    ValueError
+        As `ensd`.
+
+    Examples
+    --------
+    >>> A, B = np.random.default_rng(0).standard_normal((2, 50, 4))
+    >>> dimensions(A, B) == (participation_ratio(A), participation_ratio(B), ensd(A, B))
+    True
+    """
+    a, b = _normed(A, "A", centred), _normed(B, "B", centred)
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"B has {b.shape[1]} units: it must have {a.shape[1]}, as A has")
+    own, other = _overlap(a, a), _overlap(b, b)
+    return 1.0 / own, 1.0 / other, _overlap(a, b) / (own * other)
+
+
+@checked
+def activations(
+    model: ResNet, images: Tensor, batch: int = 500, batch_statistics: bool = False
+) -> dict[str, np.ndarray]:
+    """Outputs of the stem and of the four stages of a residual network, one matrix per stage; the model is kept.
 
     Parameters
     ----------
     model : torchvision.models.ResNet
     images : tensor (samples, 3, H, W)
     batch : int
-        Images in one forward pass; it does not change the result.
+        Images in one forward pass in evaluation mode; it does not change the result.
+    batch_statistics : bool, default False
+        Instead of evaluation mode, let batch norm use the statistics of `images`, all of them in one batch.
 
     Returns
     -------
@@ -93,8 +154,10 @@ def activations(model: ResNet, images: Tensor, batch: int = 500) -> dict[str, np
     >>> {stage: A.shape for stage, A in found.items()}["stage 4"]
     (3, 512)
     """
+    if batch_statistics:
+        model, batch = copy.deepcopy(model), len(images)  # its running statistics change
     was_training = model.training
-    model.eval()
+    model.train(batch_statistics)
     blocks = (
         nn.Sequential(model.conv1, model.bn1, model.relu, model.maxpool),
         model.layer1,
@@ -112,13 +175,13 @@ def activations(model: ResNet, images: Tensor, batch: int = 500) -> dict[str, np
     return {stage: np.concatenate(parts) for stage, parts in found.items()}
 
 
-def _centred(A: ArrayLike, name: str) -> np.ndarray:
+def _normed(A: ArrayLike, name: str, centred: bool) -> np.ndarray:
     array = real_array(A, name, ndim=2)
-    centred: np.ndarray = array - array.mean(axis=0)
     require(np.any(array != array[:1]), name, array, "activations that vary over samples")
-    return centred / float(np.linalg.norm(centred))
+    used = array - array.mean(axis=0) if centred else array
+    return np.asarray(used / float(np.linalg.norm(used)))
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """trace(C_A C_B) of centred matrices of unit Frobenius norm, through the samples x samples product."""
+    """trace(C_A C_B) of matrices of unit Frobenius norm, through the samples x samples product."""
     return float(np.linalg.norm(a @ b.T) ** 2)

@@ -15,7 +15,7 @@ import copy
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,7 @@ class Stage:
 # the published ones, but for the caps: the paper states none
 PRETRAINING = Stage(lr=1e-3, momentum=0.9, batch=128, loss_below=1e-2, max_epochs=200)
 FINE_TUNING = replace(PRETRAINING, loss_below=1e-4, max_epochs=2000)
+EVALUATED = 500  # images in one forward pass where an accuracy is measured
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,15 @@ class Training:
     """A trained network and how its training ended.
 
     `stopped_by` is "loss" (the threshold was reached), "cap" (the allowed epochs ran out) or "divergence" (a loss that
-    is not finite). `losses` holds the mean training loss of each epoch, measured while its weights changed.
+    is not finite). `losses` holds the mean training loss of each epoch, measured while its weights changed, and
+    `accuracies` that on the images that were watched, after each epoch; it is empty where none were.
     """
 
     model: ResNet
     losses: np.ndarray
     stopped_by: str
     seconds: float
+    accuracies: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     @property
     def epochs(self) -> int:
@@ -171,7 +174,15 @@ def scale_readout(model: ResNet, gamma: float) -> ResNet:
 
 
 @checked
-def train(model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, seed: int, stage: Stage) -> Training:
+def train(
+    model: ResNet,
+    images: Tensor,
+    labels: Tensor,
+    classes: ArrayLike,
+    seed: int,
+    stage: Stage,
+    watched: tuple[Tensor, Tensor] | None = None,
+) -> Training:
     """Train a copy of `model` on some classes until the epoch's mean loss is small enough.
 
     Parameters
@@ -185,11 +196,13 @@ def train(model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, see
         Fixes the order of the images in each epoch.
     stage : Stage
         How, such as `PRETRAINING` or `FINE_TUNING`; a step takes min(N, batch) images.
+    watched : (images, labels), optional
+        Images of the same size, on which the accuracy after each epoch is measured; training does not depend on them.
 
     Raises
     ------
     ValueError
-        If the images are fewer than two, or a label is not in `classes`.
+        If the images are fewer than two, of another size than those watched, or a label is not in `classes`.
 
     Examples
     --------
@@ -203,6 +216,9 @@ def train(model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, see
     whole_number(len(images), "number of images", 2)
     whole_number(seed, "seed")
     outputs, targets = _targets(labels, classes)
+    if watched is not None:
+        require(_size(watched[0]) == _size(images), "size of the watched images", _size(watched[0]), f"{_size(images)}")
+        _targets(watched[1], classes)
     device = images.device
     start = time.perf_counter()
     model = copy.deepcopy(model).to(device)
@@ -210,6 +226,7 @@ def train(model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, see
     optimizer = torch.optim.SGD(small.parameters(), lr=stage.lr, momentum=stage.momentum, fused=True)
     order = torch.Generator().manual_seed(seed)
     losses: list[float] = []
+    accuracies: list[float] = []
     stopped_by = "cap"
     while len(losses) < stage.max_epochs and stopped_by == "cap":
         total = torch.zeros((), dtype=torch.float64, device=device)
@@ -222,17 +239,20 @@ def train(model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, see
             optimizer.step()
             total += loss.detach() * len(part)
         losses.append(total.item() / len(images))
+        if watched is not None:
+            accuracies.append(_right(small.eval(), *watched, outputs, stage.bf16))
+            small.train()
         if not math.isfinite(losses[-1]):
             stopped_by = "divergence"
         elif losses[-1] < stage.loss_below:
             stopped_by = "loss"
     model = restore(small, windows, model).eval()
-    return Training(model, np.array(losses), stopped_by, time.perf_counter() - start)
+    return Training(model, np.array(losses), stopped_by, time.perf_counter() - start, np.array(accuracies))
 
 
 @checked
 def accuracy(
-    model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, batch: int = 500, bf16: bool = False
+    model: ResNet, images: Tensor, labels: Tensor, classes: ArrayLike, batch: int = EVALUATED, bf16: bool = False
 ) -> float:
     """Share of images whose largest output among `classes` is the right one, in evaluation mode.
 
@@ -257,11 +277,8 @@ def accuracy(
     1.0
     """
     whole_number(batch, "batch", 1)
-    outputs, targets = _targets(labels, classes)
-    small = compact(model, _size(images))[0].to(images.device).eval()
-    with torch.no_grad(), torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
-        guesses = torch.cat([small(x)[:, outputs].argmax(1) for x in torch.split(images, batch)])
-    return float((guesses == targets).double().mean())
+    outputs, _ = _targets(labels, classes)
+    return _right(compact(model, _size(images))[0].to(images.device).eval(), images, labels, outputs, bf16, batch)
 
 
 def recalibrate(model: ResNet, images: Tensor) -> ResNet:
@@ -301,6 +318,13 @@ def _scaled(model: ResNet, prefixes: tuple[str, ...], factor: float, name: str) 
             if key.startswith(prefixes):
                 parameter.mul_(factor)
     return model
+
+
+def _right(small: ResNet, images: Tensor, labels: Tensor, outputs: Tensor, bf16: bool, batch: int = EVALUATED) -> float:
+    """The accuracy of a network that `compact` made, as it is."""
+    with torch.no_grad(), torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
+        guesses = torch.cat([outputs[small(x)[:, outputs].argmax(1)] for x in torch.split(images, batch)])
+    return float((guesses == labels).double().mean())
 
 
 def _size(images: Tensor) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from scipy import stats
 
 from ptft.validation import checked, one_of, real_array, require, require_table
 from ptft.vision.protocol import BASELINE, KNOBS
-from ptft.vision.representation import STAGES
+from ptft.vision.representation import CONVENTIONS, MEASURED_ON, STAGES, columns_of
 
 # Mean accuracies on CIFAR-100, 98 + 2 classes, 50 class splits, by the factor of all parameters after pretraining, at
 # the `SAMPLE_SIZES`: Lippl and Lindsey (2024). Their standard errors are 0.006 to 0.021.
@@ -260,11 +260,17 @@ def tally(effects: Iterable[Effect]) -> str:
 
 
 @checked
-def signature(representations: pd.DataFrame, stage: str = STAGES[-1]) -> pd.DataFrame:
+def signature(
+    representations: pd.DataFrame,
+    stage: str = STAGES[-1],
+    convention: str = CONVENTIONS[0],
+    measured_on: str = MEASURED_ON[0],
+) -> pd.DataFrame:
     """One row per fine-tuning run with what Appendix D of the paper looks for in a stage, the last one by default.
 
     `change` is log(PR after / PR before), negative in the regime that is rich and depends on pretraining; `inherited`
-    is ENSD / PR after, close to 1 there. The other columns are those of the table.
+    is ENSD / PR after, close to 1 there, both measured by one of the `CONVENTIONS`, on the images of one of
+    `MEASURED_ON`. The other columns are those of the table.
 
     Raises
     ------
@@ -277,10 +283,12 @@ def signature(representations: pd.DataFrame, stage: str = STAGES[-1]) -> pd.Data
     >>> signature(table)[["change", "inherited"]].round(3).to_dict("records")
     [{'change': -1.386, 'inherited': 0.75}]
     """
-    require_table(representations, "representations", ["stage", "pr_before", "pr_after", "ensd"])
+    columns = columns_of(convention, measured_on)
+    require_table(representations, "representations", ["stage", *columns])
     one_of(stage, "stage", STAGES)
     rows = representations[representations["stage"] == stage]
-    return rows.assign(change=np.log(rows["pr_after"] / rows["pr_before"]), inherited=rows["ensd"] / rows["pr_after"])
+    before, after, shared = (rows[column] for column in columns)
+    return rows.assign(change=np.log(after / before), inherited=shared / after)
 
 
 @checked

@@ -566,6 +566,35 @@ def test_a_table_is_replaced_only_by_one_that_has_all_its_rows(whole, tmp_path, 
     assert [out.read_bytes() for out in outs(whole, tmp_path)] == contents
 
 
+def test_extended_tables_keep_their_rows_without_their_work_folder(whole, tmp_path, computed, capsys):
+    assert main(command(whole.case, tmp_path, "--extend")) == 0  # there is nothing to extend yet
+    before, made = read_tables(whole, tmp_path)
+    shutil.rmtree(tmp_path / "work")
+    computed.clear()
+    assert main(command(whole.case, tmp_path, *whole.case.more, "--extend")) == 0
+    after, larger = read_tables(whole, tmp_path)
+    points = set(map(whole.sweep.point_of, whole.plan))
+    assert computed and not points & {point for unit in computed if type(unit) is tuple for point in unit}
+    for name, table in before.items():
+        assert len(after[name]) > len(table)
+        pd.testing.assert_frame_equal(after[name].iloc[: len(table)], table, check_exact=True)
+    for entry in {"machine", whole.sweep.preparation and whole.sweep.preparation.listed} - {None}:
+        assert all(one in larger[entry] for one in made[entry])
+    computed.clear()
+    assert main(command(whole.case, tmp_path, "--extend")) == 0  # a smaller plan loses nothing
+    assert not computed
+    again, last = read_tables(whole, tmp_path)
+    assert last == larger
+    for name, table in after.items():
+        pd.testing.assert_frame_equal(again[name], table, check_exact=True)
+    files = outs(whole, tmp_path)
+    if len(files) > 1:
+        files[-1].unlink()
+        capsys.readouterr()
+        assert main(command(whole.case, tmp_path, "--extend")) == 2
+        assert f"{files[-1]} is missing" in capsys.readouterr().err
+
+
 def test_a_table_of_another_version_or_origin_is_not_overwritten(whole, tmp_path, capsys, monkeypatch):
     whole.copy(tmp_path)
     assert main(command(whole.case, tmp_path)) == 0
@@ -695,10 +724,14 @@ def test_the_stored_tables_of_the_book_can_be_read_and_go_on(whole, tmp_path, mo
         assert made["made by"] in whole.sweep.formerly or made["made by"] == whole.sweep.made_by
         columns = whole.sweep.tables[Path(name).stem]
         identity = [*whole.sweep.labels, *whole.sweep.point._fields]
-        assert list(table) == [*identity, *columns]
         larger = pd.concat([table[identity], whole.sweep.identity(whole.plan)])
-        out = tmp_path / name
+        out = tmp_path / Path(name).name
         out.write_bytes(results_file(name).read_bytes())
+        if made["format"] in whole.sweep.former_formats:  # can be read, and no more
+            with pytest.raises(FileExistsError, match=f"has format {made['format']}, .*; not {whole.sweep.format}"):
+                check_out(out, larger, whole.sweep.provenance() | {"key": made["key"]}, whole.sweep.formerly)
+            continue
+        assert list(table) == [*identity, *columns]
         check_out(out, larger, whole.sweep.provenance() | {"key": made["key"]}, whole.sweep.formerly)
         lacking = table[identity].iloc[1:].drop_duplicates()
         lacking = lacking[(lacking != table[identity].iloc[0]).any(axis=1)]

@@ -71,7 +71,7 @@ def test_digits_are_1797_grey_images_without_a_published_test_set():
     digits = vision.load()
     assert digits.train_images.shape == (1797, 1, 8, 8) and digits.train_images.dtype == torch.uint8
     assert digits.train_images.min() == 0 and digits.train_images.max() == 255
-    assert digits.train_labels.unique().tolist() == list(range(10))
+    assert digits.train_labels.unique().tolist() == list(range(10)) == list(map(int, digits.classes))
     assert len(digits.test_images) == len(digits.test_labels) == 0
     assert len(digits.train_images.unique()) == 17  # the intensities 0 to 16 stay apart
 
@@ -225,8 +225,32 @@ def test_class_split_is_a_partition_fixed_by_its_seed(seed, n_ft):
     np.testing.assert_array_equal(fine_tuning, vision.split_classes(10, n_ft, seed)[1])
 
 
+@settings(max_examples=50, deadline=None)
+@given(n_classes=st.integers(4, 30), n_ft=st.integers(2, 8), splits=st.integers(1, 40))
+def test_after_any_number_of_splits_classes_are_fine_tuned_equally_often_up_to_one(n_classes, n_ft, splits):
+    n_ft = min(n_ft, n_classes - 2)
+    chosen = [vision.split_classes(n_classes, n_ft, seed)[1] for seed in range(splits)]
+    assert all(len(set(one)) == n_ft for one in chosen)
+    often = np.bincount(np.concatenate(chosen), minlength=n_classes)
+    assert often.max() - often.min() <= 1 and often.sum() == n_ft * splits
+
+
 def test_class_splits_of_different_seeds_differ():
     assert len({tuple(vision.split_classes(10, 2, seed)[1]) for seed in range(20)}) > 10
+
+
+def test_pretraining_classes_can_be_fewer_and_are_drawn_from_all_others():
+    drawn = [vision.split_classes(200, 2, seed, n_pt=98) for seed in range(20)]
+    for pretraining, fine_tuning in drawn:
+        assert len(set(pretraining)) == 98 and not set(pretraining) & set(fine_tuning)
+        assert (np.diff(pretraining) > 0).all()
+    often = np.bincount(np.concatenate([one for one, _ in drawn]), minlength=200)
+    assert often.min() > 0 and often.max() < 20
+    full = vision.split_classes(10, 2, 3)
+    for one, other in zip(vision.split_classes(10, 2, 3, n_pt=8), full, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="n_pt = 9 is not allowed: it must be at least 2 and at most 8"):
+        vision.split_classes(10, 2, 0, n_pt=9)
 
 
 @pytest.mark.parametrize(("n_classes", "n_ft"), [(10, 1), (10, 9), (3, 2)])
@@ -264,6 +288,28 @@ def test_a_set_without_test_images_has_them_held_out_from_the_pool():
     assert len(pool) + len(test) + len(split.pretraining_images) == 1797
 
 
+def test_test_images_can_be_held_out_beside_the_published_ones():
+    plain, more = (vision.split_dataset(numbered(12), n_ft=2, seed=4, held_out=held) for held in (None, 3))
+    assert (len(plain.test_images), len(more.test_images), len(more.pool_images)) == (10, 16, 18)
+    assert torch.equal(more.test_images[:10], plain.test_images)
+    held = more.test_labels[10:]
+    assert [int((held == c).sum()) for c in more.fine_tuning_classes] == [3, 3]
+    pool, test = (set(part.flatten().tolist()) for part in (more.pool_images, more.test_images))
+    assert not pool & test and pool | test == set(torch.cat([plain.pool_images, plain.test_images]).flatten().tolist())
+    assert torch.equal(more.pretraining_images, plain.pretraining_images)
+    undivided = vision.split_dataset(vision.load("digits"), n_ft=2, seed=0, held_out=75)
+    given = vision.split_dataset(vision.load("digits"), n_ft=2, seed=0, n_test=150)
+    assert torch.equal(undivided.test_images, given.test_images)
+    assert torch.equal(undivided.pool_images, given.pool_images)
+
+
+def test_so_many_images_of_each_class_are_the_first_of_each():
+    whole = vision.split_dataset(numbered(12), n_ft=2, seed=4, n_pt=5)
+    some = vision.split_dataset(numbered(12), n_ft=2, seed=4, n_pt=5, images_per_class=3)
+    assert [int((some.pretraining_labels == c).sum()) for c in some.pretraining_classes] == [3] * 5
+    assert torch.equal(some.pretraining_images, whole.pretraining_images[:15])
+
+
 @pytest.mark.parametrize("n", [8, 16, 40])
 def test_first_images_of_every_part_are_balanced(n):
     split = vision.split_dataset(numbered(30, 30), n_ft=2, seed=3, pretraining_images=n)
@@ -296,6 +342,12 @@ def test_no_image_of_a_larger_class_is_lost():
         ({"n_test": 1}, "n_test = 1"),
         ({"pretraining_images": 41}, "pretraining_images = 41 is not allowed: there are 40"),
         ({"pretraining_images": 1}, "pretraining_images = 1"),
+        ({"images_per_class": 6}, "images_per_class = 6 is not allowed: class '.' has 5 training images"),
+        ({"images_per_class": 2, "pretraining_images": 17}, "pretraining_images = 17 is not allowed: there are 16"),
+        ({"held_out": 5}, "held_out = 5 is not allowed: class '.' has 5 training images"),
+        ({"held_out": 0}, "held_out = 0"),
+        ({"held_out": 2, "n_test": 16}, "n_test = 16 is not allowed: it must be a multiple of 2 up to 14"),
+        ({"n_pt": 9}, "n_pt = 9"),
     ],
 )
 def test_sizes_that_the_images_do_not_allow_are_refused(options, message):

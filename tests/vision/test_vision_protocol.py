@@ -63,9 +63,45 @@ def test_control_scales_the_early_layers_of_the_pretrained_network(monkeypatch):
     assert scaled == [(network, 0.5)]
 
 
+def test_every_measure_of_a_point_is_what_its_name_says():
+    protocol_, point = vision.Protocol.of_record({**TINY.record, "fine_tuning_cap": 3}), Point("gamma", 0.1, 10)
+    split = protocol_.split(0)
+    network = vision.pretrain_point(TINY, split, 0).model
+    found = vision.fine_tune_point(protocol_, split, 0, network, point)
+    images, labels = protocol_.prepare(split.pool_images[:10]), split.pool_labels[:10]
+    tested = protocol_.prepare(split.test_images), split.test_labels
+    given = images, labels, split.fine_tuning_classes, 0, protocol_.fine_tuning, tested
+    done = vision.train(vision.scale_readout(network, 0.1), *given)
+    assert done.epochs == 3 and found["accuracy_maximum"] == max(done.accuracies)
+    assert found["accuracy"] == done.accuracies[-1]
+    after = vision.recalibrate(done.model, images)
+    assert found["accuracy_recalibrated"] == vision.accuracy(after, *tested, split.fine_tuning_classes)
+    pool = protocol_.prepare(split.pool_images[: protocol_.n_measured])
+    assert len(pool) > 10  # as published, more than were fine-tuned on
+    pairs = {
+        "evaluation": [vision.activations(one, pool) for one in (network, done.model)],
+        "recalibrated": [vision.activations(one, pool) for one in (vision.recalibrate(network, images), after)],
+        "batch": [vision.activations(one, pool, batch_statistics=True) for one in (network, done.model)],
+    }
+    pairs["published"] = pairs["batch"]
+    for row in found["stages"]:
+        for convention, pair in pairs.items():
+            expected = vision.dimensions(*(one[row["stage"]] for one in pair), centred=convention != "published")
+            assert [row[c] for c in vision.columns_of(convention, "fine-tuning")] == pytest.approx(expected)
+    assert len({round(value, 6) for value in found["stages"][-1].values() if value != "stage 4"}) == 24
+
+
+def test_without_an_epoch_there_is_no_maximum():
+    found = vision.fine_tune_point(
+        vision.Protocol.of_record({**TINY.record, "fine_tuning_cap": 0}),
+        TINY.split(0), 0, vision.new_model(10, 0), Point("baseline", 1.0, 4),
+    )  # fmt: skip
+    assert found["accuracy_maximum"] is None and found["loss"] is None
+
+
 def test_dead_activations_have_no_dimension():
     dead = np.zeros((4, 3))
-    assert all(np.isnan(x) for x in protocol._dimensions(dead, dead).values())
+    assert np.isnan(protocol._of_stage(dead, dead, centred=True)).all()
 
 
 def test_a_checkpoint_returns_what_was_saved_and_is_no_pickle():

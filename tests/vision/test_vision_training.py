@@ -353,6 +353,24 @@ def test_two_digits_are_learnt_from_fifty_images(network):
     assert vision.accuracy(fitted, vision.DIGITS.prepare(split.test_images), split.test_labels, classes) > 0.8
 
 
+@pytest.mark.parametrize("bf16", [False, True])
+def test_watching_measures_the_accuracy_of_each_epoch_and_changes_nothing(network, split, bf16):
+    stage = dataclasses.replace(vision.FINE_TUNING, max_epochs=3, batch=4, bf16=bf16)
+    given = split.pool_images[:12], split.pool_labels[:12], split.fine_tuning_classes, 0
+    tested = split.test_images[:50], split.test_labels[:50]
+    alone, watched = vision.train(network, *given, stage), vision.train(network, *given, stage, tested)
+    assert alone.accuracies.shape == (0,) and np.array_equal(alone.losses, watched.losses)
+    for (name, a), b in zip(alone.model.state_dict().items(), watched.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    for epochs, found in enumerate(watched.accuracies, 1):
+        short = vision.train(network, *given, dataclasses.replace(stage, max_epochs=epochs)).model
+        assert found == vision.accuracy(short, *tested, split.fine_tuning_classes, bf16=bf16)
+    with pytest.raises(ValueError, match=r"size of the watched images = \(16, 16\) is not allowed"):
+        vision.train(network, *given, stage, (torch.zeros(2, 3, 16, 16), given[1][:2]))
+    with pytest.raises(ValueError, match="labels"):
+        vision.train(network, *given, stage, (split.pretraining_images[:2], split.pretraining_labels[:2]))
+
+
 def test_a_lone_last_image_joins_the_batch_before():
     sizes = [[len(b) for b in training._batches(torch.arange(n), 4)] for n in (3, 4, 5, 6, 9)]
     assert sizes == [[3], [4], [5], [4, 2], [4, 5]]
@@ -536,6 +554,32 @@ def test_representations_of_different_units_share_nothing_that_could_be_measured
         vision.ensd(np.eye(3), np.eye(3)[:, :2])
 
 
+def test_not_centred_measures_equal_their_definitions_and_see_the_mean():
+    A, B = np.random.default_rng(0).standard_normal((2, 40, 6)) + 3.0
+    C, D = A.T @ A / np.trace(A.T @ A), B.T @ B / np.trace(B.T @ B)
+    found = vision.dimensions(A, B, centred=False)
+    expected = 1 / np.trace(C @ C), 1 / np.trace(D @ D), np.trace(C @ D) / np.trace(C @ C) / np.trace(D @ D)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose((found[0], found[2]), (vision.participation_ratio(A, False), vision.ensd(A, B, False)))
+    assert found[0] < 2 < 4 < vision.participation_ratio(A)  # the mean is one direction with most of the norm
+
+
+def test_batch_statistics_are_those_of_all_images_and_the_network_is_kept(network, split):
+    images, before = split.test_images[:20], copy.deepcopy(network.state_dict())
+    found = vision.activations(network.eval(), images, 3, batch_statistics=True)
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), network.state_dict().values(), strict=True))
+    assert not network.training
+    with torch.no_grad():
+        x = network.conv1(images)
+        x = (x - x.mean((0, 2, 3), keepdim=True)) / (x.var((0, 2, 3), unbiased=False, keepdim=True) + 1e-5).sqrt()
+        stem = network.maxpool(x.relu())
+    np.testing.assert_allclose(found["stem"], stem.flatten(1), rtol=1e-3, atol=1e-4)
+    settled = vision.activations(vision.recalibrate(network, images), images)  # but for n / (n - 1) of the variances
+    assert not np.allclose(settled["stage 4"], vision.activations(network, images)["stage 4"], rtol=0.1)
+    one, other = (vision.participation_ratio(a["stage 4"]) for a in (found, settled))
+    assert one == pytest.approx(other, rel=0.05)
+
+
 def test_activations_end_where_the_readout_begins(network, split):
     images = split.test_images[:7]
     model = copy.deepcopy(network).train()
@@ -601,6 +645,21 @@ def test_signature_is_that_of_one_stage_run_by_run():
     assert found["seed"].tolist() == [0, 1, 2] and set(found["stage"]) == {"stage 4"}
     np.testing.assert_allclose(found["change"], np.log(0.5))
     np.testing.assert_allclose(found["inherited"], 0.25)
+
+
+def test_signature_is_measured_by_the_convention_and_on_the_images_that_are_asked_for():
+    cases = list(itertools.product(vision.CONVENTIONS, vision.MEASURED_ON))
+    table = {"stage": ["stage 4"]}
+    for i, case in enumerate(cases, 2):
+        table |= dict(zip(vision.columns_of(*case), ([1.0], [float(i)], [i / 10]), strict=True))
+    assert len(table) == 1 + 3 * len(cases)
+    for i, case in enumerate(cases, 2):
+        found = vision.signature(pd.DataFrame(table), "stage 4", *case)
+        assert found["change"].item() == pytest.approx(np.log(i)) and found["inherited"].item() == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="convention = 'mine' is not allowed: it must be one of evaluation, recal"):
+        vision.columns_of("mine")
+    with pytest.raises(ValueError, match="measured_on = 'mine' is not allowed: it must be one of test, fine-tuning"):
+        vision.columns_of("batch", "mine")
 
 
 def test_published_table_has_a_mean_for_every_sample_size_and_rises_with_it():
@@ -677,6 +736,7 @@ def test_importing_ptft_does_not_import_torch():
     assert done.stdout.strip() == "False", done.stderr
 
 
-def test_missing_library_is_named_with_its_remedy():
-    done = run_python("import sys; sys.modules['torch'] = None\nfrom ptft import vision")
-    assert "ImportError" in done.stderr and "torch" in done.stderr and "pip install 'ptft[vision]'" in done.stderr
+@pytest.mark.parametrize("missing", ["torch", "PIL"])
+def test_missing_library_is_named_with_its_remedy(missing):
+    done = run_python(f"import sys; sys.modules[{missing!r}] = None\nfrom ptft import vision")
+    assert "ImportError" in done.stderr and missing in done.stderr and "pip install 'ptft[vision]'" in done.stderr
