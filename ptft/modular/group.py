@@ -61,12 +61,12 @@ def power_by_frequency(values: ArrayLike) -> np.ndarray:
 
     Parameters
     ----------
-    values : array_like (p, ...)
+    values : array_like, shape (p, ...)
         The first axis is the number modulo p; all functions are added.
 
     Returns
     -------
-    array (p // 2 + 1,), whose sum is that of the squares
+    array, shape (p // 2 + 1,), whose sum is that of the squares
 
     Raises
     ------
@@ -96,12 +96,12 @@ def power_of_sums(values: ArrayLike) -> tuple[np.ndarray, float]:
 
     Parameters
     ----------
-    values : array_like (p, p, ...)
+    values : array_like, shape (p, p, ...)
         Functions of (a, b), such as the outputs of a network or the activations of a hidden layer; all are added.
 
     Returns
     -------
-    power : array (p // 2 + 1,)
+    power : array, shape (p // 2 + 1,)
     rest : float
         Together they are the sum of the squares.
 
@@ -133,7 +133,7 @@ def share(power: ArrayLike, frequencies: Iterable[int]) -> float:
 
     Parameters
     ----------
-    power : array_like (p // 2 + 1,)
+    power : array_like, shape (p // 2 + 1,)
         As of `power_by_frequency`.
     frequencies : iterable of int
         Each from 1 to p // 2; one that is there twice counts once.
@@ -160,7 +160,7 @@ def effective_frequencies(power: ArrayLike) -> float:
 
     Parameters
     ----------
-    power : array_like (p // 2 + 1,)
+    power : array_like, shape (p // 2 + 1,)
         As of `power_by_frequency`.
 
     Raises

@@ -2,7 +2,8 @@
 
 A scalar task is sum_k sqrt(2/|K|) cos(2 pi k (a + b)/p + phi_k) over a set K of frequencies, with variance 1. The
 classes (slope (a + b) + shift) mod q, for a divisor q of p, have the multiples of p/q as their frequencies. Pairs of
-scalar tasks have the theory's statistics: |K_FT| for the sparsity, and the share of K_FT in K_PT for the overlap.
+scalar tasks have the theory's statistics: the number of frequencies of fine-tuning for the sparsity, and the share of
+them that pretraining had for the overlap.
 """
 
 from __future__ import annotations
@@ -209,9 +210,9 @@ def two_tasks(relation: str, size: int, p: int = 23, size_pt: int = 5, seed: int
         One of `RELATIONS`. K_FT is a part of K_PT (nested), K_PT (reuse), beside it (new), half inside and half beside
         (half), or all frequencies (dense, and random, whose outputs are for the caller to shuffle, see `shuffled`).
     size : int
-        |K_FT|, one of `sizes_of`.
+        Number of frequencies of fine-tuning, one of `sizes_of`.
     p, size_pt : int
-        The modulus, odd, default 23; and |K_PT|, default 5.
+        The modulus, odd, default 23; and the number of frequencies of pretraining, default 5.
     seed : int, default 0
 
     Raises

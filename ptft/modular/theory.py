@@ -1,41 +1,43 @@
 """What can be proved of the quadratic network f(a, b) = sum_j v_j (u_j[a] + w_j[b])^2 under gradient flow.
 
-**Conserved (any data, any loss of the outputs).** Of each neuron, |u|^2 + |w|^2 - 2 v^2, as the output is of degree 2 in
-(u, w) and of degree 1 in v; and sum_a u[a] - sum_b w[b], as adding t to u and subtracting it from w changes no output.
+**Conserved (any data, any loss of the outputs).** Of each neuron, |u|^2 + |w|^2 - 2 v^2, as the output is of degree 2
+in (u, w) and of degree 1 in v; and sum_a u[a] - sum_b w[b], as adding t to u and subtracting it from w changes no
+output.
 
 **Frequency by frequency.** Let the target be y = sum_{k in K} A cos(2 pi k (a + b)/p + phi_k), let all pairs be given,
 and let a network be *closed*: with each neuron it holds the ones that four maps make of it, which are shift
 (u[a + s], w[b - s]), mirror (-v, u, -w), flip (the frequencies of u outside K change sign), and exchange (in K, the two
-numbers change places: (u_k, w_k) becomes (R_k w_k, R_k u_k), where R_k is the reflection for which y is u_k . R_k w_k).
-A wide network with independent normal weights is closed in law. Then at all times
+numbers change places: (u_k, w_k) becomes (R_k w_k, R_k u_k), where R_k is the reflection for which y at k is A p/2
+times R_k). A wide network with independent normal weights is closed in law. Then at all times
 
 1. the output is a function of a + b with the frequencies and phases of y alone: the network stays closed;
 2. the weights at frequencies outside K do not move;
 3. with s^+- = (u_k +- R_k w_k)/sqrt(2) and r_k the share of y's amplitude at k that is not fitted yet, each neuron
    obeys ds^+-/dt = +-(A r_k/p) v s^+-, dv/dt = sum_k (A r_k/p) (|s_k^+|^2 - |s_k^-|^2)/2: a diagonal network in the
    Fourier basis, but with three layers, of which the frequencies of a neuron share one;
-4. so (R_k w_k) x u_k, the part of each neuron's product that is a quarter of a period off the phase of y, is kept.
+4. so u_k x R_k w_k, the part of each neuron's product that is a quarter of a period off the phase of y, is kept.
 
-*Proof.* In a closed network mirror cancels the squares of u and w, so f = sum 2 v u[a] w[b]; shift makes that a function
-of a + b, flip takes the frequencies outside K from it, and exchange the part out of phase. So the error is
-G = -sum_k r_k A cos(...), a function with no mean in a or b, whose matrix is -(A r_k p/2) R_k at k in K and zero elsewhere.
-With it du/dt = -(2v/p^2) G w, dw/dt = -(2v/p^2) G' u, dv/dt = -(2/p^2) u . G w, whose right sides commute with the four
-maps: the flow stays closed (its solution is unique). The rest is read off these equations, and
-d(u x Rw) = (A r/p) v (Rw x Rw + u x u) = 0. ∎
+*Proof.* In a closed network mirror cancels the squares of u and w, so f = sum 2 v u[a] w[b]; shift makes that a
+function of a + b, flip takes the frequencies outside K from it, and exchange the part out of phase. So the error is
+G = -sum_k r_k A cos(...), a function with no mean in a or b, whose matrix is -(A r_k p/2) R_k at k in K and zero
+elsewhere. The gradient of half the mean square then is du/dt = -(2v/p^2) G w, dw/dt = -(2v/p^2) G' u,
+dv/dt = -(2/p^2) u . G w, whose right sides commute with the four maps: the flow stays closed, as its solution is
+unique. The rest is read off these equations, and d(u x Rw)/dt = (A r/p) v (Rw x Rw + u x u) = 0.
 
 So *pretraining leaves the power outside K as it was*, about 2 width (p - 1 - 2|K|) sigma^2 for weights of standard
 deviation sigma, proportional to kappa^2, while the power on K grows until y is fitted (`closed_pretraining`).
 
 **The penalty to first order.** Fine-tuning that moves the weights little is ridgeless regression with the tangent
-kernel: a function e of unit norm and amplitude z costs z^2/(2 strength), where the strength of e is the squared norm of
-the gradient of <e, f> by the weights. The diagonal network's penalty begins with z^2/(2 sqrt(k)), so the strength is what
-sqrt(k) is there: the sum of squares of all products of the weights but one, 2 sum_j (u . R w)^2 + v^2 (|u|^2 + |w|^2) for
-the frequency and the phase of R. After pretraining it is large for the phase of y and, but for the part with v^2 that
-the new readout's gamma sets, that of the start for the other phase as for new frequencies. In K the strengths are not
-apart: neurons grow in all frequencies of K at once, so y itself is the cheapest function of all.
+kernel: a function e of unit norm and amplitude z costs z^2/(2 strength), where the strength of e is the squared norm
+of the gradient of <e, f> by the weights. The diagonal network's penalty begins with z^2/(2 sqrt(k)), so the strength is
+what sqrt(k) is there: the sum of squares of all products of the weights but one. For the frequency and phase of R it is
+2 sum_j (u . R w)^2 + v^2 (|u|^2 + |w|^2). After pretraining it is large for the phase of y. For the other phase it is
+that of the start, as for new frequencies, but for the part with v^2, which the new readout's gamma sets. In K the
+strengths are not apart: neurons grow in all frequencies of K at once, so y itself is the cheapest function of all.
 
 What is measured and not proved: networks of finite width, whose closure is broken by 1/sqrt(width); fine-tuning on some
-pairs, which mixes the frequencies, and beyond the first order.
+pairs, which mixes the frequencies, and beyond the first order. There the diagonal network with these k is a guess
+(`diagonal_prediction`).
 """
 
 from __future__ import annotations
@@ -77,7 +79,7 @@ def conserved(network: QuadraticNetwork) -> np.ndarray:
 def closed_network(
     task: ScalarTask, orbits: int = 1, seed: int | np.random.Generator = 0, kappa: float = 1.0
 ) -> QuadraticNetwork:
-    """A network that is closed under shift, mirror, flip and exchange for a task: 8 p neurons for each of some normal ones.
+    """A network that is closed for a task: the 8 p neurons that the four maps make of each of some normal ones.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def quadratures(network: QuadraticNetwork, task: ScalarTask) -> np.ndarray:
 
     Returns
     -------
-    array (|K|, width)
+    array (frequencies, width)
 
     Examples
     --------
@@ -130,14 +132,14 @@ def quadratures(network: QuadraticNetwork, task: ScalarTask) -> np.ndarray:
 
 @checked
 def needed_products(network: QuadraticNetwork, task: ScalarTask) -> tuple[np.ndarray, float]:
-    """sum_j |v_j| (|u_jk|^2 + |w_jk|^2) for the frequencies of a task, and A p, which no network that fits it is below.
+    """Sums of abs(v_j) (|u_jk|^2 + |w_jk|^2) over the neurons, and A p, below which they are in no network that fits.
 
     The matrix of the target at k is A p/2 times an orthogonal one, whose nuclear norm is A p; that of the network is
     sum_j 2 v_j u_jk w_jk', whose nuclear norm is at most the sum.
 
     Returns
     -------
-    products : array (|K|,)
+    products : array (frequencies,)
     needed : float
 
     Examples
@@ -212,9 +214,9 @@ def closed_pretraining(
 
     All r_k are taken as one r. In the time T with dT = (A r/p) dt a neuron's s^+- are e^{+-theta} times those at the
     start, theta'' = (S^+ e^{2 theta} - S^- e^{-2 theta})/2 with theta' = v, and the sums S^+- of |s^+-|^2 over K are
-    sigma^2 times chi-squared numbers of 2 |K| degrees of freedom. Training ends when d/dT sum_j v_j^2 = |K| A p. The
-    neurons grow without bound in finite time, those that began best first: so few carry the task, and the law depends
-    on how many there are to choose from.
+    sigma^2 times chi-squared numbers of twice as many degrees of freedom as there are frequencies. Training ends when
+    d/dT sum_j v_j^2 is A p times their number. The neurons grow without bound in finite time, those that began best
+    first: so few carry the task, and the law depends on how many there are to choose from.
 
     Parameters
     ----------
@@ -238,7 +240,7 @@ def closed_pretraining(
     Examples
     --------
     >>> [round(closed_pretraining(kappa).share, 1) for kappa in (0.1, 0.3, 1.0)]
-    [1.0, 0.8, 0.5]
+    [0.9, 0.7, 0.5]
     """
     sigma = EMBEDDING_STD * positive_number(kappa, "kappa") * positive_number(c, "c")
     whole_number(width, "width", 1)
@@ -277,6 +279,8 @@ def _grown(plus: np.ndarray, minus: np.ndarray, v: np.ndarray, goal: float) -> n
 
     left.terminal, left.direction = True, 1.0  # type: ignore[attr-defined]
     state = np.concatenate([np.zeros_like(v), v])
+    if left(0.0, state) >= 0:
+        return np.zeros_like(v)
     end = solve_ivp(velocity, (0.0, np.inf), state, "DOP853", events=left, rtol=1e-9, atol=1e-9)
     found: np.ndarray = end.y[:, -1].reshape(2, -1)[0]
     return found
@@ -287,7 +291,7 @@ def _grown(plus: np.ndarray, minus: np.ndarray, v: np.ndarray, goal: float) -> n
 
 @checked
 def strengths(network: QuadraticNetwork, functions: ArrayLike) -> np.ndarray:
-    """Inner products of the gradients of <e, f> by the weights, for some functions e of pairs: e' K e'' of the tangent kernel.
+    """Entries of the tangent kernel between functions e of pairs: inner products of the gradients of <e, f>.
 
     Parameters
     ----------
@@ -351,7 +355,7 @@ def character_strengths(network: QuadraticNetwork) -> np.ndarray:
 
 @checked
 def tangent_prediction(network: QuadraticNetwork, train: Examples, pairs: torch.Tensor) -> np.ndarray:
-    """Outputs on other pairs of fine-tuning that moves the weights little: ridgeless regression with the tangent kernel.
+    """Outputs on other pairs after fine-tuning that moves the weights little: regression with the tangent kernel.
 
     Parameters
     ----------

@@ -120,6 +120,9 @@ def _descend(network: Network, data: Examples, loss_below: float, max_steps: int
     stopped_by = _ended(loss, loss_below)
     while not stopped_by and evaluations <= max_steps:
         promised = sum(float((g * g).sum()) for g in slope.values())
+        if not promised:
+            stopped_by = "stuck"  # on a saddle
+            break
         trial = network.with_parameters({k: w - step * slope[k] for k, w in network.parameters.items()})
         new_loss, new_slope = trial.gradient(data)
         evaluations += 1
