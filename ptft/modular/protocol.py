@@ -40,6 +40,7 @@ from ptft.vision.representation import ensd, participation_ratio
 
 NETWORKS = ("quadratic", "transformer", "classifier")
 BASELINE, UNTRAINED = "baseline", "untrained"
+KNOBS = (BASELINE, "kappa", "embedding", "c", "gamma", UNTRAINED)
 SAMPLE_SIZES = (60, 120, 180, 240, 320, 420)
 
 
@@ -216,7 +217,7 @@ def pretrain_point(network: str, knob: str, value: float, seed: int, device: str
     'loss'
     """
     protocol = PROTOCOLS[one_of(network, "network", NETWORKS)]
-    one_of(knob, "knob", (BASELINE, "kappa", "embedding", "c", "gamma", UNTRAINED))
+    one_of(knob, "knob", KNOBS)
     positive_number(value, "value")
     rng = np.random.default_rng([seed_number(seed), 0])
     first = tables_of(network, *protocol.cells[0], seed)[0]
@@ -281,6 +282,7 @@ def fine_tune_point(
     """
     protocol = PROTOCOLS[one_of(network, "network", NETWORKS)]
     first, second, table = tables_of(network, relation, size, seed)
+    one_of(knob, "knob", KNOBS)
     gamma = protocol.gamma * (positive_number(value, "value") if knob == "gamma" else 1.0)
     outputs = second.divisor if network == "classifier" else 1
     start = with_new_readout(pretraining.network, gamma, np.random.default_rng([seed, 1]), outputs)

@@ -54,7 +54,7 @@ from ptft.end_point import min_penalty
 from ptft.modular.group import characters
 from ptft.modular.networks import EMBEDDING_STD, READOUT_STD, Examples, QuadraticNetwork
 from ptft.modular.tasks import ScalarTask
-from ptft.validation import checked, generator, positive_number, real_array, require, whole_number
+from ptft.validation import checked, generator, nonnegative_number, positive_number, real_array, require, whole_number
 
 
 @checked
@@ -188,7 +188,8 @@ class PretrainedLaw:
         return self.in_phase + (self.size - 1) * self.together
 
     def strengths_with_readout(self, gamma: float) -> dict[str, float]:
-        """Strengths once the readout is drawn again with standard deviation gamma, by kind of function."""
+        """Strengths once the readout is drawn again with standard deviation gamma >= 0, by kind of function."""
+        gamma = nonnegative_number(gamma, "gamma")
         on = 2 * gamma**2 * self.power_on / self.size
         beside = 2 * gamma**2 * self.power_beside / ((self.p - 1) / 2 - self.size)
         return {

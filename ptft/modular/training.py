@@ -19,7 +19,7 @@ from scipy.integrate import DOP853
 from torch import Tensor
 
 from ptft.modular.networks import Examples, Network, QuadraticNetwork, Transformer
-from ptft.validation import checked, nonnegative_number, one_of, positive_number, whole_number
+from ptft.validation import checked, nonnegative_number, one_of, positive_number, real_array, whole_number
 
 METHODS = ("flow", "descent", "adam")
 GROWTH, PROMISED = 1.2, 0.5  # of a step that succeeds, and the share of the promised decrease that it needs
@@ -156,11 +156,9 @@ def _adam(network: Network, data: Examples, loss_below: float, max_steps: int, l
 
 def _flow(network: Network, data: Examples, loss_below: float, max_steps: int) -> Found:
     start = flat_weights(network)
-    seen: list[float] = []
 
     def velocity(_: float, weights: ArrayLike) -> np.ndarray:
-        loss, slope = with_flat_weights(network, weights).gradient(data)
-        seen.append(loss)
+        slope = _with_flat(network, weights).gradient(data)[1]
         return -np.concatenate([slope[name].double().cpu().numpy().ravel() for name in network.parameters])
 
     loss = network.gradient(data)[0]
@@ -171,9 +169,9 @@ def _flow(network: Network, data: Examples, loss_below: float, max_steps: int) -
         if solver.status == "failed":
             stopped_by = "stuck"
             break
-        losses.append(with_flat_weights(network, solver.y).gradient(data)[0])
+        losses.append(_with_flat(network, solver.y).gradient(data)[0])
         stopped_by = _ended(losses[-1], loss_below)
-    end = with_flat_weights(network, solver.y)
+    end = _with_flat(network, solver.y)
     return end, np.array(losses), float(solver.t), int(solver.nfev), stopped_by or "cap"
 
 
@@ -197,7 +195,7 @@ def with_flat_weights(network: QuadraticNetwork | Transformer, weights: ArrayLik
     Raises
     ------
     ValueError
-        If their number is another.
+        If their number is another, or one is not finite.
 
     Examples
     --------
@@ -206,6 +204,10 @@ def with_flat_weights(network: QuadraticNetwork | Transformer, weights: ArrayLik
     >>> float(zero.v.abs().max())
     0.0
     """
+    return _with_flat(network, real_array(weights, "weights", ndim=1))
+
+
+def _with_flat(network: Network, weights: ArrayLike) -> Network:
     flat, shapes = np.asarray(weights), {name: weight.shape for name, weight in network.parameters.items()}
     sizes = [math.prod(shape) for shape in shapes.values()]
     if flat.shape != (sum(sizes),):

@@ -24,6 +24,7 @@ from ptft.modular.protocol import (
     pretrain_point,
     settings,
 )
+from ptft.modular.tasks import RELATIONS
 from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
 from ptft.validation import one_of, require, whole_number
@@ -64,8 +65,7 @@ def plan(
     (128, 1)
     """
     names = [one_of(network, "network", NETWORKS) for network in networks]
-    known = {relation for protocol in PROTOCOLS.values() for relation, _ in protocol.cells}
-    chosen = None if relations is None else {one_of(relation, "relation", sorted(known)) for relation in relations}
+    chosen = RELATIONS if relations is None else [one_of(relation, "relation", RELATIONS) for relation in relations]
     seeds = [whole_number(seed, "seed") for seed in seeds]
     for n in sizes:
         most = min(PROTOCOLS[name].p ** 2 - 1 for name in names)
@@ -76,7 +76,7 @@ def plan(
         for seed in seeds
         for knob, value in settings(name)
         for relation, size in PROTOCOLS[name].cells
-        if chosen is None or relation in chosen
+        if relation in chosen
         for n in sizes
     ]
 

@@ -4,7 +4,7 @@ The functions below are what processes of their own are given to do; a process t
 """
 
 import argparse
-import importlib
+import importlib.util
 import os
 import signal
 import time
@@ -121,7 +121,7 @@ CASES = (
                 ("--networks", "diagonal"),
                 "network = 'diagonal' is not allowed: it must be one of quadratic",
             ),
-            (("--relations", "old"), "relation = 'old' is not allowed: it must be one of dense, half, nested"),
+            (("--relations", "old"), "relation = 'old' is not allowed: it must be one of nested, reuse, new"),
             (("--sizes", "10", "9999"), "n = 9999 is not allowed: it must be between 1 and"),
             (("--seeds", "0"), "--seeds = 0 is not allowed: it must be at least 1"),
             (("--first-seed", "-1"), "seed = -1 is not allowed: it must be at least 0"),
@@ -133,17 +133,19 @@ CASES = (
 
 
 def tiny():
-    """Figure 3a, the points of the adapted kernels and modular arithmetic in milliseconds: a name, a key and a value for each change."""
+    """Small numbers for what is slow with its own: a name, a key and a value for each change."""
     from ptft.infinite_width.rich_transfer import GAUSSIAN, STARTS
-    from ptft.modular.protocol import PROTOCOLS
     from ptft.sweeps import adapted_kernels
 
     small = {"D": 6, "P1": 12, "P2": (4,), "gamma_2": (0.5, 1.0), "n_test": 5, "t_end": 4.0, "tolerance": 1e-9}
     GAUSSIAN["3a"] = replace(GAUSSIAN["3a"], starts=STARTS[:3], **small)
     adapted_kernels.SETTING.update(P_2=(4,), pool=8, draws=2)
-    few = {"knobs": (("kappa", (0.5,)), ("gamma", (2.0,))), "cells": (("reuse", 1),), "size_pt": 1}
-    PROTOCOLS["quadratic"] = replace(PROTOCOLS["quadratic"], p=5, width=4, cap_pt=20, cap_ft=20, **few)
     adapted_kernels.P_1, adapted_kernels.GAMMA_1 = (4,), (0.0, 1.0)
+    if importlib.util.find_spec("torch"):
+        from ptft.modular.protocol import PROTOCOLS
+
+        few = {"knobs": (("kappa", (0.5, 2.0)), ("c", (2.0,)), ("gamma", (2.0,))), "cells": (("reuse", 1),)}
+        PROTOCOLS["quadratic"] = replace(PROTOCOLS["quadratic"], p=5, width=4, size_pt=1, cap_pt=20, cap_ft=20, **few)
 
 
 def module_of(case):
