@@ -450,30 +450,41 @@ def check(stems: list[str], jobs: int = 1, stale_only: bool = False) -> int:
         return 0
     first = [stem for stem in marks if stem == next(iter(sources()))]
     others = [stem for stem in marks if stem not in first]
-    codes = [_compare(first, 1, TWO_THREADS)] if first else []
-    codes += [_compare(others, jobs, {})] if others else []
-    code = max(codes)
+    groups = [([*others], jobs, {}), ([*first], 1, TWO_THREADS)]
+    code = _compare([group for group in groups if group[0]])
     if code == 0:
         for stem, mark in marks.items():
             _put_stamp("check", stem, mark)
     return code
 
 
-def _compare(stems: list[str], jobs: int, settings: dict[str, str]) -> int:
-    command = [
-        *(sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "900"),
-        *("--nbval-sanitize-with", str(SANITIZE), "-p", "no:cacheprovider"),
-        *("-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"),
-        *(str(output(stem)) for stem in stems),
-    ]
-    with tempfile.TemporaryDirectory() as profiles:
-        around = OTHER_PROCESSOR | environment(profiles) | settings
-        process = subprocess.Popen(command, cwd=ROOT, env=around, start_new_session=True)
+def _compare(groups: list[tuple[list[str], int, dict[str, str]]]) -> int:
+    """Chapters under nbval, in groups side by side: their stems, how many at a time, and their environment's own part.
+
+    The first group tells its progress; what the others say follows.
+    """
+    running: list[subprocess.Popen[str]] = []
+    with tempfile.TemporaryDirectory() as home:
         try:
-            return process.wait()
+            for i, (stems, jobs, settings) in enumerate(groups):
+                command = [
+                    *(sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "900"),
+                    *("--nbval-sanitize-with", str(SANITIZE), "-p", "no:cacheprovider"),
+                    *("-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"),
+                    *(str(output(stem)) for stem in stems),
+                ]
+                around = OTHER_PROCESSOR | environment(f"{home}/{i}") | settings
+                said = subprocess.PIPE if i else None
+                running.append(
+                    subprocess.Popen(command, cwd=ROOT, env=around, stdout=said, text=True, start_new_session=True)
+                )
+            for process in running:
+                print(process.communicate()[0] or "", end="", flush=True)
         except KeyboardInterrupt:
-            os.killpg(process.pid, signal.SIGKILL)  # pytest and its workers; their kernels end within a second of them
+            for process in running:
+                os.killpg(process.pid, signal.SIGKILL)  # pytest and its workers; their kernels end soon after them
             raise
+    return max(process.returncode for process in running)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,16 @@ from ptft.replica import MixtureRows, errors_by_rows
 from ptft.simulation import TwoStagePoint, sampled_teacher, simulate_many, simulate_two_stages_many
 from ptft.teachers import GROUPS, GaussianMixture, TeacherGroups
 from ptft.two_stages import two_stage_curve
-from ptft.validation import checked, instance_of, listed, positive_array, require, seed_number, whole_number
+from ptft.validation import (
+    checked,
+    instance_of,
+    listed,
+    positive_array,
+    require,
+    require_table,
+    seed_number,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,13 +184,15 @@ def stored_comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison
     >>> one.mean, one.theory.round(4)
     (array([0.015]), array([0.0009]))
     """
+    require_table(stored, "stored", [*COLUMNS, "d", "alpha", "seed", "mse", "converged"])
+    whole_number(d, "d", at_least=1)
     rows = stored[stored["d"] == d].drop_duplicates([*COLUMNS, "alpha", "seed"])
     require(len(rows) > 0, "d", d, f"one of {sorted(stored['d'].unique().tolist())}, the dimensions in the table")
     found = {}
     for values, group in rows.groupby(list(COLUMNS), dropna=False, sort=False):
         setting = Setting.of_numbers(values)
         grid = group.pivot(index="alpha", columns="seed", values=["mse", "converged"])
-        require(not grid.isna().any(axis=None), "the table", setting, "complete: every seed at every alpha")
+        require(not grid.isna().any(axis=None), "stored", setting, "complete: every seed at every alpha")
         alpha, seeds = grid.index.to_numpy(), grid["mse"].columns.tolist()
         mse, certified = grid["mse"].to_numpy(float), grid["converged"].to_numpy(bool)
         found[setting] = comparison(setting, d, alpha, seeds, mse, certified)

@@ -2,13 +2,15 @@
 
 Approximate message passing finds it in a few hundred products with X where X is like a Gaussian matrix; its iteration
 is that of the replica equations (Proposition 4.2). Newton's method finds it for any X. Either answer is certified:
-beta is optimal if it interpolates and some dual vector nu has X^T nu = q_k'(beta).
+beta is optimal if it interpolates and some dual vector nu has X^T nu = q_k'(beta). That is a statement on data close to
+the given ones, so the condition of the problem is measured too, and bounds the distance from the minimiser itself.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,19 +34,30 @@ AMP_STEPS = 500
 AMP_COLUMNS = 10  # problems treated together: more share each product with X, fewer stay in the cache
 AMP_PATIENCE = 100  # steps in which message passing must gain a factor of ten
 NEWTON_STEPS = 1000  # near a vertex of the l1 ball it creeps for hundreds of steps before it converges
+NEWTON_PATIENCE = 30  # steps in which Newton's method must lower the penalty or its residual
+_EPS = float(np.finfo(np.float64).eps)
+_PLAIN = 200  # numbers beyond 2^+-_PLAIN are scaled before they are squared
+_CONDITION = 1e12  # of X D X^T, up to which its Cholesky factor serves to measure errors
+_RANGE = 1000  # and sqrt(k) stays within 2^+-_RANGE
 
 
 @dataclass(frozen=True, eq=False)
 class EndPoint:
-    """Minimiser of the penalty among the interpolating coefficients, with its certificate."""
+    """Minimiser of the penalty among the interpolating coefficients, with its certificate.
+
+    The two residuals bound the backward error: beta is the minimiser for data that are this close to the given ones.
+    `forward_error` says what that means for beta, where rows are nearly dependent or penalty scales far apart.
+    """
 
     beta: np.ndarray  # (d,) coefficients
-    dual: np.ndarray  # (n,) nu, with X^T nu = q'(beta)
+    dual: np.ndarray  # (n,) nu, with X^T nu = q'(beta), rounded to float64
     kkt_residual: float  # max_i |X^T nu - q'(beta)|_i / q''(beta_i), in units of max|beta|
     interpolation_residual: float  # |y - X beta| / |y|
     iterations: int  # of the method that gave the answer
     method: str  # "amp" or "newton"
-    converged: bool  # both residuals below the tolerance
+    converged: bool  # both residuals below the tolerance, and forward_error below its square root
+    forward_error: float  # bound, to first order, on the distance from the minimiser, in units of max|beta|
+    rank: int  # independent rows of X: others, which are these to rounding, are left out
 
 
 def min_penalty(X: ArrayLike, y: ArrayLike, k: ArrayLike, method: str = "auto", tolerance: float = 1e-10) -> EndPoint:
@@ -131,21 +144,57 @@ def min_penalties(
     one_of(method, "method", METHODS)
     tolerance = positive_number(tolerance, "tolerance")
     whole_number(stacklevel, "stacklevel", at_least=1)
-    points: list[EndPoint | None] = [None] * Y.shape[1]
+    shift = _exponent(X)
+    units = np.array([_unit(y, k, shift) for y, k in zip(Y.T, K.T, strict=True)])
+    inputs = np.ldexp(X, -shift) if shift else X
+    labels = np.ldexp(Y, -(units + shift)) if shift or units.any() else Y
+    sqrt_k = np.ldexp(np.sqrt(K), -units)
+    points: list[EndPoint | None] = [None] * units.size
     if n < d and method != "newton":
-        parts = np.array_split(np.arange(Y.shape[1]), -(-Y.shape[1] // AMP_COLUMNS))
-        points = [point for part in parts for point in _amp(X, Y[:, part], K[:, part], tolerance)]
-    for i, point in enumerate(points):
-        if point is None or (method == "auto" and not point.converged):
-            near = point.beta if point is not None and point.kkt_residual < 1 else None
-            point = points[i] = _newton_on_any_rows(X, Y[:, i], np.sqrt(K[:, i]), tolerance, near)
-        if not point.converged:
+        fit = np.flatnonzero(np.all(np.abs(np.log2(sqrt_k)) < _RANGE / 2, axis=0))  # their squares are numbers
+        for part in np.array_split(fit, -(-fit.size // AMP_COLUMNS)) if fit.size else ():
+            found = _amp(inputs, labels[:, part], np.ldexp(K[:, part], -2 * units[part]), tolerance)
+            for i, point in zip(part, found, strict=True):
+                points[i] = point
+    ends = []
+    for i, first in enumerate(points):
+        if first is None or (method == "auto" and not first.converged):
+            near = first.beta if first is not None and first.kkt_residual < 1 else None
+            end = _newton_on_any_rows(inputs, labels[:, i], sqrt_k[:, i], tolerance, near)
+        else:
+            end = first
+        if not end.converged:
             warnings.warn(
-                f"the end point is not certified: KKT residual {point.kkt_residual:.1e}, interpolation residual "
-                f"{point.interpolation_residual:.1e}, tolerance {tolerance:.1e}; try method='newton' or a larger k",
+                f"the end point is not certified: KKT residual {end.kkt_residual:.1e}, interpolation residual "
+                f"{end.interpolation_residual:.1e}, tolerance {tolerance:.1e}, bound on the error of beta "
+                f"{end.forward_error:.1e}; try method='newton' or a larger k",
                 stacklevel=stacklevel,
             )
-    return [point for point in points if point is not None]
+        ends.append(_in_units(end, int(units[i]), shift))
+    return ends
+
+
+def _exponent(values: np.ndarray) -> int:
+    """Of the power of two by which the values are divided: 0 unless their squares are near the limits of float64."""
+    exponent = int(np.frexp(np.max(np.abs(values)))[1])
+    return exponent if abs(exponent) > _PLAIN else 0
+
+
+def _unit(y: np.ndarray, k: np.ndarray, shift: int) -> int:
+    """Exponent of the unit of beta and sqrt(k), so that y/X is near 1 and sqrt(k) a normal number."""
+    low, high = np.log2(np.array([k.min(), k.max()])) / 2
+    unit = _exponent(y) - shift
+    return int(np.clip(unit if abs(unit) > _PLAIN else 0, high - _RANGE, low + _RANGE))
+
+
+def _in_units(point: EndPoint, unit: int, shift: int) -> EndPoint:
+    """The end point in the units of the data."""
+    with np.errstate(over="ignore"):
+        beta = np.ldexp(point.beta, unit)
+    largest, tiny = np.max(np.abs(beta)), np.finfo(np.float64).tiny
+    inside = np.isfinite(largest) and (largest >= tiny or not point.beta.any())
+    require(inside, "max|beta|", largest, "a normal float64 number (1e-308 to 1e308): change the units of y or X")
+    return replace(point, beta=beta, dual=np.ldexp(point.dual, -shift))
 
 
 @np.errstate(over="ignore", invalid="ignore")  # where message passing diverges, it stops and is not certified
@@ -167,7 +216,7 @@ def _amp(X: np.ndarray, Y: np.ndarray, K: np.ndarray, tolerance: float) -> list[
         keep = ~(certified | hopeless)
         for j in np.flatnonzero(~keep):
             i = todo[j]
-            found = state.beta[:, j], state.dual[:, j]
+            found = state.beta[:, j], state.dual[:, j], X.T @ state.dual[:, j]
             points[i] = _certify(X, Y[:, i], sqrt_k[:, i], *found, iteration, "amp", tolerance)
         todo = todo[keep]
         if not todo.size:
@@ -176,10 +225,11 @@ def _amp(X: np.ndarray, Y: np.ndarray, K: np.ndarray, tolerance: float) -> list[
     return [points[i] for i in range(Y.shape[1])]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is not certified
 def _newton_on_any_rows(
     X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, tolerance: float, start: np.ndarray | None
 ) -> EndPoint:
-    """Newton's method on X, and where that fails on an orthonormal basis of its rows, once the data are consistent."""
+    """Newton's method on X, and where that fails by orthogonal factors of independent rows, if the data agree."""
     if X.shape[0] <= X.shape[1]:
         try:
             point = newton(X, y, sqrt_k, tolerance, start)
@@ -187,26 +237,113 @@ def _newton_on_any_rows(
                 return point
         except linalg.LinAlgError:
             pass
-    U, S, rows = linalg.svd(X, full_matrices=False)
-    rank = int(np.sum(S > S[0] * max(X.shape) * np.finfo(float).eps))
-    U, S, rows = U[:, :rank], S[:rank], rows[:rank]
-    misfit = np.linalg.norm(y - U @ (U.T @ y)) / (np.linalg.norm(y) or 1.0)
-    require(
-        misfit <= 1e-9, "the distance of y from the columns of X, relative to |y|,", misfit, "0: no beta interpolates"
-    )
-    point = newton(rows, (U.T @ y) / S, sqrt_k, tolerance)
-    return _certify(X, y, sqrt_k, point.beta, U @ (point.dual / S), point.iterations, "newton", tolerance)
+    rows, unit = _independent_rows(X, y)
+    if not rows.size:
+        return EndPoint(np.zeros(X.shape[1]), np.zeros(X.shape[0]), 0.0, 0.0, 0, "newton", True, 0.0, 0)
+    part, labels = X[rows] / unit[rows, None], y[rows] / unit[rows]
+    try:
+        point = newton(part, labels, sqrt_k, tolerance, start, _orthogonal)
+    except linalg.LinAlgError:
+        zero = np.zeros(X.shape[1]), np.zeros(X.shape[0])
+        return EndPoint(*zero, np.inf, 1.0, 0, "newton", False, np.inf, rows.size)
+    dual = np.zeros(y.shape)
+    dual[rows] = point.dual / unit[rows]
+    interpolation = _misfit(X, y, point.beta)
+    converged = point.converged and interpolation <= tolerance
+    return replace(point, dual=dual, interpolation_residual=interpolation, converged=converged)
+
+
+def _power_of_two(X: np.ndarray, axis: int) -> np.ndarray:
+    """The power above the largest entry of every row or column; 1 where there are zeros alone."""
+    return np.asarray(np.ldexp(1.0, np.frexp(np.max(np.abs(X), axis=axis))[1]))
+
+
+def _independent_rows(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of as many independent rows as there are to rounding, and the powers of two that scale rows to size 1.
+
+    Raises ValueError if the labels of the other rows contradict theirs.
+    """
+    unit = _power_of_two(X, axis=1)
+    scaled = X / unit[:, None]
+    R, order = linalg.qr((scaled / _power_of_two(scaled, axis=0)).T, mode="r", pivoting=True)
+    size = np.abs(np.diag(R))
+    rank = int(np.sum(size > size[0] * max(X.shape) * _EPS))
+    kept, others = order[:rank], order[rank:]
+    if others.size:
+        b = y / unit
+        of_kept = linalg.solve_triangular(R[:rank, :rank], R[:rank, rank:]).T if rank else np.zeros((others.size, 0))
+        sizes = np.abs(b[others]) + np.abs(of_kept) @ np.abs(b[kept])
+        misfit = np.max(np.abs(b[others] - of_kept @ b[kept]) / np.where(sizes > 0, sizes, 1))
+        require(misfit <= 1e-9, "the misfit of the best beta, relative to y,", misfit, "0: no beta interpolates")
+    return np.sort(kept), unit
+
+
+# Solves the weighted normal equations: (slope, misfit) to nu with (X D X^T) nu = X D slope + misfit and the step
+# D (X^T nu - slope).
+Solver = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def _cholesky(X: np.ndarray, D: np.ndarray, condition: float = np.inf) -> Solver:
+    """By the Cholesky factor of X D X^T.
+
+    Raises LinAlgError if it is singular to rounding, or its condition is above the one that is given.
+    """
+    root = X * np.sqrt(D)
+    square = linalg.blas.dsyrk(1.0, root.T, trans=1)
+    largest = square.diagonal().max()
+    factor = linalg.cho_factor(square, overwrite_a=True, check_finite=False)
+    if np.isfinite(condition) and not linalg.lapack.dpocon(factor[0], largest)[0] * condition > 1:
+        raise linalg.LinAlgError("X D X^T is nearly singular")
+
+    def solve(slope: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        nu = linalg.cho_solve(factor, X @ (D * slope) + misfit, check_finite=False)
+        return nu, -D * (slope - X.T @ nu)
+
+    return solve
+
+
+def _orthogonal(X: np.ndarray, D: np.ndarray) -> Solver:
+    """By orthogonal factors of sqrt(D) X^T, whose rows are sorted by size: stable however far apart they are.
+
+    (Cox and Higham, 1998.) It takes ten times as long as `_cholesky`.
+    """
+    root, unit = np.sqrt(D), _power_of_two(X, axis=1)
+    tall = root[:, None] * (X / unit[:, None]).T
+    order = np.argsort(-np.max(np.abs(tall), axis=1), kind="stable")
+    Q, R, columns = linalg.qr(tall[order], mode="economic", pivoting=True)
+    diagonal = np.diag(R)
+    np.fill_diagonal(
+        R, np.where(diagonal == 0, _EPS * diagonal[0] or 1.0, diagonal)
+    )  # rows that depend on others exactly
+
+    def solve(slope: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        z = (root * slope)[order]
+        inside = Q.T @ z + linalg.solve_triangular(R, (misfit / unit)[columns], trans="T")
+        nu, step = np.empty(misfit.shape), np.empty(slope.shape)
+        nu[columns] = linalg.solve_triangular(R, inside)
+        nu /= unit
+        step[order] = root[order] * (Q @ inside - z)
+        return nu, step
+
+    return solve
 
 
 def newton(
-    X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, tolerance: float, start: np.ndarray | None = None
+    X: np.ndarray,
+    y: np.ndarray,
+    sqrt_k: np.ndarray,
+    tolerance: float,
+    start: np.ndarray | None = None,
+    factors: Callable[[np.ndarray, np.ndarray], Solver] = _cholesky,
 ) -> EndPoint:
     """Newton's method on the feasible set; X has independent rows.
 
     The first step leads from `start`, or from 0, to the feasible set: from 0 to its point of smallest weighted norm.
 
     With D = 1/q''(beta) the step is -D (q' - X^T nu), (X D X^T) nu = X D q' + (y - X beta), halved until the penalty
-    falls. Raises LinAlgError where X D X^T is singular to rounding. The arguments are unchecked.
+    falls. It ends where the step is a tenth of the tolerance, where rounding decides about the step, and where nothing
+    is gained any more. Raises LinAlgError where X D X^T is singular to the rounding of its Cholesky factor. The
+    arguments are unchecked.
 
     Parameters
     ----------
@@ -215,6 +352,8 @@ def newton(
     sqrt_k : ndarray, shape (d,)
     tolerance : float
     start : ndarray, shape (d,), optional
+    factors : callable, default by Cholesky's factor
+        How the weighted normal equations are solved.
 
     Examples
     --------
@@ -223,26 +362,34 @@ def newton(
     (array([0.5, 0.5]), True)
     """
     beta = np.zeros(X.shape[1]) if start is None else start
-    value = np.inf
+    value, gap, lowest, smallest, waited = np.inf, np.inf, np.inf, np.inf, 0
     for iteration in range(NEWTON_STEPS + 1):
         slope, D = signed_angle(beta, sqrt_k) / 2, inverse_curvature(beta, sqrt_k)
-        root = X * np.sqrt(D)
-        factor = linalg.cho_factor(linalg.blas.dsyrk(1.0, root.T, trans=1), overwrite_a=True, check_finite=False)
-        nu = linalg.cho_solve(factor, X @ (D * slope) + (y - X @ beta))
-        step = -D * (slope - X.T @ nu)
-        largest = np.max(np.abs(beta))
-        small = np.max(np.abs(step)) <= 0.1 * tolerance * largest
-        if small or iteration == NEWTON_STEPS:
+        misfit = y - X @ beta
+        unit = _power_of_two(D, axis=0) if iteration == 0 and start is None else 1.0  # of nu alone: it may be large
+        nu, step = factors(X, D / unit)(slope, misfit)
+        if not np.isfinite(step).all():
+            raise linalg.LinAlgError("the step is too large")
+        longest, previous = np.max(np.abs(step)), gap
+        gap = float(longest / (np.max(np.abs(beta)) or longest or 1.0))
+        certified = gap <= tolerance and linalg.norm(misfit) <= tolerance * linalg.norm(y)
+        if gap <= 0.1 * tolerance or (certified and gap > 0.5 * previous) or waited == NEWTON_PATIENCE:
             break
-        length = 1.0
+        if iteration == NEWTON_STEPS:
+            break
+        length, rise = 1.0, float(nu @ misfit) if iteration else 0.0  # of the penalty, to meet the labels
         while True:
             trial = beta + length * step
             trial_value = float(np.sum(penalty_at_angle(trial, signed_angle(trial, sqrt_k))))
-            if trial_value <= value * (1 + 1e-14) or length < 1e-12:
+            if trial_value <= value * (1 + 1e-14) + length * rise or length < 1e-12:
                 break
             length /= 2
+        waited += 1
+        if gap < 0.9 * smallest or trial_value < lowest * (1 - 1e-12):
+            lowest, smallest, waited = min(trial_value, lowest), min(gap, smallest), 0
         beta, value = trial, trial_value
-    return _certify(X, y, sqrt_k, beta, nu, iteration, "newton", tolerance)
+    found = beta, nu, slope + step / D  # which is X^T nu, also where rounded numbers nu can't say so
+    return _certify(X, y, sqrt_k, *found, iteration, "newton", tolerance)
 
 
 def _kkt_gap(beta: np.ndarray, slope: np.ndarray, sqrt_k: np.ndarray) -> np.ndarray:
@@ -253,17 +400,60 @@ def _kkt_gap(beta: np.ndarray, slope: np.ndarray, sqrt_k: np.ndarray) -> np.ndar
     return result
 
 
+def _misfit(X: np.ndarray, y: np.ndarray, beta: np.ndarray) -> float:
+    return float(linalg.norm(y - X @ beta) / (linalg.norm(y) or 1.0))
+
+
 def _certify(
     X: np.ndarray,
     y: np.ndarray,
     sqrt_k: np.ndarray,
     beta: np.ndarray,
     dual: np.ndarray,
+    slope: np.ndarray,
     iterations: int,
     method: str,
     tolerance: float,
 ) -> EndPoint:
-    kkt = float(_kkt_gap(beta, X.T @ dual, sqrt_k))
-    interpolation = float(np.linalg.norm(y - X @ beta) / (np.linalg.norm(y) or 1.0))
-    converged = bool(kkt <= tolerance and interpolation <= tolerance)
-    return EndPoint(beta, dual, kkt, interpolation, iterations, method, converged)
+    """The end point with both residuals, where `slope` is X^T nu, and with their consequences for beta."""
+    t = signed_angle(beta, sqrt_k)
+    with np.errstate(over="ignore"):  # the coefficient whose slope it is, which is far off where q'' is large
+        even, odd = np.cosh(slope - t / 2), np.sinh(slope - t / 2)
+        of_slope = np.max(np.abs(odd * (inverse_curvature(beta, sqrt_k) * even + 2 * beta * odd)))
+    kkt = max(float(_kkt_gap(beta, slope, sqrt_k)), float(of_slope / (np.max(np.abs(beta)) or 1.0)))
+    interpolation = _misfit(X, y, beta)
+    holds = kkt <= tolerance and interpolation <= tolerance
+    forward = _forward_error(X, y, sqrt_k, beta, dual) if holds or method == "newton" else np.inf
+    converged = bool(holds and forward <= np.sqrt(tolerance))
+    return EndPoint(beta, dual, kkt, interpolation, iterations, method, converged, forward, X.shape[0])
+
+
+def _forward_error(X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, beta: np.ndarray, dual: np.ndarray) -> float:
+    """Bound to first order on the distance of beta from the minimiser, in units of max|beta|.
+
+    That distance is a Newton step, which the residuals and their rounding errors enter through W = D X^T (X D X^T)^-1
+    and S = D - W X D; the norms are estimated as in the error bounds of LAPACK (Higham, 1988).
+    """
+    if not (np.isfinite(beta).all() and np.isfinite(dual).all()):
+        return np.inf
+    t, D = signed_angle(beta, sqrt_k), inverse_curvature(beta, sqrt_k)
+    try:
+        solve = _cholesky(X, D, _CONDITION)
+    except linalg.LinAlgError:
+        solve = _orthogonal(X, D)
+    (n, d), size = X.shape, np.abs(X)
+    at_labels = _EPS * np.sqrt(d) * (size @ np.abs(beta) + np.abs(y))
+    at_slope = _EPS * (np.sqrt(n) * (np.abs(dual) @ size) + np.abs(t))
+    del size
+    _, step = solve(t / 2 - X.T @ dual, y - X @ beta)  # S X^T = 0, so that the dual takes most of the slope away
+    along, norm, no_misfit = np.full(d, 1 / d), 0.0, np.zeros(n)
+    for _ in range(5):  # Hager's method for the largest row sum of |(W, S)| times the rounding errors
+        of_labels, of_slope = solve(along, no_misfit)  # W^T and -S times `along`
+        norm = max(norm, float(at_labels @ np.abs(of_labels) + at_slope @ np.abs(of_slope)))
+        _, back = solve(np.copysign(at_slope, of_slope), np.copysign(at_labels, of_labels))
+        best = int(np.argmax(np.abs(back)))
+        if np.abs(back[best]) <= back @ along:
+            break
+        along = np.zeros(d)
+        along[best] = 1.0
+    return float((np.max(np.abs(step)) + norm) / (np.max(np.abs(beta)) or 1.0))

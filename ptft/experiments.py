@@ -184,7 +184,7 @@ def settings_of(name: str) -> dict[str, list[Setting]]:
     >>> {label: len(settings) for label, settings in settings_of("all").items()}
     {'1': 21, '2': 14, '3': 28, '4': 12, 'figure-5': 12}
     """
-    one_of(name, "the sweep", EXPERIMENTS)
+    one_of(name, "name", EXPERIMENTS)
     every = {str(number): experiment(number) for number in (1, 2, 3, 4)}
     every["figure-5"] = [setting for task in figure_5().values() for setting in task.values()]
     label = name.removeprefix("experiment-")
@@ -236,8 +236,12 @@ def figure_5() -> dict[tuple[float, float], dict[str, Setting]]:
     ([(0.0, 0.1), (1.0, 0.1), (1.0, 0.01)], ['I', 'II', 'III', 'IV'])
     """
     tasks = ((0.0, 0.1), (1.0, 0.1), (1.0, 0.01))
+    numbers = {name: (init.c_pt, init.lambda_pt, init.gamma_ft) for name, init in REGIMES.items()}
     return {
-        (omega, rho): {name: Setting(rho, omega, **vars(init)) for name, init in REGIMES.items()}
+        (omega, rho): {
+            name: Setting(rho, omega, float(np.asarray(c)), float(np.asarray(lam)), float(np.asarray(gamma)))
+            for name, (c, lam, gamma) in numbers.items()
+        }
         for omega, rho in tasks
     }
 

@@ -24,11 +24,15 @@ class Initialization:
         Relative scale w1(0)^2 - w2(0)^2; negative where the readout w2 dominates.
     gamma_ft : array_like, not negative, default 0
         Scale of the readout at the start of fine-tuning, w2(0) = gamma_ft / sqrt(2) in both pathways.
+    distance : array_like in [0, 2], optional
+        1 + lambda_pt/c_pt, for a lambda_pt so close to -c_pt that the sum of both has lost its digits. It replaces
+        the sum and must agree with it to rounding; `at_distance` sets both.
 
     Raises
     ------
     ValueError
-        If a parameter is outside its range, not finite, or the shapes do not broadcast.
+        If a parameter is outside its range, not finite, or the shapes do not broadcast; or if distance and lambda_pt
+        contradict each other.
 
     Examples
     --------
@@ -40,15 +44,62 @@ class Initialization:
     c_pt: ArrayLike
     lambda_pt: ArrayLike = 0.0
     gamma_ft: ArrayLike = 0.0
+    distance: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         c = positive_array(self.c_pt, "c_pt")
         lam = real_array(self.lambda_pt, "lambda_pt")
         gamma = nonnegative_array(self.gamma_ft, "gamma_ft")
-        broadcast(c_pt=c, lambda_pt=lam, gamma_ft=gamma)
+        values = {"c_pt": c, "lambda_pt": lam, "gamma_ft": gamma}
+        if self.distance is not None:
+            values["distance"] = real_array(self.distance, "distance")
+        broadcast(**values)
         require(np.abs(lam) <= c, "lambda_pt", lam, "between -c_pt and c_pt")
-        for name, value in (("c_pt", c), ("lambda_pt", lam), ("gamma_ft", gamma)):
+        if self.distance is not None:
+            distance = values["distance"]
+            require((distance >= 0) & (distance <= 2), "distance", distance, "between 0 and 2")
+            rounding = 4 * np.finfo(np.float64).eps
+            agree = np.abs(distance - 1 - lam / c) <= rounding
+            require(agree, "distance", distance, "1 + lambda_pt/c_pt to rounding, as Initialization.at_distance has it")
+        for name, value in values.items():
             object.__setattr__(self, name, float(value) if value.ndim == 0 else value)
+
+    @classmethod
+    def at_distance(cls, c_pt: ArrayLike, distance: ArrayLike, gamma_ft: ArrayLike = 0.0) -> Initialization:
+        """The initialization with 1 + lambda_pt/c_pt = `distance`, exactly, however small.
+
+        lambda_pt itself has 16 digits, of which one is left of 1 + lambda_pt/c_pt where that is 1e-15.
+
+        Parameters
+        ----------
+        c_pt, gamma_ft : array_like
+            As in `Initialization`.
+        distance : array_like in [0, 2]
+            0 where all weight is in the readout, 1 where both layers start alike.
+
+        Raises
+        ------
+        ValueError
+            As in `Initialization`.
+
+        Examples
+        --------
+        >>> rounded, exact = Initialization(1e-3, (1e-12 - 1) * 1e-3), Initialization.at_distance(1e-3, 1e-12)
+        >>> float(rounded.c_plus_lambda), float(exact.c_plus_lambda)
+        (1.0000680839006293e-15, 1e-15)
+        """
+        c, distance = positive_array(c_pt, "c_pt"), real_array(distance, "distance")
+        require((distance >= 0) & (distance <= 2), "distance", distance, "between 0 and 2")
+        broadcast(c_pt=c, distance=distance)
+        return cls(c_pt, (distance - 1) * c, gamma_ft, distance)
+
+    @property
+    def c_plus_lambda(self) -> np.ndarray:
+        """c_pt + lambda_pt = 2 w1(0)^2, the scale of the first layer, exact where `distance` was given."""
+        c = np.asarray(self.c_pt, dtype=np.float64)
+        if self.distance is None:
+            return c + np.asarray(self.lambda_pt, dtype=np.float64)
+        return c * np.asarray(self.distance, dtype=np.float64)
 
     def sqrt_k(self, beta_pt: ArrayLike) -> np.ndarray:
         """sqrt(k) = 2 c_ft = 2 (lambda_pt + c_pt) (1 + sqrt(1 + (beta_pt/c_pt)^2)) + gamma_ft^2  (Equation 14).
@@ -65,15 +116,15 @@ class Initialization:
             after pretraining, so that fine-tuning starts on a saddle and never leaves it.
         """
         beta_pt = real_array(beta_pt, "beta_pt")
-        c, lam, gamma = (np.asarray(v, dtype=np.float64) for v in (self.c_pt, self.lambda_pt, self.gamma_ft))
+        c, first, gamma = np.asarray(self.c_pt), self.c_plus_lambda, np.asarray(self.gamma_ft)
         require(
-            (lam + c > 0) | (gamma > 0),
+            (first > 0) | (gamma > 0),
             "lambda_pt",
-            lam,
+            self.lambda_pt,
             "above -c_pt where gamma_ft = 0 (with both, fine-tuning starts on a saddle and never leaves it; "
             "the limit of its bias is the l1 norm)",
         )
-        result: np.ndarray = 2 * (lam + c) * (1 + np.hypot(c, beta_pt) / c) + gamma**2
+        result: np.ndarray = 2 * first * (1 + np.hypot(c, beta_pt) / c) + gamma**2
         return result
 
     def k(self, beta_pt: ArrayLike) -> np.ndarray:
@@ -89,8 +140,8 @@ class Initialization:
         """Elasticity d log sqrt(k) / d log|beta_pt| in [0, 1) (Proposition B.1); errors as in `sqrt_k`."""
         beta_pt = real_array(beta_pt, "beta_pt")
         sqrt_k = self.sqrt_k(beta_pt)
-        c, lam = np.asarray(self.c_pt, dtype=np.float64), np.asarray(self.lambda_pt, dtype=np.float64)
-        result: np.ndarray = 2 * (lam + c) / sqrt_k * (np.abs(beta_pt) / c) * (np.abs(beta_pt) / np.hypot(c, beta_pt))
+        c, size = np.asarray(self.c_pt), np.abs(beta_pt)
+        result: np.ndarray = 2 * self.c_plus_lambda / sqrt_k * (size / c) * (size / np.hypot(c, beta_pt))
         return result
 
 
@@ -116,7 +167,7 @@ def scalar_initialization(init: object) -> Initialization:
     """
     if not isinstance(init, Initialization):
         raise ValueError(f"init = {init!r} is not allowed: it must be an Initialization")
-    for name in ("c_pt", "lambda_pt", "gamma_ft"):
+    for name in ("c_pt", "lambda_pt", "gamma_ft", "distance"):
         if np.ndim(getattr(init, name)) > 0:
             raise ValueError(f"init.{name} has shape {np.shape(getattr(init, name))}: it must be one number here")
     return init

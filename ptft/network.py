@@ -94,8 +94,8 @@ def pretraining_weights(init: Initialization, d: int) -> Weights:
     """
     whole_number(d, "d", at_least=1)
     instance_of(init, Initialization, "init")
-    c, lam = (np.broadcast_to(np.asarray(v, dtype=float), d) for v in (init.c_pt, init.lambda_pt))
-    w1, w2 = np.sqrt((c + lam) / 2), np.sqrt((c - lam) / 2)
+    first, second = init.c_plus_lambda, np.subtract(init.c_pt, init.lambda_pt)
+    w1, w2 = (np.sqrt(np.broadcast_to(twice, d) / 2) for twice in (first, second))
     return Weights(w1, w2, w1, w2)
 
 
@@ -122,13 +122,9 @@ def pretrained_weights(beta_pt: ArrayLike, init: Initialization) -> Weights:
     beta_pt = real_array(beta_pt, "beta_pt", ndim=1)
     instance_of(init, Initialization, "init")
     start = pretraining_weights(init, beta_pt.size)
-    grown = np.exp(0.5 * np.arcsinh(beta_pt / np.asarray(init.c_pt)))  # e^-G
-    total, difference = start.w1_plus + start.w2_plus, start.w1_plus - start.w2_plus
-    plus = total * grown, difference / grown
-    minus = total / grown, difference * grown
-    return Weights(
-        (plus[0] + plus[1]) / 2, (plus[0] - plus[1]) / 2, (minus[0] + minus[1]) / 2, (minus[0] - minus[1]) / 2
-    )
+    G = -0.5 * np.arcsinh(beta_pt / np.asarray(init.c_pt))
+    even, odd, w1, w2 = np.cosh(G), np.sinh(G), start.w1_plus, start.w2_plus
+    return Weights(w1 * even - w2 * odd, w2 * even - w1 * odd, w1 * even + w2 * odd, w2 * even + w1 * odd)
 
 
 def fine_tuning_weights(weights: Weights, gamma_ft: float) -> Weights:

@@ -142,8 +142,9 @@ class Bounds:
         s = difference * c / _h(c, a_pt)
         gamma = np.clip(np.sqrt(np.maximum(inactive - 4 * s, 0.0)), gamma_low, gamma_high)
         gamma[inactive - gamma_low**2 - 4 * s <= 1e-12 * inactive] = gamma_low  # not the root of a rounding error
-        lam = c * np.clip(s / c - 1, *self.relative)
-        return Initialization(c, lam, gamma) if count > 1 else Initialization(c[0], lam[0], gamma[0])
+        distance = np.clip(s / c, 1 + self.relative[0], 1 + self.relative[1])
+        several = (c, distance, gamma) if count > 1 else (c[0], distance[0], gamma[0])
+        return Initialization.at_distance(*several)
 
 
 def _between(low: np.ndarray | float, high: np.ndarray | float, x: np.ndarray) -> np.ndarray:
@@ -511,11 +512,11 @@ def _on_bound(init: Initialization, difference: float, inactive: float, a_pt: fl
     near = ((1.01, 1.0), (0.99, 1.0), (1.0, 1.01), (1.0, 0.99))
     if all(bounds.allow(f * difference, g * inactive, a_pt) for f, g in near):
         return ()
-    c, lam, gamma = (float(np.asarray(v)) for v in (init.c_pt, init.lambda_pt, init.gamma_ft))
+    c, first, gamma = (float(np.asarray(v)) for v in (init.c_pt, init.c_plus_lambda, init.gamma_ft))
     # lambda_pt/c_pt by its distance from -1
     values = {
         "c_pt": (c, bounds.c_pt),
-        "relative": (1 + lam / c, [1 + r for r in bounds.relative]),
+        "relative": (first / c, [1 + r for r in bounds.relative]),
         "gamma_ft": (gamma, bounds.gamma_ft),
     }
     return tuple(name for name, (value, pair) in values.items() if np.any(np.isclose(value, pair, rtol=1e-3, atol=0)))

@@ -135,5 +135,5 @@ def phase_portrait(
     require(np.abs(ratio) <= 1, "relative", ratio, "between -1 and 1")
     gamma = nonnegative_number(gamma_ft, "gamma_ft")
     beta_ft, beta_pt = real_number(beta_ft, "beta_ft"), real_number(beta_pt, "beta_pt")
-    init = Initialization(c, ratio[:, None] * c, gamma)
+    init = Initialization.at_distance(c, 1 + ratio[:, None], gamma)
     return PhasePortrait(c, ratio, gamma, beta_ft, beta_pt, measures(beta_ft, beta_pt, init))

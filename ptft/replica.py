@@ -12,11 +12,15 @@ For a Gaussian component, beta* ~ N(m, v) and z ~ N(m, V) with V = v + tau^2, ev
 and the hyperbolic angle t makes the proximal map explicit: x_hat = (sqrt(k)/2) sinh t, z = x_hat + (theta/2) t. In t
 the integrands are analytic in a strip and decay doubly exponentially, so that the trapezoidal rule converges
 exponentially. Deviations are taken from t_m, the angle of z = m, which keeps z - m free of cancellation.
+
+Where alpha is close to 1 and there is no ridge, R and MSE/tau^2 are close to 1 as well, and their distances from it
+decide: 1 - R = E theta q_k''/(1 + theta q_k''), and MSE/tau^2 = 1 - 2 (1 - R) + theta^2 E t^2/(4 tau^2) by Stein's
+lemma for x_hat - z = -(theta/2) t.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -38,13 +42,17 @@ from ptft.validation import (
 )
 
 TOLERANCE = 1e-12  # on the change of log tau^2 and log theta in one more iteration of the two equations
+MISMATCH_DB = 1e-3  # by which the errors from the two starts may differ
 MAX_STEPS = 80
 _LOG_TAU2 = 700.0  # |log tau^2| and |log theta| up to which tau^2 and theta^2, which have one unit, are float64 numbers
 _LOG_THETA = _LOG_TAU2 / 2
 _CHUNK = 64  # rows that are solved together: more make the arrays too large for the cache
+_ENTRIES = 2**12  # rows x components that are treated together ...
+_NODES = 2**20  # ... and these times their nodes, in about fifteen arrays
 _REACH = 10.0  # the integrals cover this many standard deviations of z; exp(-_REACH^2/2) = 2e-22
 _SPACING = 0.125  # of the nodes in t, where the Gaussian is wide ...
 _SPACING_IN_DEVIATIONS = 0.3  # ... and in standard deviations of t, where it is narrow
+_NEAR_ONE = 1e-4  # 1 - alpha below which the equations are solved in their distances from 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +98,28 @@ def angle_nodes(
     >>> bool(np.isclose(nodes.probability @ nodes.deviation**2, 1.0, rtol=1e-14))
     True
     """
-    # Nodes t = t_m + delta. A centred law is even in t: half the line suffices.
-    centred = bool(np.all(mean == 0))
+    place = _angle_range(mean, sd, s, theta, reach, bool(np.all(mean == 0)))
+    return _nodes_at(place, sd, s, theta, _node_count(place, spacing, spacing_in_deviations, refine))
+
+
+@dataclass(frozen=True, eq=False)
+class _AngleRange:
+    """Where the nodes t = t_m + delta lie. A centred law is even in t: half the line suffices."""
+
+    t_m: np.ndarray
+    low: np.ndarray  # of delta
+    width: np.ndarray
+    spread: np.ndarray  # standard deviation in t
+    centred: bool
+
+    def part(self, rows: slice, components: slice) -> _AngleRange:
+        t_m, low, width, spread = (a[rows, components] for a in (self.t_m, self.low, self.width, self.spread))
+        return _AngleRange(t_m, low, width, spread, self.centred)
+
+
+def _angle_range(
+    mean: np.ndarray, sd: np.ndarray, s: np.ndarray, theta: np.ndarray, reach: float, centred: bool
+) -> _AngleRange:
     t_hi = _signed_angle(mean + reach * sd, s, theta)
     t_m = np.zeros_like(t_hi) if centred else _signed_angle(mean + 0 * sd, s, theta)
     t_lo = np.zeros_like(t_hi) if centred else _signed_angle(mean - reach * sd, s, theta)
@@ -100,8 +128,17 @@ def angle_nodes(
     # far out, where t can't resolve the Gaussian, it is as wide in t as its linear part
     narrow = (reach * spread < 1e-8) & (t_m > 0)
     low, width = np.where(narrow, -reach * spread, low), np.where(narrow, 2 * reach * spread, width)
-    nodes = int(np.ceil(np.max(width / (np.minimum(spacing, spacing_in_deviations * spread) / refine))))
-    h = width / nodes
+    return _AngleRange(t_m, low, width, spread, centred)
+
+
+def _node_count(place: _AngleRange, spacing: float, spacing_in_deviations: float, refine: float) -> int:
+    widest = np.minimum(spacing, spacing_in_deviations * place.spread) / refine
+    return int(np.ceil(np.max(place.width / widest)))
+
+
+def _nodes_at(place: _AngleRange, sd: np.ndarray, s: np.ndarray, theta: np.ndarray, nodes: int) -> AngleNodes:
+    t_m, low, centred = place.t_m, place.low, place.centred
+    h = place.width / nodes
     delta = low + h * np.arange(nodes + 1)
     t = t_m + delta
     x = (s / 2) * np.sinh(t)
@@ -176,31 +213,116 @@ def scalar_moments(
     >>> moments.response.round(6), moments.mse.round(6)  # half of the observation: 1/4 + 0.5/4
     (array([0.5]), array([0.375]))
     """
-    tau2, theta = tau2[:, None, None], theta[:, None, None]
-    weight, v, k = (np.atleast_2d(a)[:, :, None] for a in (mixture.weight, mixture.variance, mixture.k))
-    m = np.abs(np.atleast_2d(mixture.mean))[:, :, None]  # the penalty is even
+    return Moments(*_sums(_moments, len(fields(Moments)), tau2, theta, mixture, refine))
+
+
+# The nodes of some rows and components, and their tau2, theta, weight and variance, of shape (rows, components, 1)
+_Terms = Callable[[AngleNodes, np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, ...]]
+
+
+def _sums(
+    terms: _Terms,
+    count: int,
+    tau2: np.ndarray,
+    theta: np.ndarray,
+    mixture: GaussianMixture | MixtureRows,
+    refine: float,
+) -> np.ndarray:
+    """Sums over the components of the `count` numbers that `terms` gives for a row, shape (count, rows).
+
+    So many rows and components are treated together that memory does not depend on how many there are.
+    """
+    shape = (tau2.size, mixture.weight.shape[-1])
+    arrays = (np.broadcast_to(a, shape) for a in (mixture.weight, mixture.mean, mixture.variance, mixture.k))
+    weight, mean, variance, k = arrays
+    result = np.zeros((count, tau2.size))
+    for rows, components in _blocks(shape, _ENTRIES):
+        m = np.abs(mean[rows, components, None])  # the penalty is even
+        t2, th, w, v, s = (
+            tau2[rows, None, None],
+            theta[rows, None, None],
+            *(a[rows, components, None] for a in (weight, variance, np.sqrt(k))),
+        )
+        sd = np.sqrt(v + t2)
+        place = _angle_range(m, sd, s, th, _REACH, bool(np.all(m == 0)))
+        nodes = _node_count(place, _SPACING, _SPACING_IN_DEVIATIONS, refine)
+        for i, j in _blocks(sd.shape[:2], max(1, _NODES // nodes)):
+            at = _nodes_at(place.part(i, j), sd[i, j], s[i, j], th[i], nodes)
+            at.probability[...] *= w[i, j]
+            result[:, rows][:, i] += terms(at, t2[i], th[i], w[i, j], v[i, j])
+    return result
+
+
+def _blocks(shape: tuple[int, ...], size: int) -> Iterator[tuple[slice, slice]]:
+    """Parts of rows x components with at most `size` entries, of whole rows if one is not larger."""
+    rows, components = shape
+    across = min(components, size)
+    down = max(1, size // across)
+    for i in range(0, rows, down):
+        for j in range(0, components, across):
+            yield slice(i, i + down), slice(j, j + across)
+
+
+def _mean(probability: np.ndarray, f: np.ndarray) -> np.ndarray:
+    result: np.ndarray = np.einsum("rcn,rcn->r", probability, f)
+    return result
+
+
+def _moments(
+    nodes: AngleNodes, tau2: np.ndarray, theta: np.ndarray, weight: np.ndarray, v: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """In the order of `Moments`."""
     V = v + tau2
-    nodes = angle_nodes(m, np.sqrt(V), np.sqrt(k), theta, refine=refine)
-    t, x, total = nodes.t, nodes.estimate, nodes.total
-    probability = nodes.probability
-    probability *= weight
+    t, x, total, probability = nodes.t, nodes.estimate, nodes.total, nodes.probability
     pull = nodes.deviation / V
     error = tau2 * pull - (theta / 2) * t  # x_hat(z) - E(beta*|z)
     r, bend, r_theta = prox_slopes(x, t, nodes.inverse_curvature, total, theta)
-
-    def mean(f: np.ndarray) -> np.ndarray:
-        result: np.ndarray = np.einsum("rcn,rcn->r", probability, f)
-        return result
-
-    return Moments(
-        mse=mean(error**2) + np.sum(weight * v * tau2 / V, axis=(1, 2)),
-        response=mean(r),
-        power=mean(x**2),
-        mse_tau2=mean(r * (error * pull + v / V)),
-        mse_theta=-mean(error * t * r),
-        response_tau2=mean(bend * pull),
-        response_theta=mean(r_theta),
+    return (
+        _mean(probability, error**2) + np.sum(weight * v * tau2 / V, axis=(1, 2)),
+        _mean(probability, r),
+        _mean(probability, x**2),
+        _mean(probability, r * (error * pull + v / V)),
+        -_mean(probability, error * t * r),
+        _mean(probability, bend * pull),
+        _mean(probability, r_theta),
     )
+
+
+def _distances_from_one(
+    nodes: AngleNodes, tau2: np.ndarray, theta: np.ndarray, weight: np.ndarray, v: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """1 - R; theta^2 E t^2/(4 tau^2) and its derivatives in log tau^2 and log theta."""
+    t, probability = nodes.t, nodes.probability
+    lost, unit = theta / nodes.total, (theta**2 / (4 * tau2))[:, 0, 0]
+    bias = unit * _mean(probability, t**2)
+    curved = _mean(probability, lost**2 * (1 - 2 * t * (nodes.estimate / nodes.total)))  # E f(z)'' = 2 dE f(z)/dtau^2
+    return _mean(probability, lost), bias, curved - bias, 2 * bias - 2 * unit * _mean(probability, t**2 * lost)
+
+
+def _near_one(alpha: np.ndarray, ridge: float) -> np.ndarray:
+    """Where the equations are solved in their distances from 1."""
+    return (alpha < 1) & (1 - alpha < _NEAR_ONE) & (ridge == 0)
+
+
+def _log_gain(
+    tau2: np.ndarray,
+    theta: np.ndarray,
+    alpha: np.ndarray,
+    moments: Moments,
+    mixture: GaussianMixture | MixtureRows,
+    ridge: float,
+    refine: float,
+) -> np.ndarray:
+    """log(ridge/theta + R/alpha), by how much one more iteration would change log theta."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # R vanishes where theta is very large
+        gain = np.log(ridge / theta + moments.response / alpha)
+    near = np.flatnonzero(_near_one(alpha, ridge) & (moments.response > 0.5))
+    if near.size:
+        part = mixture.rows(near) if isinstance(mixture, MixtureRows) else mixture
+        lost = _sums(_distances_from_one, 4, tau2[near], theta[near], part, refine)[0]
+        gain[near] = np.log1p(-lost) - np.log1p(alpha[near] - 1)
+    result: np.ndarray = gain
+    return result
 
 
 def _increasing_root(
@@ -270,8 +392,9 @@ def effective_regularisation(
         part = mixture.rows(rows) if isinstance(mixture, MixtureRows) else mixture
         moments = scalar_moments(tau2[rows], theta, part, refine)
         gain = ridge / theta + moments.response / alpha[rows]
-        with np.errstate(divide="ignore", invalid="ignore"):  # R vanishes where theta is very large
-            return -np.log(gain), (ridge / theta - moments.response_theta * theta / alpha[rows]) / gain
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = (ridge / theta - moments.response_theta * theta / alpha[rows]) / gain
+        return -_log_gain(tau2[rows], theta, alpha[rows], moments, part, ridge, refine), slope
 
     start = np.full(tau2.size, np.log(np.mean(np.sqrt(mixture.k)))) if guess is None else np.log(guess)
     result: np.ndarray = np.exp(_increasing_root(excess, start, _LOG_THETA))
@@ -286,8 +409,8 @@ class ReplicaCurve:
     mse: np.ndarray  # E (beta_hat - beta*)^2
     tau2: np.ndarray  # effective noise variance
     theta: np.ndarray  # effective regularisation
-    residual: np.ndarray  # largest change of log tau2, log theta in one more iteration
-    converged: np.ndarray  # residual below the tolerance, from both starts
+    residual: np.ndarray  # largest change of log tau2, log theta in one more iteration; by 1 - alpha if below 1e-4
+    converged: np.ndarray  # residual below the tolerance from both starts, whose errors agree within 1e-3 dB
     mismatch_db: np.ndarray  # |10 log10| of the ratio of the errors reached from the two starts; inf if one failed
     iterations: np.ndarray  # steps of the slower start
 
@@ -348,19 +471,40 @@ class _Problem:
         """The moments, and by how much one more iteration would change u and w."""
         tau2, theta = np.exp(u), np.exp(w)
         moments = scalar_moments(tau2, theta, self.mixture, self.refine)
-        return (
-            moments,
-            np.log((self.noise_var + moments.mse) / a) - u,
-            np.log(self.ridge / theta + moments.response / a),
-        )
+        f = np.log((self.noise_var + moments.mse) / a) - u
+        near = self.near_one(a, moments)
+        if near.size:
+            lost, bias, *_ = self.distances(tau2, theta, near)
+            f[near] = np.log1p(self.noise_var / tau2[near] + bias - 2 * lost) - np.log1p(a[near] - 1)
+        return moments, f, _log_gain(tau2, theta, a, moments, self.mixture, self.ridge, self.refine)
+
+    def near_one(self, a: np.ndarray, moments: Moments) -> np.ndarray:
+        """Indices of the rows whose equations are taken in their distances from 1."""
+        return np.flatnonzero(_near_one(a, self.ridge) & (moments.response > 0.5))
+
+    def distances(self, tau2: np.ndarray, theta: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """Those distances, and their slopes."""
+        return _sums(_distances_from_one, 4, tau2[near], theta[near], self.at(near).mixture, self.refine)
+
+    def unit(self, a: np.ndarray) -> np.ndarray:
+        """Of the residual: the solution is determined by changes as small as 1 - alpha."""
+        return np.where(_near_one(a, self.ridge), 1 - a, 1.0)
 
     def slopes(self, u: np.ndarray, w: np.ndarray, a: np.ndarray, moments: Moments) -> tuple[np.ndarray, ...]:
         """Derivatives of both gaps in u and w: f_u, f_w, g_u, g_w."""
         tau2, theta = np.exp(u), np.exp(w)
         noise, gain = self.noise_var + moments.mse, self.ridge / theta + moments.response / a
+        f_u, f_w = moments.mse_tau2 * tau2 / noise - 1, moments.mse_theta * theta / noise
+        near = self.near_one(a, moments)
+        if near.size:
+            lost, bias, bias_u, bias_w = self.distances(tau2, theta, near)
+            label = self.noise_var / tau2[near]
+            total = 1 + label + bias - 2 * lost
+            f_u[near] = (bias_u - label + 2 * (tau2 * moments.response_tau2)[near]) / total
+            f_w[near] = (bias_w + 2 * (theta * moments.response_theta)[near]) / total
         return (
-            moments.mse_tau2 * tau2 / noise - 1,
-            moments.mse_theta * theta / noise,
+            f_u,
+            f_w,
             moments.response_tau2 * tau2 / a / gain,
             (moments.response_theta * theta / a - self.ridge / theta) / gain,
         )
@@ -370,7 +514,7 @@ class _Problem:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Newton's step for f along the curve g = 0, turned where need be to point as the iteration does."""
         f_u, f_w, g_u, g_w = self.slopes(u, w, a, moments)
-        du = (f - f_w * g / g_w) / np.maximum(f_w * g_u / g_w - f_u, 1e-4)
+        du = (f - f_w * g / g_w) / np.maximum(f_w * g_u / g_w - f_u, 1e-4 * self.unit(a))
         return du, -(g + g_u * du) / g_w
 
     def start(self, a: np.ndarray, factor: float) -> np.ndarray:
@@ -397,7 +541,8 @@ class _Problem:
             if not todo.size:
                 break
             moments, f, g = self.at(todo).gaps(u[todo], w[todo], a[todo])
-            mse[todo], residual[todo], steps[todo] = moments.mse, np.maximum(np.abs(f), np.abs(g)), step
+            mse[todo], steps[todo] = moments.mse, step
+            residual[todo] = np.maximum(np.abs(f), np.abs(g)) / self.unit(a[todo])
             more = residual[todo] > TOLERANCE / 10
             if step == MAX_STEPS:
                 break
@@ -434,7 +579,7 @@ class _Problem:
         u = _increasing_root(along_curve, u, _LOG_TAU2)
         w = np.log(effective_regularisation(np.exp(u), a, self.mixture, self.ridge, self.refine, theta))
         moments, f, g = self.gaps(u, w, a)
-        return u, w, moments.mse, np.maximum(np.abs(f), np.abs(g)), np.full(u.size, calls)
+        return u, w, moments.mse, np.maximum(np.abs(f), np.abs(g)) / self.unit(a), np.full(u.size, calls)
 
     def solve(self, u: np.ndarray, w: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
         """As `newton`, and by `bracketed` where that fails."""
@@ -487,6 +632,7 @@ def solve_by_quadrature(alpha: ArrayLike, mixture: GaussianMixture, noise_var: f
     best = np.where(take_small, small, large)
     both = ok[large] & ok[small]
     mismatch = np.where(both, np.abs(10 * np.log10(mse[small] / mse[large])), np.inf)
+    agreed = both & (mismatch <= MISMATCH_DB)
 
     def along_alpha(values: np.ndarray, when_determined: ArrayLike) -> np.ndarray:
         out = np.empty(flat.shape, dtype=values.dtype)
@@ -500,7 +646,7 @@ def solve_by_quadrature(alpha: ArrayLike, mixture: GaussianMixture, noise_var: f
         tau2=along_alpha(np.exp(u[best]), least_squares),
         theta=along_alpha(np.exp(w[best]), 0.0),
         residual=along_alpha(residual[best], 0.0),
-        converged=along_alpha(both, True),
+        converged=along_alpha(agreed, True),
         mismatch_db=along_alpha(mismatch, 0.0),
         iterations=along_alpha(np.maximum(steps[large], steps[small]), 0),
     )

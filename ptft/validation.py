@@ -464,6 +464,6 @@ def _accepts(check: Callable[[Any, str], Any], value: object) -> bool:
 def _are_truth_values(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return all(_are_truth_values(one) for one in value)
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.dtype == bool and not isinstance(value, np.ma.MaskedArray)
+    if hasattr(value, "__array__"):  # an array, or the column of a table
+        return np.asarray(value).dtype == bool and not isinstance(value, np.ma.MaskedArray)
     return isinstance(value, bool)

@@ -98,6 +98,8 @@ MADE_BY_HAND["PretrainedLaw"] = modular_theory.closed_pretraining(0.5, 8, 5, 1, 
 CENTRED = ptft.GaussianMixture([0.1, 0.9], 0.0, [10.0, 0.0], 1.0)
 ROWS = MixtureRows(*(np.array([[v]]) for v in (1.0, 0.0, 1.0, 1.0)))
 SETTING, FINITE = experiments.Setting(omega=1.0), experiments.FiniteSetting(experiments.Setting(omega=1.0))
+STORED = pd.DataFrame([dict(zip(experiments.COLUMNS, SETTING.numbers, strict=True)) | {"d": 40, "alpha": 0.2}])
+STORED = STORED.assign(seed=0, mse=0.01, converged=True)
 WEIGHTS = ptft.pretraining_weights(INIT, 3)
 CHECK = identities.Check("something", 1.0, [1.0], 0.1)
 NUMBERS, COEFFICIENTS = (0.5, 0.0), (0.0, 1.0, 0.0)
@@ -314,6 +316,16 @@ def examples():
             "d": D,
             "seed": 0,
         },
+        "sweeps.diagonal.plan": {"name": "experiment-4", "d": D, "seeds": [0], "alpha": ALPHA},
+        "sweeps.rich_transfer.plan": {
+            "figures": ["3a"],
+            "draws": [0],
+            "width": 10,
+            "kinds": ["theory"],
+            "dataset": "gaussian",
+        },
+        "sweeps.adapted_kernels.plan": {"widths": [4], "seeds": [0], "dataset": "digits"},
+        "book.results.results_file": {"name": "simulations.parquet"},
         "experiments.Setting": {
             "rho_ft": 0.1,
             "omega": 0.5,
@@ -326,6 +338,7 @@ def examples():
         "experiments.FiniteSetting": {"base": SETTING, "alpha_pt": 1.0, "noise_pt": 0.0, "noise_ft": 0.0},
         "experiments.sweep": {"base": SETTING},
         "experiments.experiment": {"number": 1},
+        "experiments.settings_of": {"name": "all"},
         "experiments.predict": {"setting": SETTING, "alpha": ALPHA},
         "experiments.predict_two_stages": {"setting": FINITE, "alpha": ALPHA},
         "experiments.best_regimes": {"errors": {s: ALPHA for t in experiments.figure_5().values() for s in t.values()}},
@@ -338,6 +351,7 @@ def examples():
             "mse": np.ones((2, 2)),
             "certified": np.ones((2, 2)),
         },
+        "agreement.stored_comparisons": {"stored": STORED, "d": 40},
         "agreement.compare_two_stages": {"settings": [FINITE], "alpha": ALPHA, "d": D, "seeds": [0, 1]},
         "agreement.relative_deviation": {"results": [m["compared"]], "seen": 1e-3},
         "agreement.relative_errors": {"mse": ALPHA, "reference": ALPHA},
@@ -531,6 +545,13 @@ def examples():
         "infinite_width.rich_transfer.quintic_and_quadratic": {"X": INPUTS},
         "infinite_width.rich_transfer.hermite": {"degree": 2, "u": ALPHA},
         "infinite_width.rich_transfer.neurons": {"D": 3, "width": 10, "kind": "theory", "draw": 0},
+        "infinite_width.rich_transfer.drawn": {
+            "setting": SMALL,
+            "draw": 0,
+            "kind": "theory",
+            "width": 10,
+            "root": here,
+        },
         "infinite_width.rich_transfer.source_run": {"setting": SMALL, "task": TASK, "start": CLOUD, "device": "cpu"},
         "infinite_width.rich_transfer.target_run": {
             "setting": SMALL,
@@ -575,7 +596,7 @@ def examples():
         "checks.penalty_shape.derivatives_of_definition": {"beta_ft": K, "beta_pt": K, "init": INIT, "digits": 15},
         "checks.penalty_shape.closed_forms": {"beta_ft": K, "beta_pt": K, "init": INIT, "digits": 15},
         "checks.penalty_shape.bounds": {"beta_ft": K, "beta_pt": K, "init": INIT},
-        "checks.penalty_shape.straight_line": {"c_pt": 0.1, "relative": ALPHA, "beta_ft": 1.0, "beta_pt": 1.0},
+        "checks.penalty_shape.straight_line": {"c_pt": 0.1, "distance": ALPHA, "beta_ft": 1.0, "beta_pt": 1.0},
         "checks.penalty_shape.lazier_with_scale": {"c_pt": ALPHA, "relative": 0.0, "beta_ft": 1.0, "beta_pt": 1.0},
         "checks.penalty_shape.corner": {"name": "I", "at": ptft.regimes.measures(1.0, 1.0, INIT)},
         "checks.penalty_shape.moves": {
@@ -933,10 +954,24 @@ figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves 
 UNCHECKED = """penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature penalties.prox_angle
 penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation end_point.newton
 monte_carlo.iterate_once infinite_width.particles.activate""".split()
-NO_ARGUMENTS = ("experiments.figure_3", "experiments.figure_5", "experiments.trends", "figures.page_style.style")
+NO_ARGUMENTS = (
+    "experiments.figure_3",
+    "experiments.figure_5",
+    "experiments.trends",
+    "figures.page_style.style",
+    "infinite_width.rich_transfer.numbers",
+)
 # what is tried where its files are damaged, its options mistyped or its cells changed, and the checks themselves
 ELSEWHERE = (
-    *("files.", "sweeps.", "validation.", "infinite_width.stored_runs.", "vision.checkpoints.", "vision.data."),
+    *(
+        "extras.",
+        "files.",
+        "sweeps.",
+        "validation.",
+        "infinite_width.stored_runs.",
+        "vision.checkpoints.",
+        "vision.data.",
+    ),
     *("vision.compaction.", "vision.protocol.", "vision.training.", "book.claims.", "book.computed_text."),
     *(
         "book.interpolation.",
@@ -972,7 +1007,7 @@ def named(path):
 
 
 def test_every_public_function_is_tried():
-    listed = {name for name in examples()} | {*RECORDS, *UNCHECKED, *NO_ARGUMENTS}
+    listed = {*examples()} | {*RECORDS, *UNCHECKED, *NO_ARGUMENTS}
     asked = {name for name in public_names() if not name.startswith(ELSEWHERE)}
     assert asked - listed == set()
     assert {*RECORDS, *UNCHECKED, *NO_ARGUMENTS} - set(public_names()) == set()

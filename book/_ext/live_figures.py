@@ -107,15 +107,17 @@ def markup(view: str, spec: dict[str, Any]) -> str:
     )
 
 
-def _value(name: str, text: str | None = None) -> float:
-    """The number that a position of a slider stands for, by default the first."""
+def _value(name: str, text: str | None = None, plus: float = 0.0) -> float:
+    """The number that a position of a slider stands for, by default the first, after the sum with `plus`."""
     slider = sliders.SLIDERS[name]
-    return sum(float(part) for part in (text or slider.texts[slider.start]).split("+"))
+    return sum((float(part) for part in (text or slider.texts[slider.start]).split("+")), start=plus)
 
 
 def _initialization(**texts: str) -> Initialization:
-    c_pt, relative, gamma_ft = (_value(name, texts.get(name)) for name in INITIALIZATION)
-    return Initialization(c_pt, relative * c_pt, gamma_ft)
+    c_pt, distance, gamma_ft = (
+        _value(name, texts.get(name), 1.0 if name == "relative" else 0.0) for name in INITIALIZATION
+    )
+    return Initialization.at_distance(c_pt, distance, gamma_ft)
 
 
 def plane_picture() -> Figure:
@@ -126,8 +128,8 @@ def plane_picture() -> Figure:
         texts = sliders.SLIDERS[name].texts
         beta_pt = [_value(name, text) if name == "beta_pt" else _value("beta_pt") for text in texts]
         inits = [_initialization(**({} if name == "beta_pt" else {name: text})) for text in texts]
-        parameters = zip(*((init.c_pt, init.lambda_pt, init.gamma_ft) for init in inits), strict=True)
-        along = measures(sliders.BETA_FT, beta_pt, Initialization(*map(np.array, parameters)))
+        parameters = zip(*((init.c_pt, init.distance, init.gamma_ft) for init in inits), strict=True)
+        along = measures(sliders.BETA_FT, beta_pt, Initialization.at_distance(*map(np.array, parameters)))
         paths[f"{symbol} from {texts[0]} to {texts[-1]}"] = along
     return figures.triangle(paths)
 

@@ -54,7 +54,7 @@ def scale_tables(beta_pt: Axis) -> dict[str, InterpolationTable]:
     """
     c, above, gamma = SLIDERS["c_pt"].axis, SLIDERS["relative"].axis.nodes[[0, -1]], SLIDERS["gamma_ft"].axis
     c_pt = 10 ** c.nodes[:, None, None]
-    init = Initialization(c_pt, np.array([-1 + 1e-6, 1.0])[:, None] * c_pt)
+    init = Initialization.at_distance(c_pt, np.array([1e-6, 2.0])[:, None])
     with_gamma = Initialization(10 ** LOG_SCALE.nodes[:, None] / 4, 0.0, gamma.nodes)
     return {
         "scale": InterpolationTable((c, Axis(above), beta_pt), np.log10(init.sqrt_k(beta_pt.nodes))),

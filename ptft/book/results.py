@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ptft.book.computed_text import literal
+from ptft.validation import checked
 
 
+@checked
 def results_file(name: str) -> Path:
     """Path of a stored table of the book, such as ``"simulations.parquet"``.
 

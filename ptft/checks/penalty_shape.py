@@ -48,9 +48,9 @@ def random_settings(
     beta_ft, beta_pt, c_pt, gamma_ft = 10 ** rng.uniform(-decades, decades, (4, size))
     signs = rng.choice([-1.0, 1.0], size=(2, size))
     near = rng.random(size) < 0.5
-    relative = np.where(near, -1 + 10 ** rng.uniform(-6, 0, size), rng.uniform(-1, 1, size))
+    distance = np.where(near, 10 ** rng.uniform(-6, 0, size), 1 + rng.uniform(-1, 1, size))
     gamma_ft = np.where(rng.random(size) < 1 / 3, 0.0, gamma_ft)
-    return signs[0] * beta_ft, signs[1] * beta_pt, Initialization(c_pt, relative * c_pt, gamma_ft)
+    return signs[0] * beta_ft, signs[1] * beta_pt, Initialization.at_distance(c_pt, distance, gamma_ft)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,25 +94,25 @@ def derivatives_of_definition(
     with needs_extra("book", "derivatives_of_definition"):
         import mpmath
 
-    ft, pt, c, lam, gamma = broadcast(
+    ft, pt, c, first, gamma = broadcast(
         beta_ft=real_array(beta_ft, "beta_ft", ndim=1),
         beta_pt=real_array(beta_pt, "beta_pt", ndim=1),
         c_pt=np.asarray(init.c_pt),
-        lambda_pt=np.asarray(init.lambda_pt),
+        c_plus_lambda=init.c_plus_lambda,
         gamma_ft=np.asarray(init.gamma_ft),
     )
     require(ft != 0, "beta_ft", ft, "other than zero, where its logarithm has no derivative")
     require(pt != 0, "beta_pt", pt, "other than zero, where its logarithm has no derivative")
     whole_number(digits, "digits", at_least=15)
 
-    def definition(beta: Any, pretrained: Any, c: Any, lam: Any, gamma: Any) -> Any:
-        root = 2 * (lam + c) * (1 + mpmath.sqrt(1 + (pretrained / c) ** 2)) + gamma**2
+    def definition(beta: Any, pretrained: Any, c: Any, first: Any, gamma: Any) -> Any:
+        root = 2 * first * (1 + mpmath.sqrt(1 + (pretrained / c) ** 2)) + gamma**2
         x = 2 * beta / root
         return root / 4 * (1 - mpmath.sqrt(1 + x**2) + x * mpmath.asinh(x))
 
     rows = []
     with mpmath.workdps(digits):
-        for numbers in zip(ft, pt, c, lam, gamma, strict=True):
+        for numbers in zip(ft, pt, c, first, gamma, strict=True):
             b, p, *scales = (mpmath.mpf(float(number)) for number in numbers)
             rows.append(
                 [
@@ -180,14 +180,14 @@ def bounds(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> list
 
 
 @checked
-def straight_line(c_pt: float, relative: ArrayLike, beta_ft: float = 1.0, beta_pt: float = 1.0) -> Check:
+def straight_line(c_pt: float, distance: ArrayLike, beta_ft: float = 1.0, beta_pt: float = 1.0) -> Check:
     """As lambda_pt changes without a new readout, the measures move on a line: PD = kappa (1 - ell_order).
 
     Parameters
     ----------
     c_pt : float
-    relative : array_like in (-1, 1], any shape
-        lambda_pt/c_pt along the path. kappa does not depend on it, and is taken at lambda_pt = 0.
+    distance : array_like in (0, 2], any shape
+        1 + lambda_pt/c_pt along the path. kappa does not depend on it, and is taken at lambda_pt = 0.
     beta_ft, beta_pt : float, default 1
 
     Raises
@@ -197,10 +197,10 @@ def straight_line(c_pt: float, relative: ArrayLike, beta_ft: float = 1.0, beta_p
 
     Examples
     --------
-    >>> straight_line(1e-3, [-0.999, 0.0, 1.0]).holds
+    >>> straight_line(1e-3, [1e-3, 1.0, 2.0]).holds
     True
     """
-    at = measures(beta_ft, beta_pt, Initialization(c_pt, real_array(relative, "relative") * c_pt))
+    at = measures(beta_ft, beta_pt, Initialization.at_distance(c_pt, distance))
     line = Initialization(c_pt).kappa(beta_pt) * (1 - at.ell_order)
     return Check("distance of the path in $\\lambda$ from a straight line", line, at.pretraining_dependence, 1e-12)
 
@@ -232,7 +232,7 @@ def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1
     True
     """
     c = positive_array(c_pt, "c_pt", ndim=1)
-    ell = measures(beta_ft, beta_pt, Initialization(c, relative * c)).ell_order
+    ell = measures(beta_ft, beta_pt, Initialization.at_distance(c, 1 + relative)).ell_order
     return Check(
         "decrease of the $\\ell$-order as $c$ grows at a fixed $\\lambda/c$", ell[1:], ell[:-1], 0.0, at_most=True
     )

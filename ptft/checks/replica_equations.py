@@ -264,10 +264,10 @@ def rich_limit(rho: float = 0.1, share: float = 0.6) -> Check:
     >>> rich_limit().holds
     True
     """
-    rich = _one_scale(rho, 1e-200)
+    rich = _one_scale(rho, 1e-300)
     below = share * recovery_threshold(rich)
     theory, measured = basis_pursuit_error(below, rich), replica_curve(below, rich).mse
-    return relative("relative distance from the $\\ell_1$ error at $k = 10^{-200}$", theory, measured, 1e-2)
+    return relative("relative distance from the $\\ell_1$ error at $k = 10^{-300}$", theory, measured, 1e-2)
 
 
 @checked
@@ -279,9 +279,9 @@ def exact_recovery(rho: float = 0.1, share: float = 1.1) -> Check:
     >>> exact_recovery().holds, exact_recovery(rho=0.3).holds
     (True, True)
     """
-    rich = _one_scale(rho, 1e-200)
+    rich = _one_scale(rho, 1e-300)
     measured = float(replica_curve(share * recovery_threshold(rich), rich).mse)
-    return Check("error above the recovery threshold at $k = 10^{-200}$", 0.0, measured, 1e-8)
+    return Check("error above the recovery threshold at $k = 10^{-300}$", 0.0, measured, 1e-8)
 
 
 # --- both stages ----------------------------------------------------------------------------------------------------

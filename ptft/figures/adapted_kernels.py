@@ -180,7 +180,7 @@ def budget(
     gamma_1 : ndarray, of the lines
     losses_by_nu : mapping from nu_2 to its line; measurements, if any, are one `MeasuredLoss` at `measured_gamma_1`
     optimal : mapping from nu_2 to (gamma_1, loss) of the optimum
-    nu_2, optimum : ndarrays, the optimal gamma_1 against target data
+    nu_2, optimum : ndarrays, the optimal gamma_1 against target data; shown where it is neither 0 nor infinite
     measured_gamma_1 : ndarray
 
     Examples
@@ -199,12 +199,16 @@ def budget(
         left.semilogx(gamma_1, line.loss, color=color, label=rf"$\nu_2$ = {nu:g}")
         for measured in filter(None, line.measured):
             _points(left, measured_gamma_1, measured.mean, measured.se, "o", color)
-        left.plot(*optimal[nu], marker="*", color=color, markersize=11, markeredgecolor="black", linestyle="")
-        right.plot(nu, optimal[nu][0], marker="*", color=color, markersize=11, markeredgecolor="black", zorder=3)
+        if 0 < optimal[nu][0] < np.inf:
+            left.plot(*optimal[nu], marker="*", color=color, markersize=11, markeredgecolor="black", linestyle="")
+            right.plot(nu, optimal[nu][0], marker="*", color=color, markersize=11, markeredgecolor="black", zorder=3)
     left.set_xlabel(GAMMA_1_LABEL)
     left.set_ylabel(LOSS_LABEL)
     left.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, columnspacing=1.2, handlelength=1.5)
-    right.semilogy(nu_2, optimum, color="#555555", label="optimum")
+    inside = (optimum > 0) & np.isfinite(optimum)
+    right.plot(nu_2, np.where(inside, optimum, np.nan), color="#555555", label="optimum")
+    if inside.any():  # an axis without data has no logarithm
+        right.set_yscale("log")
     right.set_xlabel(NU_2_LABEL)
     right.set_ylabel(r"optimal richness $\gamma_1^*$")
     return fig

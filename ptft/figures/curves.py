@@ -401,7 +401,7 @@ def relative_scale(init: Initialization) -> str:
     >>> relative_scale(Initialization(1e-3, -0.99e-3)), relative_scale(Initialization(1.0, -1 + 1e-8))
     ('-0.99', '-1 + 1e-08')
     """
-    distance = float(np.add(init.lambda_pt, init.c_pt) / np.asarray(init.c_pt))
+    distance = float(init.c_plus_lambda / np.asarray(init.c_pt))
     return f"{distance - 1:.6g}" if distance >= 1e-3 else f"-1 + {distance:.3g}"
 
 

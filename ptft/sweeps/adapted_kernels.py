@@ -18,7 +18,7 @@ import ptft
 from ptft.infinite_width.kernel_transfer import solve_point
 from ptft.sweeps.options import add_images, add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
-from ptft.validation import require, whole_number
+from ptft.validation import checked, require, whole_number
 
 FORMAT = 2  # 1 drew the particles with signs that depend on the processor
 SETTING: dict[str, Any] = {"source": (0, 1), "target": (0, 9), "P_2": (4, 8, 16, 32, 64), "pool": 128, "draws": 32}
@@ -37,6 +37,7 @@ class AdaptedKernelPoint(NamedTuple):
     seed: int
 
 
+@checked
 def plan(widths: Iterable[int], seeds: Iterable[int], dataset: str = "digits") -> list[AdaptedKernelPoint]:
     """Every point of the given widths and seeds, the narrow ones first.
 
@@ -51,10 +52,10 @@ def plan(widths: Iterable[int], seeds: Iterable[int], dataset: str = "digits") -
     >>> len(points), [points[0].width, points[-1].width]
     (60, [1000, 4000])
     """
-    widths = sorted(whole_number(width, "width", 2) for width in widths)
+    widths = sorted(whole_number(width, "widths", 2) for width in widths)
     for width in widths:
-        require(width % 2 == 0, "width", width, "even, as particles come in mirrored pairs")
-    seeds = [whole_number(seed, "seed") for seed in seeds]
+        require(width % 2 == 0, "widths", width, "even, as particles come in mirrored pairs")
+    seeds = [whole_number(seed, "seeds") for seed in seeds]
     return [AdaptedKernelPoint(dataset, p, g, w, s) for w, s, p, g in itertools.product(widths, seeds, P_1, GAMMA_1)]
 
 

@@ -23,7 +23,7 @@ from ptft.extras import needs_extra
 from ptft.simulation import simulate_many
 from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
-from ptft.validation import positive_array, require, whole_number
+from ptft.validation import checked, positive_array, require, whole_number
 
 with needs_extra("sweep", __name__):
     import pandas as pd
@@ -56,6 +56,7 @@ class DiagonalPoint(NamedTuple):
         return Setting.of_numbers(self[: len(experiments.COLUMNS)])
 
 
+@checked
 def plan(name: str, d: int, seeds: Iterable[int], alpha: ArrayLike = experiments.ALPHA) -> list[tuple[Any, ...]]:
     """The rows of a table, label and point, in the order of experiments, settings, alpha and seeds.
 
@@ -79,8 +80,8 @@ def plan(name: str, d: int, seeds: Iterable[int], alpha: ArrayLike = experiments
     >>> len(rows), SWEEP.point_of(rows[0]).n  # 12 settings, 2 data scales and 2 seeds
     (48, 10)
     """
-    d, seeds = whole_number(d, "d", at_least=1), [whole_number(seed, "seed") for seed in seeds]
-    whole_number(len(seeds), "the number of seeds", at_least=1)
+    d, seeds = whole_number(d, "d", at_least=1), [whole_number(seed, "seeds") for seed in seeds]
+    require(len(seeds) > 0, "seeds", seeds, "at least one")
     alpha = positive_array(alpha, "alpha", ndim=1)
     sizes = np.round(alpha * d).astype(int)
     require((sizes >= 1) & (sizes <= d), "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")

@@ -25,7 +25,7 @@ from ptft.infinite_width.rich_transfer import FIGURES, KINDS
 from ptft.infinite_width.stored_runs import read_arrays, read_run, run_bytes
 from ptft.sweeps.options import add_images, add_range, given_range
 from ptft.sweeps.sweep import Preparation, Rows, Sweep
-from ptft.validation import one_of, require, whole_number
+from ptft.validation import checked, one_of, require, whole_number
 
 with needs_extra("sweep", __name__):
     import pandas as pd
@@ -34,6 +34,7 @@ FORMAT = 1
 COLUMNS = {"quantity": str, "x": float | None, "value": np.float32 | None}
 
 
+@checked
 def plan(
     figures: Iterable[str],
     draws: Iterable[int],
@@ -67,11 +68,11 @@ def plan(
     >>> len(points), points[0].start  # theory and network, 16 targets each
     (34, 'source')
     """
-    draws = [whole_number(draw, "draw") for draw in draws]
-    whole_number(len(draws), "the number of draws", 1)
+    draws = [whole_number(draw, "draws") for draw in draws]
+    require(len(draws) > 0, "draws", draws, "at least one")
     require(whole_number(width, "width", 2) % 2 == 0, "width", width, "even, as particles come in mirrored pairs")
     settings = [rich_transfer.setting(figure, dataset, P1) for figure in figures]
-    kinds = [one_of(kind, "kind", KINDS) for kind in kinds]
+    kinds = [one_of(kind, "kinds", KINDS) for kind in kinds]
     return [
         RichTransferPoint(s.figure, s.dataset, s.P1, P2, draw, kind, width, gamma_2, start)
         for s, draw, kind in itertools.product(settings, draws, kinds)

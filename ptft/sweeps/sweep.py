@@ -33,7 +33,8 @@ def machine(device: str | None = None) -> str:
     """
     software = f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}"
     if device is not None:
-        import torch
+        with needs_extra("vision", f"a sweep on {device}"):
+            import torch
 
         gpu = f", {torch.cuda.get_device_name(device)}" if torch.device(device).type == "cuda" else ""
         software += f", torch {torch.__version__}{gpu}"

@@ -19,6 +19,7 @@ def test_a_page_is_shown_as_it_is_meant_in_both_themes(html, browser, name):
         found = faults(page, "light") + barriers(page, contrast=not slow)
         page.add_style_tag(content="* { transition: none !important; }")
         page.emulate_media(color_scheme="dark")
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         found += faults(page, "dark") + ([] if slow else barriers(page, contrast=True)) + complaints
         if found:
             page.screenshot(path=SCREENSHOTS / f"{Path(name).name}-desk.png", full_page=True)

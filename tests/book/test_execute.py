@@ -589,10 +589,10 @@ def test_a_comparison_is_for_another_processor_and_of_the_first_chapter_with_two
         book.write(nbformat.writes(notebook), book.output(stem))
     called = []
 
-    def start(command, cwd, env, start_new_session):
+    def start(command, env, **_):
         assert {name for name, value in hostile.items() if env.get(name) == value} == {"HOME"}
         called.append((command[-1], {name: env.get(name) for name in ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")}))
-        return SimpleNamespace(wait=lambda: 0)
+        return SimpleNamespace(communicate=lambda: ("", None), returncode=0)
 
     monkeypatch.setattr(book.subprocess, "Popen", start)
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
@@ -600,12 +600,12 @@ def test_a_comparison_is_for_another_processor_and_of_the_first_chapter_with_two
         monkeypatch.setenv(name, value)
     assert book.main(["--check"]) == 0
     assert called == [
-        (str(book.output("01_first")), {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "2"}),
         (str(book.output("02_other")), {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "1"}),
+        (str(book.output("01_first")), {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "2"}),
     ]
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
     assert book.main(["--check", "02_other"]) == 0
-    assert called[2:] == [(called[1][0], {"OPENBLAS_CORETYPE": "Nehalem", "OPENBLAS_NUM_THREADS": "1"})]
+    assert called[2:] == [(called[0][0], {"OPENBLAS_CORETYPE": "Nehalem", "OPENBLAS_NUM_THREADS": "1"})]
 
 
 def test_a_book_whose_package_is_another_one_is_refused(book, capsys):

@@ -360,7 +360,13 @@ SMALL = {  # ranges that keep a run short
         "settings": "1 to 4 rows of c in [1e-4, 10], ratio in [-1, 1], g in [1e-3 if ratio + 1 < 1e-9 else 0, 10]",
     },
     "02_ell_order_and_pretraining_dependence": {"grid": "[2, 40]", "n_derivatives": "[1, 30]", "n_search": "[1, 3000]"},
-    "03_replica_solver": {"rho_ft": "[0.05, 1]", "samples": "[1000, 3000]", "d": "[200, 300]", "n_seeds": "[2, 3]"},
+    "03_replica_solver": {
+        "rho_ft": "[0.05, 1]",
+        "n_alpha_pt": "[4, 8]",
+        "samples": "[1000, 3000]",
+        "d": "[200, 300]",
+        "n_seeds": "[2, 3]",
+    },
     "04_diagonal_simulations": {
         "recompute": '{"", "experiment-1", "figure-5"}',
         "d": "[60, 100]",
@@ -429,4 +435,6 @@ def test_a_chapter_runs_with_any_legal_parameters(stem, seed, tmp_path, monkeypa
     "corner", [{"lambda_pt": -0.00099, "omega": 1.0}, {"rho_pt": 0.5, "rho_ft": 0.3}], ids=["rich", "dense"]
 )
 def test_corners_of_the_replica_chapter_run(corner, tmp_path, monkeypatch):
-    run("03_replica_solver", {**corner, "samples": 2000, "d": 200, "n_seeds": 2}, tmp_path, monkeypatch)
+    run(
+        "03_replica_solver", {**corner, "n_alpha_pt": 4, "samples": 2000, "d": 200, "n_seeds": 2}, tmp_path, monkeypatch
+    )

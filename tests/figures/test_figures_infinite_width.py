@@ -55,6 +55,17 @@ def draw_budget():
     return adapted_kernels.budget(gamma, by_nu, best, np.array([0.2, 0.5, 0.8]), np.array([30.0, 9.0, 3.0]), points)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_budget_of_which_nothing_is_best_has_lines_without_stars():
+    gamma, nu = np.geomspace(0.1, 100, 30), np.array([0.2, 0.5])
+    by_nu = {x: Line(wide.budgeted_loss(x, (0.0, 0.0), gamma, 0.5)) for x in nu}
+    optimum = wide.optimal_gamma_1(nu, (0.0, 0.0), 0.5)
+    assert not np.any((optimum > 0) & np.isfinite(optimum))
+    fig = adapted_kernels.budget(gamma, by_nu, {x: (0.0, 1.0) for x in nu}, nu, optimum, np.empty(0))
+    fig.savefig(io.BytesIO(), format="svg")
+    assert not [line for ax in fig.axes for line in ax.lines if line.get_marker() == "*"]
+
+
 def image_rows():
     values = [
         (f, P_1, g, P) for f in ("mean field", "network") for P_1 in (20, 50) for g in (0.0, 2.0) for P in (4, 16)

@@ -368,7 +368,7 @@ def test_a_limit_on_the_steps_is_reported():
         (lambda s, t, p: transfer(train(p, s, 1.0, TIMES[:2]), t, 1.0, TIMES, "kept"), "carry = 'kept' is not allowed"),
         (lambda s, t, p: weight_particles(3, 11), "S = 11 is not allowed: it must be even"),
         (lambda s, t, p: weight_particles(3, 10, activation="tanh"), "activation = 'tanh' is not allowed"),
-        (lambda s, t, p: replace(s, y_test=s.y_test[1:]), "y has shape"),
+        (lambda s, t, p: replace(s, y_test=s.y_test[1:]), "the shape of y_test"),
         (lambda s, t, p: replace(s, X_test=s.X_test[:, 1:]), "X_test has shape"),
     ],
 )  # fmt: skip

@@ -37,7 +37,7 @@ CASES = (
         (
             (
                 ("experiment-5",),
-                "the sweep = 'experiment-5' is not allowed: it must be one of experiment-1, experiment-2",
+                "name = 'experiment-5' is not allowed: it must be one of experiment-1, experiment-2",
             ),
             (("--d", "0"), "d = 0 is not allowed: it must be at least 1"),
             (
@@ -45,7 +45,7 @@ CASES = (
                 "alpha = 0.01 is not allowed: it must be such that n = round(alpha d) is between 1 and d = 40",
             ),
             (("--seeds", "0"), "--seeds = 0 is not allowed: it must be at least 1"),
-            (("--first-seed", "-1"), "seed = -1 is not allowed: it must be at least 0"),
+            (("--first-seed", "-1"), "seeds = -1 is not allowed: it must be at least 0"),
             (("--alphas", "0"), "--alphas = 0 is not allowed: it must be at least 1"),
             (("--batch", "0"), "--batch = 0 is not allowed: it must be at least 1"),
         ),
@@ -62,9 +62,9 @@ CASES = (
             (("4", "--source-examples", "1001"), "P1 = 1001 is not allowed: it must be even"),
             (("5", "--source-examples", "400"), "P1 = 400, P2 = 64 and n_test = 100 are not allowed: digits has"),
             (("--draws", "0"), "--draws = 0 is not allowed: it must be at least 1"),
-            (("--first-draw", "-1"), "draw = -1 is not allowed"),
+            (("--first-draw", "-1"), "draws = -1 is not allowed"),
             (("--width", "7"), "width = 7 is not allowed: it must be even"),
-            (("--kinds", "guess"), "kind = 'guess' is not allowed: it must be one of theory, network"),
+            (("--kinds", "guess"), "kinds = 'guess' is not allowed: it must be one of theory, network"),
         ),
     ),
     Case(
@@ -74,9 +74,9 @@ CASES = (
         ("--widths", "20", "20", "--draws", "2"),
         ("adapted_kernels.parquet",),
         (
-            (("--widths", "21"), "width = 21 is not allowed: it must be even"),
+            (("--widths", "21"), "widths = 21 is not allowed: it must be even"),
             (("--draws", "0"), "--draws = 0 is not allowed: it must be at least 1"),
-            (("--first-draw", "-1"), "seed = -1 is not allowed"),
+            (("--first-draw", "-1"), "seeds = -1 is not allowed"),
             (("--dataset", "mnist-1d"), "name = 'mnist-1d' is not allowed"),
         ),
         torch=True,

@@ -38,7 +38,7 @@ def test_a_plan_of_rich_transfer_has_each_source_once_and_every_target(tiny):
 
 
 def test_a_plan_without_a_draw_is_refused():
-    with pytest.raises(ValueError, match="the number of draws = 0 is not allowed"):
+    with pytest.raises(ValueError, match=r"draws = \[\] is not allowed"):
         rich_sweep.plan(["3a"], [], 10)
 
 
@@ -131,7 +131,7 @@ def test_a_point_of_adapted_kernels_holds_what_the_function_returns(tiny_kernels
 def test_the_narrow_come_first_and_widths_may_be_an_iterator():
     points = adapted_kernels.plan(iter([30, 20]), iter([1, 0]))
     assert [(point.width, point.seed) for point in points[::6]] == [(20, 1), (20, 0), (30, 1), (30, 0)]
-    with pytest.raises(ValueError, match="width = 31 is not allowed: it must be even"):
+    with pytest.raises(ValueError, match="widths = 31 is not allowed: it must be even"):
         adapted_kernels.plan(iter([30, 31]), [0])
 
 

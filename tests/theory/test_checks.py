@@ -71,7 +71,7 @@ def test_the_shape_of_the_penalty():
     checks = [
         *penalty_shape.closed_forms(*few),
         *penalty_shape.bounds(*settings),
-        penalty_shape.straight_line(0.2, np.linspace(-0.999, 1, 50)),
+        penalty_shape.straight_line(0.2, np.linspace(0.001, 2, 50)),
         penalty_shape.lazier_with_scale(np.geomspace(1e-3, 1e2, 60), relative=-0.99),
     ]
     assert [check.statement for check in checks if not check.holds] == []
@@ -87,7 +87,7 @@ def test_the_equations_of_chapter_3():
         replica_equations.one_solution([curve]),
         replica_equations.weighted_lazy_limit(ALPHA, mixture),
         *(replica_equations.lazy_limit(ALPHA, rho) for rho in (0.01, 0.9)),
-        *(replica_equations.rich_limit(rho) for rho in (0.01, 0.9)),
+        *(replica_equations.rich_limit(rho) for rho in (0.001, 0.01, 0.9)),
         *(replica_equations.exact_recovery(rho) for rho in (0.01, 0.3, 0.5)),
         replica_equations.perfect_pretraining(ALPHA, TEACHER, INIT),
         replica_equations.lazy_stages(ALPHA, ptft.SpikeSlab(0.3, 0.2, 0.5, a_pt=2.0)),

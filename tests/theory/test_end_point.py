@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize
+from scipy import linalg, optimize
+from test_hard_designs import end_point_in_multiple_precision
 
 import ptft
 from ptft import min_penalty, simulation
@@ -179,3 +180,86 @@ def test_newton_creeps_past_a_vertex_and_is_certified():
     beta_pt, beta_ft = simulation.sampled_teacher(setting.teacher, 500, 12)
     point = min_penalty(X, X @ beta_ft, setting.init.k(beta_pt))
     assert point.converged and point.method == "newton" and point.iterations > 200
+
+
+# --- conditioning, scales and stagnation ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-170, 1e-60, 1e60, 1e170, 1e300])
+@pytest.mark.parametrize("method", ["auto", "newton"])
+def test_labels_and_scales_of_any_size_are_scaled(unit, method):
+    tiny_scale = ptft.min_penalty([[1.0, 0.5]], [unit], 1e-300 if unit > 1e-140 else 1.0, method)
+    assert tiny_scale.converged and tiny_scale.forward_error < 1e-9
+    assert (np.array([1.0, 0.5]) @ tiny_scale.beta) / unit == pytest.approx(1.0, rel=1e-9)
+    if unit < 1e-140:  # so lazy that beta is the interpolator of the smallest norm
+        assert tiny_scale.beta / unit == pytest.approx([0.8, 0.4], rel=1e-9)
+    with pytest.raises(ValueError, match=r"max\|beta\| = .* is not allowed: it must be a normal float64 number"):
+        ptft.min_penalty([[1.0, 0.5]], [1e-320], 1.0, method)
+
+
+def test_inputs_of_any_size_are_scaled():
+    X, y, _ = gaussian_data(6, 15, 0)
+    one = ptft.min_penalty(X, y, 1e-2)
+    for unit in (1e-290, 1e-160, 1e160, 1e290):
+        other = ptft.min_penalty(X * unit, y * unit, 1e-2)
+        assert other.converged and other.beta == pytest.approx(one.beta, rel=1e-6, abs=1e-9)
+        assert other.dual * unit == pytest.approx(one.dual, rel=1e-6, abs=1e-6)
+    for unit in (1e-290, 1e290):
+        with pytest.raises(ValueError, match=r"max\|beta\| = .* is not allowed"):
+            ptft.min_penalty(X * unit, y / unit**0.8, 1e-2)
+
+
+@pytest.mark.parametrize("method", ["auto", "newton"])
+def test_no_inputs_and_no_labels_give_zero_in_silence(method, capfd):
+    for X, rank in ((np.zeros((2, 3)), 0), (np.zeros((3, 2)), 0), (np.eye(3, 4) * [[1], [0], [0]], 1)):
+        point = ptft.min_penalty(X, np.zeros(len(X)), 1.0, method)
+        assert point.converged and not point.beta.any() and point.dual.shape == (len(X),)
+        assert method == "auto" or point.rank == rank
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.filterwarnings("ignore:the end point is not certified")
+def test_newton_ends_when_it_is_certified_or_where_nothing_is_gained(monkeypatch):
+    """Where rounding is above a tenth of the tolerance, it once went on for a thousand steps."""
+    factorizations, factor = [], linalg.cho_factor
+    monkeypatch.setattr(linalg, "cho_factor", lambda *a, **named: factorizations.append(a) or factor(*a, **named))
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 80)) / np.sqrt(80) + 50
+    y = X @ np.where(rng.random(80) < 0.1, rng.standard_normal(80), 0)
+    found = [ptft.min_penalty(X, y, 1e-6, "newton", tolerance) for tolerance in np.geomspace(1e-15, 1e-10, 16)]
+    assert len(factorizations) < 100 * len(found)
+    assert found[-1].converged and not found[0].converged
+    edge = next(point for point in found if point.converged)
+    assert edge.kkt_residual > 1e-15
+
+
+@pytest.mark.parametrize("distance", [1e-3, 1e-5, 1e-7, 1e-9, 1e-11])
+def test_nearly_equal_rows_are_solved_or_flagged(distance):
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((3, 6))
+    X[1] = X[0] * (1 + distance * rng.standard_normal(6))
+    beta = rng.standard_normal(6)
+    y, k = X @ beta, np.full(6, 1e-2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        points = [ptft.min_penalty(X, y, k, method) for method in ("auto", "newton", "amp")]
+    exact = end_point_in_multiple_precision(X, y, k)
+    for point in points:
+        error = np.max(np.abs(point.beta - exact)) / np.max(np.abs(exact))
+        assert error <= 1.2 * point.forward_error and (error < 1e-5 or not point.converged)
+    assert points[0].forward_error < 1e-15 / distance**2 + 1e-5
+
+
+def test_scales_of_penalty_that_are_far_apart_are_certified():
+    rng = np.random.default_rng(2)
+    for _ in range(10):
+        X, k = rng.standard_normal((20, 40)), 10.0 ** rng.uniform(-16, 16, 40)
+        point = ptft.min_penalty(X, X @ rng.standard_normal(40), k)
+        assert point.converged and point.forward_error < 1e-9
+
+
+def test_rows_that_are_combinations_of_others_to_rounding_are_left_out():
+    X, y, _ = gaussian_data(5, 12, 11)
+    point = ptft.min_penalty(np.vstack([X, X[:2] + X[2:4] / 3]), np.append(y, y[:2] + y[2:4] / 3), 1e-2)
+    assert point.converged and point.rank == 5
+    assert point.beta == pytest.approx(ptft.min_penalty(X, y, 1e-2).beta, abs=1e-9)

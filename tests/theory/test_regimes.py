@@ -86,7 +86,7 @@ def test_the_differentiated_definition_is_the_textbook_derivative_where_it_is_kn
 
 def test_rich_corner_is_approached_logarithmically():
     gap = np.array([1e-6, 1e-9, 1e-12])
-    init = Initialization(1e-3, (gap - 1) * 1e-3)
+    init = Initialization.at_distance(1e-3, gap)
     excess = measures(1.0, 1.0, init).ell_order - 1
     assert excess == pytest.approx(1 / (np.log(4 / init.sqrt_k(1.0)) - 1), rel=1e-4)
     assert excess[-1] > 0.03
@@ -206,3 +206,13 @@ def test_each_step_of_a_path_is_judged_by_both_measures():
     assert moves(measures(1.0, 0.0, Initialization([1e-3, 0.1])), ell_order=1, pretraining_dependence=0).all()
     with pytest.raises(ValueError, match="ell_order = 2 is not allowed"):
         moves(up, ell_order=2, pretraining_dependence=1)
+
+
+def test_both_measures_are_exact_next_to_the_degenerate_corner():
+    distance = np.array([1e-12, 1e-16, 1e-30])
+    init = Initialization.at_distance(1e-3, distance, 1e-8)
+    exact = derivatives_of_definition(np.ones(3), np.ones(3), init)
+    at = measures(1.0, 1.0, init)
+    assert at.ell_order == pytest.approx(exact.ell_order, rel=1e-14)
+    assert at.pretraining_dependence == pytest.approx(exact.pretraining_dependence, rel=1e-12)
+    assert at.pretraining_dependence[1] == pytest.approx(-0.01844, abs=1e-5)  # lambda_pt rounds it to -0.023

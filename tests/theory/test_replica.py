@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from scipy import stats
 import ptft
 from ptft.limits import recovery_threshold
 from ptft.penalties import prox_angle
-from ptft.replica import TOLERANCE, scalar_moments
+from ptft.replica import TOLERANCE, _Problem, scalar_moments
 
 ALPHA = np.linspace(0.01, 0.5, 11)
 
@@ -403,3 +404,88 @@ def test_a_solver_that_stops_short_warns_and_says_where(monkeypatch):
     with pytest.warns(UserWarning, match=r"did not converge at alpha = \[0.2\]"):
         curve = ptft.replica_curve([0.2], *GOOD, method="monte-carlo", samples=2000)
     assert not curve.converged[0] and curve.residual[0] > 1e-10 and np.isfinite(curve.mse[0])
+
+
+def test_next_to_one_the_error_is_proportional_to_the_distance():
+    """The data nearly determine beta; the equations are solved in their distances from 1."""
+    away = 2.0 ** -np.array([16.0, 20.0, 30.0, 43.0, 53.0])
+    for mixture in (
+        ptft.GaussianMixture([1.0], 0.0, 1.0, 1e8),
+        ptft.GaussianMixture([1.0], 0.0, 1.0, 1e-6),
+        ptft.SpikeSlab(slab="signs").mixture(ptft.Initialization(1.0)),
+        ptft.SpikeSlab().mixture(ptft.Initialization(1e-3)),
+    ):
+        curve = ptft.replica_curve(1 - away, mixture)
+        assert curve.converged.all() and np.all(curve.mismatch_db < 1e-9)
+        for values in (curve.mse, curve.tau2, curve.theta):
+            assert values[1:] / away[1:] == pytest.approx(np.full(4, values[-1] / away[-1]), rel=1e-3)
+    lazy = ptft.replica_curve(1 - away, ptft.GaussianMixture([1.0], 0.0, 1.0, 1e14))
+    assert lazy.mse / away == pytest.approx(np.ones(5), rel=1e-6)
+
+
+def test_next_to_one_noise_is_amplified_as_in_least_squares():
+    away = 10.0 ** -np.array([5.0, 9.0, 13.0, 15.0])
+    curve = ptft.replica_curve(1 - away, ptft.GaussianMixture([1.0], 0.0, 1.0, 1e-2), noise_var=0.3)
+    assert curve.converged.all() and curve.tau2 * away == pytest.approx(0.3 * np.ones(4), rel=1e-2)
+
+
+@pytest.mark.parametrize("away", [1e-3, 9e-5, 1e-6, 1e-8])
+def test_next_to_one_the_solution_satisfies_the_equations_in_multiple_precision(away):
+    mixture = ptft.GaussianMixture([0.3, 0.7], [1.0, 0.0], [0.5, 0.0], [1e-2, 1e-4])
+    curve = ptft.replica_curve(1 - away, mixture)
+    mse, response = moments_in_multiple_precision(mixture, curve.tau2, curve.theta)
+    alpha = float(curve.alpha)
+    assert (response - alpha) / (1 - alpha) == pytest.approx(0, abs=1e-13 / away)
+    assert (mse / curve.tau2 - alpha) / (1 - alpha) == pytest.approx(0, abs=1e-13 / away)
+
+
+def test_two_starts_that_disagree_are_not_converged(monkeypatch):
+    solve = _Problem.solve
+
+    def apart(self, u, w, a):
+        u, w, mse, residual, steps = solve(self, u, w, a)
+        mse[: mse.size // 2] *= 1.001
+        return u, w, mse, residual, steps
+
+    monkeypatch.setattr(_Problem, "solve", apart)
+    with pytest.warns(UserWarning, match="did not converge"):
+        assert not ptft.replica_curve(0.3, *GOOD).converged
+
+
+@pytest.mark.parametrize("k", [1e-150, 1e-300])
+def test_a_tiny_tau2_is_solved_and_never_clipped(k):
+    curve = ptft.replica_curve(0.95, ptft.GaussianMixture([0.3, 0.7], 0.0, [1 / 0.3, 0.0], k))
+    assert curve.converged and curve.tau2 < 1e-100
+    other = ptft.replica_curve(0.95, ptft.GaussianMixture([0.3, 0.7], 0.0, [1e10 / 0.3, 0.0], k * 1e10))
+    assert other.tau2 / curve.tau2 == pytest.approx(1e10, rel=1e-9)
+
+
+def test_what_lies_beyond_the_range_is_not_converged(monkeypatch):
+    monkeypatch.setattr("ptft.replica._LOG_TAU2", 100.0)
+    monkeypatch.setattr("ptft.replica._LOG_THETA", 50.0)
+    with pytest.warns(UserWarning, match="did not converge"):
+        curve = ptft.replica_curve(0.95, ptft.GaussianMixture([0.3, 0.7], 0.0, [1 / 0.3, 0.0], 1e-300))
+    assert not curve.converged
+
+
+def test_memory_does_not_grow_with_the_number_of_problems(monkeypatch):
+    monkeypatch.setattr("ptft.replica._NODES", 2**14)
+    many = ptft.GaussianMixture(np.full(200, 1 / 200), 0.0, np.linspace(0, 3, 200), np.geomspace(1e-6, 1, 200))
+    calls = {
+        "data scales": lambda: ptft.replica_curve(np.linspace(0.01, 0.99, 300), *GOOD),
+        "components": lambda: ptft.replica_curve(np.linspace(0.1, 0.9, 6), many),
+    }
+    for name, call in calls.items():
+        tracemalloc.start()
+        curve = call()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert curve.converged.all() and peak < 6e6, f"{name}: {peak / 1e6:.1f} MB"  # 22 MB as one part
+
+
+def test_parts_add_up_to_the_whole(monkeypatch):
+    many = ptft.GaussianMixture(np.full(40, 1 / 40), np.arange(40) % 3, np.arange(40) % 2, np.geomspace(1e-6, 1, 40))
+    whole = ptft.replica_curve(ALPHA, many, noise_var=0.01)
+    monkeypatch.setattr("ptft.replica._ENTRIES", 17)
+    monkeypatch.setattr("ptft.replica._NODES", 1000)
+    assert ptft.replica_curve(ALPHA, many, noise_var=0.01).mse == pytest.approx(whole.mse, rel=1e-12)
