@@ -325,6 +325,7 @@ def examples():
             "dataset": "gaussian",
         },
         "sweeps.adapted_kernels.plan": {"widths": [4], "seeds": [0], "dataset": "digits"},
+        "sweeps.modular.plan": {"networks": ["quadratic"], "seeds": [0], "sizes": [6], "relations": ["new"]},
         "book.results.results_file": {"name": "simulations.parquet"},
         "experiments.Setting": {
             "rho_ft": 0.1,

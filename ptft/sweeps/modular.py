@@ -27,7 +27,7 @@ from ptft.modular.protocol import (
 from ptft.modular.tasks import RELATIONS
 from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
-from ptft.validation import one_of, require, whole_number
+from ptft.validation import checked, listed, one_of, whole_number
 from ptft.vision.compaction import check_device
 
 FORMAT = 1
@@ -45,6 +45,7 @@ class ModularPoint(NamedTuple):
     seed: int
 
 
+@checked
 def plan(
     networks: Iterable[str],
     seeds: Iterable[int],
@@ -64,12 +65,15 @@ def plan(
     >>> len(points), points[0].size  # 16 settings, four numbers of frequencies each
     (128, 1)
     """
-    names = [one_of(network, "network", NETWORKS) for network in networks]
-    chosen = RELATIONS if relations is None else [one_of(relation, "relation", RELATIONS) for relation in relations]
-    seeds = [whole_number(seed, "seed") for seed in seeds]
-    for n in sizes:
-        most = min(PROTOCOLS[name].p ** 2 - 1 for name in names)
-        require(1 <= whole_number(n, "n") <= most, "n", n, f"between 1 and {most}, as pairs must be left for the test")
+    names = [one_of(network, "networks", NETWORKS) for network in listed(networks, "networks")]
+    chosen = (
+        RELATIONS
+        if relations is None
+        else [one_of(one, "relations", RELATIONS) for one in listed(relations, "relations")]
+    )
+    seeds = [whole_number(seed, "seeds") for seed in listed(seeds, "seeds")]
+    most = min(PROTOCOLS[name].p ** 2 - 1 for name in names)  # pairs must be left for the test
+    sizes = [whole_number(n, "sizes", 1, most) for n in listed(sizes, "sizes")]
     return [
         ModularPoint(name, relation, size, knob, value, n, seed)
         for name in names

@@ -119,12 +119,12 @@ CASES = (
         (
             (
                 ("--networks", "diagonal"),
-                "network = 'diagonal' is not allowed: it must be one of quadratic",
+                "networks = 'diagonal' is not allowed: it must be one of quadratic",
             ),
-            (("--relations", "old"), "relation = 'old' is not allowed: it must be one of nested, reuse, new"),
-            (("--sizes", "10", "9999"), "n = 9999 is not allowed: it must be between 1 and"),
+            (("--relations", "old"), "relations = 'old' is not allowed: it must be one of nested, reuse, new"),
+            (("--sizes", "10", "9999"), "sizes = 9999 is not allowed: it must be at least 1 and at most"),
             (("--seeds", "0"), "--seeds = 0 is not allowed: it must be at least 1"),
-            (("--first-seed", "-1"), "seed = -1 is not allowed: it must be at least 0"),
+            (("--first-seed", "-1"), "seeds = -1 is not allowed: it must be at least 0"),
             (("--device", "abacus"), "device = 'abacus' is not allowed"),
         ),
         torch=True,
