@@ -177,9 +177,11 @@ def test_small_changes_follow_the_tangent_kernel():
 
 
 def test_reuse_in_phase_generalizes_and_out_of_phase_does_not(pretrained):
-    """The consequence of the fourth statement that the sweep measures, at one seed."""
+    """A consequence of the fourth statement, at a seed where the task in phase is minus that of pretraining."""
     _, start = pretrained
     errors = {}
+    first, opposite = modular.two_tasks("reuse in phase", 5, seed=0)
+    np.testing.assert_allclose(opposite.table, -first.table, atol=1e-12)
     for relation in ("reuse", "reuse in phase"):
         table = modular.two_tasks(relation, 5, seed=0)[1].table
         chosen, others = modular.drawn_pairs(23, 240, 1)
