@@ -31,14 +31,15 @@ another room of its group):
         infinite_width/         the companion theory of infinitely wide networks that learn features
         two_theories            one experiment for both theories
         vision/                 residual networks on images
+        modular/                networks on modular arithmetic, whose features are known
     what is done with all this
         checks/                 both sides of each identity: what tests assert, chapters print and figures draw
         sweeps/                 many points in parallel, resumable, and the tables that store them
         figures/                every figure
         book/                   what only the pages of the book need
 
-The theory needs numpy, scipy and matplotlib. `ptft.vision` and `ptft.sweeps` say which extra brings what they need, and
-are imported by name.
+The theory needs numpy, scipy and matplotlib. `ptft.vision`, `ptft.modular` and `ptft.sweeps` say which extra brings
+what they need, and are imported by name.
 """
 
 import tomllib

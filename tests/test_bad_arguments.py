@@ -14,12 +14,13 @@ import torch
 from conftest import modules, public
 
 import ptft
-from ptft import agreement, experiments, infinite_width, optimal_initialization, stopping_rule, vision
+from ptft import agreement, experiments, infinite_width, modular, optimal_initialization, stopping_rule, vision
 from ptft.book.claims import claim
 from ptft.book.interpolation import Axis
 from ptft.checks import identities
 from ptft.figures import adapted_kernels, two_stages, two_theories
 from ptft.infinite_width import kernel_transfer, linear, outcomes, rich_transfer
+from ptft.modular import theory as modular_theory
 from ptft.replica import MixtureRows
 from ptft.two_theories import TwoTasks
 from ptft.vision import trends
@@ -40,7 +41,19 @@ NO_RECORDS = [3, 0.5, "record", b"", [], {}, object(), np.ones(2), True, int]
 NO_MAPPINGS = [3, "mapping", object(), [1], np.ones(2), {1, 2}, dict, [("a", 1)]]
 NO_SEQUENCES = [3, 1.5, True, "sequence", b"", object(), int]
 NO_PATHS = [3, 1.5, b"path", object(), ["path"], True, Path]
-CHOSEN = ("activation", "carry", "kind", "method", "slab", "signs", "figure", "features", "stage")  # from a list
+CHOSEN = (
+    "activation",
+    "carry",
+    "kind",
+    "method",
+    "slab",
+    "signs",
+    "figure",
+    "features",
+    "stage",
+    "knob",
+    "relation",
+)  # from a list
 SEEDS = ("seed", "first", "draw")  # may be as large as one likes
 
 
@@ -81,6 +94,7 @@ INIT = ptft.Initialization(0.1)
 GROUPS = ptft.TeacherGroups([0.1, 0.9], [1.0, 0.0], 0.0, [10.0, 0.0])
 MIXTURE = SLAB.mixture(INIT)
 MADE_BY_HAND = {type(one).__name__: one for one in (SLAB, ONE, INIT, GROUPS, MIXTURE, TwoTasks())}
+MADE_BY_HAND["PretrainedLaw"] = modular_theory.closed_pretraining(0.5, 8, 5, 1, draws=1)
 CENTRED = ptft.GaussianMixture([0.1, 0.9], 0.0, [10.0, 0.0], 1.0)
 ROWS = MixtureRows(*(np.array([[v]]) for v in (1.0, 0.0, 1.0, 1.0)))
 SETTING, FINITE = experiments.Setting(omega=1.0), experiments.FiniteSetting(experiments.Setting(omega=1.0))
@@ -96,6 +110,9 @@ SMALL = dataclasses.replace(rich_transfer.setting("3a"), D=3, P1=8, P2=(4,), n_t
 IMAGES, LABELS = torch.zeros((4, 3, 8, 8)), torch.tensor([0, 1, 0, 1])
 DATASET = vision.Dataset(IMAGES.byte(), LABELS, IMAGES.byte(), LABELS)
 STAGE = vision.Stage(lr=0.1, momentum=0.9, batch=4, loss_below=0.1, max_epochs=1)
+SCALAR = modular.ScalarTask(5, (1,), (0.5,))
+QUADRATIC, TRANSFORMER = modular.new_quadratic(5, 4), modular.new_transformer(5, 4, 2, 4)
+PAIRS = modular.examples(SCALAR.table, [0, 7, 9])
 POINT = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0)
 
 
@@ -138,6 +155,7 @@ def made():
         ),
     }
     found["network"] = vision.new_model(3, 0)
+    found["modular run"] = modular.train(modular.new_quadratic(23, 4), modular.examples(np.eye(23)), max_steps=0)
     found["landscape"] = optimal_initialization.landscape(SLAB, 0.2, [0.1, 1.0], [1.0, 2.0])
     return found
 
@@ -307,6 +325,7 @@ def examples():
             "dataset": "gaussian",
         },
         "sweeps.adapted_kernels.plan": {"widths": [4], "seeds": [0], "dataset": "digits"},
+        "sweeps.modular.plan": {"networks": ["quadratic"], "seeds": [0], "sizes": [6], "relations": ["new"]},
         "book.results.results_file": {"name": "simulations.parquet"},
         "experiments.Setting": {
             "rho_ft": 0.1,
@@ -739,6 +758,93 @@ def examples():
         "figures.vision.trends": {"table": m["accuracies"]},
         "figures.vision.dimensions": {"representations": m["accuracies"], "n": 10},
         "figures.vision.signature_curves": {"runs": m["accuracies"]},
+        # modular arithmetic
+        "modular.group.characters": {"p": 5},
+        "modular.group.power_by_frequency": {"values": ALPHA},
+        "modular.group.power_of_sums": {"values": np.eye(3)},
+        "modular.group.share": {"power": ALPHA, "frequencies": [1]},
+        "modular.group.effective_frequencies": {"power": ALPHA},
+        "modular.tasks.ScalarTask": {"p": 5, "frequencies": (1,), "phases": (0.5,)},
+        "modular.tasks.ClassTask": {"p": 5, "divisor": 5, "slope": 1, "shift": 0},
+        "modular.tasks.shuffled": {"table": np.eye(3), "seed": 0},
+        "modular.tasks.sizes_of": {"relation": "nested", "p": 23, "size_pt": 5},
+        "modular.tasks.two_tasks": {"relation": "nested", "size": 1, "p": 23, "size_pt": 5, "seed": 0},
+        "modular.networks.Examples": {"pairs": PAIRS.pairs, "targets": PAIRS.targets},
+        "modular.networks.examples": {"table": np.eye(3), "chosen": np.ones(1)},
+        "modular.networks.drawn_pairs": {"p": 5, "n": 9, "seed": 0},
+        "modular.networks.QuadraticNetwork": {"U": QUADRATIC.U, "W": QUADRATIC.W, "v": QUADRATIC.v},
+        "modular.networks.Transformer": {"weights": dict(TRANSFORMER.weights), "heads": 2},
+        "modular.networks.new_quadratic": {
+            "p": 5,
+            "width": 4,
+            "seed": 0,
+            "kappa": 0.5,
+            "c": 0.5,
+            "dtype": torch.float32,
+        },
+        "modular.networks.new_transformer": {
+            "p": 5,
+            "width": 4,
+            "heads": 2,
+            "mlp": 4,
+            "outputs": 2,
+            "seed": 0,
+            "kappa": 0.5,
+            "c": 0.5,
+            "dtype": torch.float32,
+        },
+        "modular.networks.scaled": {"network": QUADRATIC, "embedding": 0.5, "hidden": 0.5, "readout": 0.5},
+        "modular.networks.with_new_readout": {"network": TRANSFORMER, "gamma": 0.5, "seed": 0, "outputs": 2},
+        "modular.networks.norms": {"network": QUADRATIC},
+        "modular.training.train": {
+            "network": QUADRATIC,
+            "data": PAIRS,
+            "method": "descent",
+            "loss_below": 0.1,
+            "max_steps": 3,
+            "learning_rate": 0.1,
+        },
+        "modular.training.flat_weights": {"network": QUADRATIC},
+        "modular.training.with_flat_weights": {"network": QUADRATIC, "weights": np.ones(44)},
+        "modular.theory.conserved": {"network": QUADRATIC},
+        "modular.theory.closed_network": {"task": SCALAR, "orbits": 1, "seed": 0, "kappa": 0.5},
+        "modular.theory.quadratures": {"network": QUADRATIC, "task": SCALAR},
+        "modular.theory.needed_products": {"network": QUADRATIC, "task": SCALAR},
+        "modular.theory.closed_pretraining": {
+            "kappa": 0.5,
+            "width": 8,
+            "p": 5,
+            "size": 1,
+            "c": 0.5,
+            "fitted": 0.9,
+            "draws": 1,
+            "seed": 0,
+        },
+        "modular.theory.strengths": {"network": QUADRATIC, "functions": np.ones((1, 5, 5))},
+        "modular.theory.character_strengths": {"network": QUADRATIC},
+        "modular.theory.tangent_prediction": {"network": QUADRATIC, "train": PAIRS, "pairs": PAIRS.pairs},
+        "modular.theory.diagonal_prediction": {"network": QUADRATIC, "train": PAIRS, "pairs": PAIRS.pairs},
+        "modular.theory.PretrainedLaw.strengths_with_readout": {"gamma": 0.1},
+        "modular.protocol.settings": {"network": "quadratic"},
+        "modular.protocol.tables_of": {"network": "quadratic", "relation": "nested", "size": 1, "seed": 0},
+        "modular.protocol.pretrain_point": {"network": "quadratic", "knob": "untrained", "value": 1.0, "seed": 0},
+        "modular.protocol.fine_tune_point": {
+            "network": "quadratic",
+            "pretraining": m["modular run"],
+            "relation": "reuse",
+            "size": 5,
+            "knob": "untrained",
+            "value": 1.0,
+            "n": 9,
+            "seed": 0,
+        },
+        "checks.modular.conservation": {"start": QUADRATIC, "end": QUADRATIC},
+        "checks.modular.still_beside": {"start": QUADRATIC, "end": QUADRATIC, "frequencies": [1]},
+        "checks.modular.function_of_sums": {"network": QUADRATIC, "frequencies": [1]},
+        "checks.modular.out_of_phase": {"start": QUADRATIC, "end": QUADRATIC, "task": SCALAR},
+        "checks.modular.needed": {"network": QUADRATIC, "task": SCALAR},
+        "checks.modular.shares": {"networks": [QUADRATIC], "task": SCALAR, "kappa": 0.5, "fitted": 0.9},
+        "checks.modular.strengths_of_phases": {"network": QUADRATIC, "task": SCALAR},
         # images
         "vision.representation.participation_ratio": {"A": INPUTS, "centred": True},
         "vision.representation.ensd": {"A": INPUTS, "B": INPUTS, "centred": True},
@@ -849,7 +955,8 @@ agreement.TwoStageComparison stopping_rule.StoppedPoint stopping_rule.StoppedAve
 experiments.Panel teachers.Teacher infinite_width.particles.Particles infinite_width.dmft.Run infinite_width.dmft.System
 infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_width.linear.MeasuredLoss
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
-infinite_width.outcomes.RichTransferPoint checks.penalty_shape.Derivatives figures.adapted_kernels.Line
+infinite_width.outcomes.RichTransferPoint modular.training.ModularRun modular.theory.PretrainedLaw
+modular.protocol.ModularProtocol checks.penalty_shape.Derivatives figures.adapted_kernels.Line
 figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves vision.trends.Effect""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature penalties.prox_angle

@@ -2,7 +2,7 @@
 
 For activations A (samples x units), centred unless it is said otherwise, let C = A^T A / trace(A^T A). The
 participation ratio (Gao et al. 2017) is PR(A) = 1 / trace(C^2); the effective number of shared dimensions (Giaffar et
-al. 2024) is ENSD(A, B) = PR(A) PR(B) trace(C_A C_B). Layers have more units than there are samples, so both are
+al. 2024) is ENSD(A, B) = PR(A) PR(B) trace(C_A C_B). Where a layer has more units than there are samples, both are
 computed from samples x samples matrices: trace(C_A C_B) = |A B^T|_F^2 / (|A|_F^2 |B|_F^2).
 """
 
@@ -183,5 +183,7 @@ def _normed(A: ArrayLike, name: str, centred: bool) -> np.ndarray:
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """trace(C_A C_B) of matrices of unit Frobenius norm, through the samples x samples product."""
+    """trace(C_A C_B) of matrices of unit Frobenius norm, through whichever products are smaller."""
+    if len(a) > a.shape[1]:
+        return float(np.sum((a.T @ a) * (b.T @ b)))
     return float(np.linalg.norm(a @ b.T) ** 2)

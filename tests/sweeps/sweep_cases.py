@@ -4,7 +4,7 @@ The functions below are what processes of their own are given to do; a process t
 """
 
 import argparse
-import importlib
+import importlib.util
 import os
 import signal
 import time
@@ -122,11 +122,30 @@ CASES = (
         ),
         torch=True,
     ),
+    Case(
+        "modular",
+        tuple("--networks quadratic --seeds 1 --sizes 6 8 --relations reuse".split()),
+        ("--seeds", "2"),
+        tuple("--networks quadratic --seeds 1 --sizes 6 8 6 --relations reuse".split()),
+        ("modular.parquet",),
+        (
+            (
+                ("--networks", "diagonal"),
+                "networks = 'diagonal' is not allowed: it must be one of quadratic",
+            ),
+            (("--relations", "old"), "relations = 'old' is not allowed: it must be one of nested, reuse, new"),
+            (("--sizes", "10", "9999"), "sizes = 9999 is not allowed: it must be at least 1 and at most"),
+            (("--seeds", "0"), "--seeds = 0 is not allowed: it must be at least 1"),
+            (("--first-seed", "-1"), "seeds = -1 is not allowed: it must be at least 0"),
+            (("--device", "abacus"), "device = 'abacus' is not allowed"),
+        ),
+        torch=True,
+    ),
 )
 
 
 def tiny():
-    """Figure 3a and the points of the adapted kernels in milliseconds: a name, a key and a value for each change."""
+    """Small numbers for what is slow with its own: a name, a key and a value for each change."""
     from ptft.infinite_width.rich_transfer import GAUSSIAN, STARTS
     from ptft.sweeps import adapted_kernels
 
@@ -134,6 +153,11 @@ def tiny():
     GAUSSIAN["3a"] = replace(GAUSSIAN["3a"], starts=STARTS[:3], **small)
     adapted_kernels.SETTING.update(P_2=(4,), pool=8, draws=2)
     adapted_kernels.P_1, adapted_kernels.GAMMA_1 = (4,), (0.0, 1.0)
+    if importlib.util.find_spec("torch"):
+        from ptft.modular.protocol import PROTOCOLS
+
+        few = {"knobs": (("kappa", (0.5, 2.0)), ("c", (2.0,)), ("gamma", (2.0,))), "cells": (("reuse", 1),)}
+        PROTOCOLS["quadratic"] = replace(PROTOCOLS["quadratic"], p=5, width=4, size_pt=1, cap_pt=20, cap_ft=20, **few)
 
 
 def module_of(case):

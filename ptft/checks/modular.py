@@ -1,0 +1,169 @@
+"""Networks on modular arithmetic: what gradient flow conserves, and what pretraining leaves (`ptft.modular.theory`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ptft.checks.identities import Check, relative
+from ptft.modular.group import characters, power_by_frequency, power_of_sums, share
+from ptft.modular.networks import QuadraticNetwork
+from ptft.modular.tasks import ScalarTask
+from ptft.modular.theory import closed_pretraining, conserved, needed_products, quadratures, strengths
+from ptft.validation import checked
+
+
+@checked
+def conservation(start: QuadraticNetwork, end: QuadraticNetwork) -> Check:
+    """|u|^2 + |w|^2 - 2 v^2 and sum u - sum w of each neuron are the same at two moments of a gradient flow (proved).
+
+    Examples
+    --------
+    >>> from ptft.modular import ScalarTask, examples, new_quadratic, train
+    >>> start = new_quadratic(5, 8)
+    >>> run = train(start, examples(ScalarTask(5, (1,), (0.0,)).table, range(9)), "flow")
+    >>> conservation(start, run.network).holds
+    True
+    """
+    return Check("drift of a neuron's balance or of its difference of sums", conserved(start), conserved(end), 1e-8)
+
+
+@checked
+def still_beside(start: QuadraticNetwork, end: QuadraticNetwork, frequencies: Iterable[int]) -> Check:
+    """The embedding at all other frequencies is the same after pretraining of a closed network on these (proved).
+
+    Examples
+    --------
+    >>> from ptft.modular import ScalarTask, examples, train
+    >>> from ptft.modular.theory import closed_network
+    >>> task = ScalarTask(5, (1,), (0.3,))
+    >>> start = closed_network(task, kappa=0.5)
+    >>> still_beside(start, train(start, examples(task.table), "flow", 1e-4).network, [1]).holds
+    True
+    """
+    basis, of = characters(start.p)
+    outside = basis[~np.isin(of, list(frequencies))]
+    before, after = (outside @ network.embedding.double().cpu().numpy() for network in (start, end))
+    return Check("embedding at the frequencies beside", before, after, 1e-8)
+
+
+@checked
+def function_of_sums(network: QuadraticNetwork, frequencies: Iterable[int]) -> Check:
+    """The output of a closed network has no power but at its task's frequencies of a + b (proved).
+
+    Examples
+    --------
+    >>> from ptft.modular import ScalarTask
+    >>> from ptft.modular.theory import closed_network
+    >>> function_of_sums(closed_network(ScalarTask(5, (1,), (0.3,))), [1]).holds
+    True
+    """
+    table = network.table.double().cpu().numpy()
+    power, rest = power_of_sums(table)
+    beside = np.delete(power, list(frequencies))
+    return Check("power of the output beside its task's, as a share", 0.0, [*beside, rest], 1e-14, np.sum(table**2))
+
+
+@checked
+def out_of_phase(start: QuadraticNetwork, end: QuadraticNetwork, task: ScalarTask) -> Check:
+    """u_k x R_k w_k of each neuron is the same after pretraining of a closed network on a task (proved).
+
+    Examples
+    --------
+    >>> from ptft.modular import examples, train
+    >>> from ptft.modular.theory import closed_network
+    >>> task = ScalarTask(5, (1,), (0.3,))
+    >>> start = closed_network(task, kappa=0.5)
+    >>> out_of_phase(start, train(start, examples(task.table), "flow", 1e-4).network, task).holds
+    True
+    """
+    return Check("product out of phase", quadratures(start, task), quadratures(end, task), 1e-8)
+
+
+@checked
+def needed(network: QuadraticNetwork, task: ScalarTask) -> Check:
+    """A p, which is at most the sum of abs(v_j) (|u_jk|^2 + |w_jk|^2) in each network that fits the task (proved).
+
+    Up to the error of the fit: half a mean square of L leaves at most p sqrt(2 L) of the amplitude at a frequency.
+
+    Examples
+    --------
+    >>> from ptft.modular import ScalarTask, examples, new_quadratic, train
+    >>> task = ScalarTask(5, (1,), (0.0,))
+    >>> needed(train(new_quadratic(5, 16), examples(task.table), loss_below=1e-6).network, task).holds
+    True
+    """
+    products, least = needed_products(network, task)
+    misfit = float(np.mean((network.table.double().cpu().numpy() - task.table) ** 2))
+    slack = task.p * math.sqrt(2 * misfit)
+    return Check("A p above the sum over neurons", products + slack, least, 0.0, at_most=True)
+
+
+@checked
+def shares(networks: Sequence[QuadraticNetwork], task: ScalarTask, kappa: float, fitted: float = 1.0) -> Check:
+    """Share of the embedding's power on K_PT after pretraining beside that of a closed network (measured).
+
+    Parameters
+    ----------
+    networks : sequence of QuadraticNetwork
+        Pretrained on the task from `new_quadratic` with this kappa, of one width.
+    task : ScalarTask
+    kappa : float
+    fitted : float, default 1
+        Share of the amplitude at which pretraining ended.
+
+    Examples
+    --------
+    >>> from ptft.modular import ScalarTask, examples, new_quadratic, train
+    >>> task = ScalarTask(11, (1, 3), (0.0, 1.0))
+    >>> run = train(new_quadratic(11, 1000), examples(task.table), loss_below=1e-3)
+    >>> shares([run.network], task, 1.0).holds
+    True
+    """
+    width = networks[0].U.shape[1]
+    theory = closed_pretraining(kappa, width, task.p, len(task.frequencies), fitted=fitted).share
+    measured = [
+        share(power_by_frequency(network.embedding.double().cpu().numpy()), task.frequencies) for network in networks
+    ]
+    return relative("share of the power on K_PT", theory, measured, bound=0.1)
+
+
+@checked
+def strengths_of_phases(network: QuadraticNetwork, task: ScalarTask) -> tuple[Check, Check]:
+    """Strengths of each frequency of a task after pretraining on it (measured).
+
+    Parameters
+    ----------
+    network : QuadraticNetwork
+        Where fine-tuning begins.
+    task : ScalarTask
+        Of pretraining.
+
+    Returns
+    -------
+    that of a frequency in its phase, of which a tenth is an upper bound of the one a quarter of a period off; and that
+    of the whole task, of which the largest of a frequency is at most equal
+
+    Examples
+    --------
+    >>> from ptft.modular import examples, new_quadratic, train, with_new_readout
+    >>> task = ScalarTask(11, (1, 3), (0.0, 1.0))
+    >>> run = train(new_quadratic(11, 100, kappa=0.3), examples(task.table), loss_below=1e-3)
+    >>> [check.holds for check in strengths_of_phases(with_new_readout(run.network, 0.01), task)]
+    [True, True]
+    """
+
+    def unit(k: int, phase: float) -> np.ndarray:
+        table: np.ndarray = ScalarTask(task.p, (k,), (phase,)).table / task.p
+        return table
+
+    pairs = list(zip(task.frequencies, task.phases, strict=True))
+    inside = np.diag(strengths(network, [unit(k, phase) for k, phase in pairs]))
+    across = np.diag(strengths(network, [unit(k, phase + np.pi / 2) for k, phase in pairs]))
+    whole = strengths(network, [task.table / task.p])[0, 0]
+    return (
+        Check("strength out of phase above a tenth of that in phase", inside / 10, across, 0.0, at_most=True),
+        Check("strength of a frequency above that of the task", whole, inside, 0.0, at_most=True),
+    )
