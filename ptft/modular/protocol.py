@@ -334,7 +334,7 @@ def _features(before: Network, after: Network, pt: Sequence[int], ft: Sequence[i
         found |= {f"pr_{when}": _dimension(hidden[-1])}
         found |= {f"norm_{part}_{when}": norm for part, norm in norms(network).items()}
     varies = found["pr_before"] is not None and found["pr_after"] is not None
-    return {**found, "ensd": ensd(*hidden) if varies else None}
+    return {**found, "ensd": ensd(hidden[0], hidden[1]) if varies else None}
 
 
 def _dimension(hidden: np.ndarray) -> float | None:
