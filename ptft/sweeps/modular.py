@@ -11,9 +11,8 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import torch
-
 import ptft
+from ptft.extras import needs_extra
 from ptft.modular.protocol import (
     BASELINE,
     MEASURED,
@@ -29,6 +28,9 @@ from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
 from ptft.validation import checked, listed, one_of, whole_number
 from ptft.vision.compaction import check_device
+
+with needs_extra("vision", __name__):
+    import torch
 
 FORMAT = 1
 
@@ -106,10 +108,13 @@ def solve(points: Sequence[ModularPoint], prepared: bytes | None = None, device:
     >>> rows["modular"][0]["tested"]
     209
     """
-    torch.set_flush_denormal(True)  # Adam's moments of weights that nothing moves any more
     _, seed, knob, value = start_of(points[0])
-    pretraining = pretrain_point(points[0].network, knob, value, seed, device)
-    return [{"modular": [_measured(point, pretraining, device)]} for point in points]
+    torch.set_flush_denormal(True)  # Adam's moments of weights that nothing moves any more
+    try:
+        pretraining = pretrain_point(points[0].network, knob, value, seed, device)
+        return [{"modular": [_measured(point, pretraining, device)]} for point in points]
+    finally:
+        torch.set_flush_denormal(False)  # what else this process computes has its small numbers
 
 
 def _measured(point: ModularPoint, pretraining: Any, device: str) -> dict[str, Any]:

@@ -153,8 +153,8 @@ def unguarded(source, core):
 
 def test_what_an_extra_brings_is_imported_with_its_name():
     core = {Requirement(text).name for text in PROJECT["dependencies"]} | sys.stdlib_module_names | {"ptft", "cycler"}
-    modules = [path for path in sorted((ROOT / "ptft").rglob("*.py")) if path.parent.name != "vision"]
-    modules.append(ROOT / "ptft" / "vision" / "__init__.py")  # is imported before every module of that folder
+    modules = [path for path in sorted((ROOT / "ptft").rglob("*.py")) if path.parent.name not in ("vision", "modular")]
+    modules += [ROOT / "ptft" / name / "__init__.py" for name in ("vision", "modular")]  # imported before their modules
     assert {path.name: found for path in modules if (found := unguarded(path.read_text(encoding="utf-8"), core))} == {}
     assert unguarded("import os, pandas\ndef f():\n    from torch import nn", core) == ["pandas", "torch"]
     named = re.findall(r"needs_extra\(\"(\w+)\"", " ".join(path.read_text(encoding="utf-8") for path in modules))

@@ -12,7 +12,7 @@ from ptft.infinite_width.kernel_transfer import solve_point
 from ptft.infinite_width.outcomes import curves, ends
 from ptft.infinite_width.rich_transfer import DIGITS, GAUSSIAN, STARTS
 from ptft.infinite_width.stored_runs import read_run, run_bytes
-from ptft.sweeps import adapted_kernels, engine
+from ptft.sweeps import adapted_kernels, engine, modular
 from ptft.sweeps import rich_transfer as rich_sweep
 from ptft.sweeps.table import digest
 
@@ -295,3 +295,8 @@ def test_the_number_of_threads_of_torch_is_one_and_restored(vision, vision_sweep
         assert torch.get_num_threads() == 2 and threads == [1]
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_point_of_modular_arithmetic_leaves_the_numbers_of_the_process_as_they_were():
+    modular.solve(modular.plan(["quadratic"], [0], [60], ["nested"])[:1])
+    assert np.array([1e-310]) / 2 > 0
