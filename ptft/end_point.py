@@ -37,7 +37,10 @@ NEWTON_STEPS = 1000  # near a vertex of the l1 ball it creeps for hundreds of st
 NEWTON_PATIENCE = 30  # steps in which Newton's method must lower the penalty or its residual
 _EPS = float(np.finfo(np.float64).eps)
 _PLAIN = 200  # numbers beyond 2^+-_PLAIN are scaled before they are squared
-_CONDITION = 1e12  # of X D X^T, up to which its Cholesky factor serves to measure errors
+_FACTORS = (  # Cholesky's of X D X^T, and the condition up to which they serve to measure errors
+    (np.float32, linalg.blas.ssyrk, linalg.lapack.spocon, 1e5),
+    (np.float64, linalg.blas.dsyrk, linalg.lapack.dpocon, 1e12),
+)
 _RANGE = 1000  # and sqrt(k) stays within 2^+-_RANGE
 
 
@@ -283,20 +286,39 @@ def _independent_rows(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndar
 Solver = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def _cholesky(X: np.ndarray, D: np.ndarray, condition: float = np.inf) -> Solver:
-    """By the Cholesky factor of X D X^T.
-
-    Raises LinAlgError if it is singular to rounding, or its condition is above the one that is given.
-    """
+def _cholesky(X: np.ndarray, D: np.ndarray) -> Solver:
+    """By the Cholesky factor of X D X^T; raises LinAlgError if it is singular to rounding."""
     root = X * np.sqrt(D)
-    square = linalg.blas.dsyrk(1.0, root.T, trans=1)
-    largest = square.diagonal().max()
-    factor = linalg.cho_factor(square, overwrite_a=True, check_finite=False)
-    if np.isfinite(condition) and not linalg.lapack.dpocon(factor[0], largest)[0] * condition > 1:
-        raise linalg.LinAlgError("X D X^T is nearly singular")
+    factor = linalg.cho_factor(linalg.blas.dsyrk(1.0, root.T, trans=1), overwrite_a=True, check_finite=False)
 
     def solve(slope: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         nu = linalg.cho_solve(factor, X @ (D * slope) + misfit, check_finite=False)
+        return nu, -D * (slope - X.T @ nu)
+
+    return solve
+
+
+def _measuring(X: np.ndarray, D: np.ndarray) -> Solver:
+    """The fastest solver with a few digits: a Cholesky factor of half the digits, or of all, or orthogonal factors."""
+    root = X * np.sqrt(D)
+    root /= (unit := float(_power_of_two(root.ravel(), axis=0)))
+    for kind, syrk, pocon, condition in _FACTORS:
+        square = syrk(1.0, root.T.astype(kind, copy=False), trans=1)
+        largest = square.diagonal().max()
+        try:
+            factor = linalg.cho_factor(square, overwrite_a=True, check_finite=False)
+        except linalg.LinAlgError:
+            continue
+        if pocon(factor[0], largest)[0] * condition > 1:
+            break
+    else:
+        return _orthogonal(X, D)
+
+    def solve(slope: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        right = X @ (D * slope) + misfit
+        size = np.max(np.abs(right)) or 1.0
+        nu = linalg.cho_solve(factor, (right / size).astype(kind, copy=False), check_finite=False).astype(np.float64)
+        nu *= size / unit / unit
         return nu, -D * (slope - X.T @ nu)
 
     return solve
@@ -437,10 +459,7 @@ def _forward_error(X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, beta: np.nd
     if not (np.isfinite(beta).all() and np.isfinite(dual).all()):
         return np.inf
     t, D = signed_angle(beta, sqrt_k), inverse_curvature(beta, sqrt_k)
-    try:
-        solve = _cholesky(X, D, _CONDITION)
-    except linalg.LinAlgError:
-        solve = _orthogonal(X, D)
+    solve = _measuring(X, D)
     (n, d), size = X.shape, np.abs(X)
     at_labels = _EPS * np.sqrt(d) * (size @ np.abs(beta) + np.abs(y))
     at_slope = _EPS * (np.sqrt(n) * (np.abs(dual) @ size) + np.abs(t))
