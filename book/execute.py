@@ -62,7 +62,7 @@ ENVIRONMENT = {
     "MATPLOTLIBRC": os.devnull,  # read in place of a file of the reader's
 }
 # A comparison also asks whether a printed number depends on the kind of processor for which OpenBLAS computes, and in
-# the first chapter, which is short and then has the machine to itself, on the number of its threads.
+# the first chapter, which is short, on the number of its threads.
 OTHER_PROCESSOR = {"OPENBLAS_CORETYPE": "Haswell"}
 TWO_THREADS = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
 # What the reader has set for other programs, and what would change a chapter or hide that it changed.

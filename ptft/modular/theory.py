@@ -386,10 +386,9 @@ def tangent_prediction(network: QuadraticNetwork, train: Examples, pairs: torch.
         found: np.ndarray = (x**2) @ (given**2).T + 4 * ((x * v**2) @ given.T) * same
         return found
 
-    start = network.outputs(torch.cat([train.pairs, pairs])).double().cpu().numpy()
-    error = train.targets.double().cpu().numpy() - start[: len(a)]
+    error, start = _before(network, train, pairs)
     solution = np.linalg.lstsq(kernel(given, a, b), error, rcond=1e-12)[0]
-    found: np.ndarray = start[len(a) :] + kernel(asked, c, d) @ solution
+    found: np.ndarray = start + kernel(asked, c, d) @ solution
     return found
 
 
@@ -425,11 +424,17 @@ def diagonal_prediction(network: QuadraticNetwork, train: Examples, pairs: torch
         found: np.ndarray = np.einsum("kn,ln->nkl", basis[:, a], basis[:, b]).reshape(len(a), -1)
         return found
 
-    start = network.outputs(torch.cat([train.pairs, pairs])).double().cpu().numpy()
-    error = train.targets.double().cpu().numpy() - start[: len(train.pairs)]
+    error, start = _before(network, train, pairs)
     end = min_penalty(design(train.pairs), error, character_strengths(network).ravel() ** 2)
-    found: np.ndarray = start[len(train.pairs) :] + design(pairs) @ end.beta
+    found: np.ndarray = start + design(pairs) @ end.beta
     return found
+
+
+def _before(network: QuadraticNetwork, train: Examples, pairs: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """What the outputs lack on the examples, and the outputs on other pairs, where fine-tuning begins."""
+    outputs = network.outputs(torch.cat([train.pairs, pairs])).double().cpu().numpy()
+    n = len(train.pairs)
+    return train.targets.double().cpu().numpy() - outputs[:n], outputs[n:]
 
 
 def _reflections(task: ScalarTask) -> np.ndarray:
