@@ -379,7 +379,7 @@ SMALL = {  # ranges that keep a run short
         "n_stage_seeds": "[2, 3]",
     },
     "05_resnet_experiments": {"recompute": '{""}', "live_n": "[2, 20]", "live_gamma": "1 to 2 distinct in [1e-3, 10]"},
-    "06_transfer_with_adaptive_kernels": {
+    "07_transfer_with_adaptive_kernels": {
         "D": "[3, 60]",
         "draws": "[2, 4]",
         "D_network": "[10, 40]",
@@ -392,14 +392,14 @@ SMALL = {  # ranges that keep a run short
         "width_images": "even in [100, 300]",
         "draws_images": "[1, 3]",
     },
-    "07_transfer_in_the_rich_regime": {"recompute": "{False}", "live_width": "even in [50, 200]"},
-    "08_two_theories_of_transfer": {
+    "08_transfer_in_the_rich_regime": {"recompute": "{False}", "live_width": "even in [50, 200]"},
+    "09_two_theories_of_transfer": {
         "d": "[60, 100]",
         "n_seeds": "[2, 3]",
         "rho": "[10 / d, 0.5]",
         "d_lazy": "[10 / rho, 120]",
     },
-    "09_which_initialization": {
+    "10_which_initialization": {
         "alphas": "1 to 2 increasing in [0.01, 0.95]",
         "rhos": "1 to 2 increasing in [0.001, 1]",
         "omegas": "1 to 2 increasing in [max(0, 1 - (1 - rho_pt) / min(rhos)), min(1, rho_pt / min(rhos))]",
