@@ -78,6 +78,18 @@ def test_the_shape_of_the_penalty():
     assert not penalty_shape.lazier_with_scale([1.0, 0.5]).holds  # a scale that falls
 
 
+def test_minimisers_tend_to_weighted_norms_where_the_scales_differ():
+    rng = np.random.default_rng(0)
+    X, beta_pt, spread = rng.standard_normal((6, 12)), np.linspace(0, 1, 12), np.geomspace(1, 10, 12)
+    y = X @ rng.standard_normal(12)
+    lazy = penalty_shape.lazy_minimiser(X, y, ptft.Initialization(1e6 * spread, 5e5, 1.0), beta_pt)
+    least_2 = np.linalg.lstsq(X, y, rcond=None)[0]
+    assert lazy.holds
+    assert np.linalg.norm(lazy.measured - least_2) > 0.1 * np.linalg.norm(least_2)  # Proposition 2.4 needs one scale
+    for near in (1e-30 * spread, 1e-30 ** np.linspace(0.5, 1, 12)):  # a common rate, and different ones
+        assert penalty_shape.rich_minimiser(X, y, ptft.Initialization.at_distance(1e-3, near), beta_pt).holds
+
+
 def test_the_equations_of_chapter_3():
     mixture = TEACHER.mixture(INIT)
     curve = ptft.replica_curve(ALPHA, mixture)
