@@ -251,6 +251,19 @@ def test_noisy_pretraining_above_one_example_for_each_coordinate_is_least_square
     assert sampled_inputs(0.1, d, 0).shape == (20, d)
 
 
+def test_turning_the_pretraining_teacher_around_leaves_fine_tuning_as_it_is_for_inputs_without_symmetry():
+    rng, d = np.random.default_rng(7), 12
+    X_pt, X_ft = rng.exponential(size=(6, d)), rng.exponential(size=(4, d))
+    beta_pt, beta_ft = TEACHER.groups.sample(d, rng)
+    beta_pt[:3], beta_ft[2:5], noise = 1.0, 2.0, 0.1 * rng.standard_normal(6)
+    ends = []
+    for sign in (1, -1):
+        first = ptft.min_penalty(X_pt, sign * (X_pt @ beta_pt + noise), INIT.k_single_task).beta
+        ends.append(ptft.min_penalty(X_ft, X_ft @ beta_ft, INIT.k(first)).beta)
+    assert ends[0] == pytest.approx(ends[1], rel=1e-8)
+    assert np.mean([end * sign * beta_pt for end, sign in zip(ends, (1, -1), strict=True)], axis=0) == pytest.approx(0)
+
+
 def test_a_seed_repeats_and_groups_without_coordinates_are_not_numbers():
     arguments = (ptft.SpikeSlab(0.1, 0.1, 1.0), INIT, [0.2, 0.4], 0.3, 80)
     (one, _), (same, _), (other, _) = (ptft.simulate_two_stages(*arguments, seed=s, noise_pt=0.1) for s in (4, 4, 5))
