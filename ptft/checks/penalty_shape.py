@@ -16,7 +16,17 @@ from ptft.infinite_width.linear import kernel_end_point
 from ptft.initialization import Initialization
 from ptft.penalties import penalty_grad, penalty_hess
 from ptft.regimes import CORNERS, Measures, measures
-from ptft.validation import broadcast, checked, generator, one_of, positive_array, real_array, require, whole_number
+from ptft.validation import (
+    broadcast,
+    checked,
+    generator,
+    one_of,
+    positive_array,
+    real_array,
+    regression,
+    require,
+    whole_number,
+)
 
 
 @checked
@@ -351,7 +361,7 @@ def rich_minimiser(X: ArrayLike, y: ArrayLike, init: Initialization, beta_pt: Ar
     >>> rich_minimiser(X, y, Initialization(1e-3), beta_pt).holds  # the first coordinate is not rich
     False
     """
-    X, beta_pt = real_array(X, "X", ndim=2), real_array(beta_pt, "beta_pt", ndim=1)
+    (X, y), beta_pt = regression(X, y), real_array(beta_pt, "beta_pt", ndim=1)
     weights = np.log(1 / np.broadcast_to(init.sqrt_k(beta_pt), beta_pt.shape))
     both = linprog(np.tile(weights, 2), A_eq=np.hstack([X, -X]), b_eq=y).x
     limit = np.nan if both is None else both[: beta_pt.size] - both[beta_pt.size :]

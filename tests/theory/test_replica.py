@@ -6,10 +6,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from scipy.optimize import brentq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.optimize import brentq
 
 import ptft
 from ptft.limits import recovery_threshold
