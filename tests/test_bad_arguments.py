@@ -300,6 +300,7 @@ def examples():
             "seed": 0,
             "tolerance": 1e-9,
         },
+        "two_stages.peak_harms_from": {"teacher": SLAB, "init": INIT},
         "simulation.simulate_two_stages": {
             "teacher": SLAB,
             "init": INIT,
@@ -746,6 +747,7 @@ def examples():
             "reference": 0.5,
             "points": {"one": [m["both stages"]]},
         },
+        "figures.two_stages.next_to_the_peak": {"away": ALPHA, "curves": {"one": (ALPHA, ALPHA)}, "peak": 0.9},
         "figures.two_stages.errors": {
             "panels": {"one": two_stages.ErrorPanel("x", {"one": (ALPHA, ALPHA)})},
             "columns": 1,

@@ -135,9 +135,7 @@ def crossings(
     Examples
     --------
     >>> crossings([0.2, 0.5], published_range(), every=500).measured
-    array([[1, 1],
-           [1, 1],
-           [1, 1]])
+    array([[1, 1]])
     """
     found = []
     for teacher, init in itertools.islice(settings, 0, None, every):

@@ -111,6 +111,21 @@ def test_noisy_pretraining_has_one_peak_for_all(omega, noise_pt):
         assert curve.mse == pytest.approx(peak, rel=0.1 if off < 0 else 1e-3)
 
 
+@pytest.mark.parametrize(("rho", "init"), [(0.1, INIT), (0.9, INIT), (0.04, ptft.Initialization(1e-3, -0.9e-3))])
+def test_noisy_pretraining_at_its_peak_is_worse_than_none_above_the_turning_point_alone(rho, init):
+    teacher = ptft.SpikeSlab(0.1, rho, 0.1)
+    turn = two_stages.peak_harms_from(teacher, init)
+    around = turn * np.array([0.5, 0.98, 1.02, 1.5])
+    at_peak, without = (ptft.two_stage_curve(around, teacher, init, *data).mse for data in ((1 + 1e-8, 0.1), (0.0,)))
+    assert (at_peak > without).tolist() == [False, False, True, True]
+
+
+def test_a_lazy_network_is_never_better_at_the_peak_and_one_without_memory_has_none():
+    assert two_stages.peak_harms_from(TEACHER, ptft.Initialization(10.0)) == 1e-3
+    with pytest.raises(ValueError, match="c_plus_lambda"):
+        two_stages.peak_harms_from(TEACHER, ptft.Initialization(1e-3, -1e-3, 1.0))
+
+
 def test_a_large_readout_hides_pretraining():
     init = ptft.Initialization(1e-3, gamma_ft=1e3)
     curves = [ptft.two_stage_curve(ALPHA, TEACHER, init, a, 0.1) for a in (0.0, 0.5, 0.9, 2.0)]
