@@ -263,3 +263,20 @@ def test_exact_end_points_confirm_the_optimum(half):
     excess = mse[:, 1:] - mse[:, :1]
     assert np.all(excess.mean(axis=0) > 3 * excess.std(axis=0, ddof=1) / np.sqrt(10))
     assert mse[:, 0].mean() == pytest.approx(half.mse, rel=0.05)
+
+
+@pytest.mark.parametrize("n", [3, 10, 19])
+def test_of_the_lazy_initializations_the_ratio_of_the_mean_squares_is_the_best_for_every_design(n):
+    """Proposition `prop-best-lazy`, by the exact mean error of least weighted l2 norm on given inputs."""
+    rng, d, rho_pt, omega = np.random.default_rng(n), 20, 0.3, 0.6
+    X, used = rng.standard_normal((n, d)), np.arange(d) < rho_pt * d
+    best = omega / (1 - omega) * (1 - rho_pt) / rho_pt
+    power = np.where(used, omega / rho_pt, (1 - omega) / (1 - rho_pt))  # E (beta*)^2, 1 on average
+
+    def error(ratio):
+        scale = np.where(used, ratio, 1.0)
+        missed = np.eye(d) - scale[:, None] * X.T @ np.linalg.solve((X * scale) @ X.T, X)
+        return np.sum(missed**2 * power)
+
+    errors = [error(best * factor) for factor in (0.5, 0.9, 1.0, 1.1, 2.0)]
+    assert int(np.argmin(errors)) == 2
