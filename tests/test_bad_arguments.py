@@ -178,6 +178,7 @@ def examples():
         "penalties.pretraining_dependence": {"beta": ALPHA, "beta_pt": ALPHA, "init": INIT},
         "penalties.prox": {"z": ALPHA, "k": ALPHA, "theta": ALPHA},
         "regimes.measures": {"beta_ft": ALPHA, "beta_pt": ALPHA, "init": INIT},
+        "regimes.measures_around": {"beta_ft": ALPHA, "beta_pt": ALPHA, "init": INIT, "decades": 1.0},
         "regimes.phase_portrait": {"c_pt": ALPHA, "relative": ALPHA, "gamma_ft": 0.0, "beta_ft": 1.0, "beta_pt": 1.0},
         "network.Weights": {"w1_plus": Y, "w2_plus": Y, "w1_minus": Y, "w2_minus": Y},
         "network.pretraining_weights": {"init": INIT, "d": 3},
@@ -343,7 +344,7 @@ def examples():
         "experiments.settings_of": {"name": "all"},
         "experiments.predict": {"setting": SETTING, "alpha": ALPHA},
         "experiments.predict_two_stages": {"setting": FINITE, "alpha": ALPHA},
-        "experiments.best_regimes": {"errors": {s: ALPHA for t in experiments.figure_5().values() for s in t.values()}},
+        "experiments.best_starts": {"errors": {s: ALPHA for t in experiments.figure_5().values() for s in t.values()}},
         "agreement.compare": {"settings": [SETTING], "alpha": ALPHA, "d": D, "seeds": [0, 1]},
         "agreement.comparison": {
             "setting": SETTING,
@@ -600,6 +601,7 @@ def examples():
         "checks.penalty_shape.bounds": {"beta_ft": K, "beta_pt": K, "init": INIT},
         "checks.penalty_shape.straight_line": {"c_pt": 0.1, "distance": ALPHA, "beta_ft": 1.0, "beta_pt": 1.0},
         "checks.penalty_shape.lazier_with_scale": {"c_pt": ALPHA, "relative": 0.0, "beta_ft": 1.0, "beta_pt": 1.0},
+        "checks.penalty_shape.means_around": {"init": INIT, "beta_ft": ALPHA, "beta_pt": 1.0, "points": 5},
         "checks.penalty_shape.corner": {"name": "I", "at": ptft.regimes.measures(1.0, 1.0, INIT)},
         "checks.penalty_shape.moves": {
             "path": ptft.regimes.measures(K, K, INIT),

@@ -15,7 +15,7 @@ from ptft.extras import needs_extra
 from ptft.infinite_width.linear import kernel_end_point
 from ptft.initialization import Initialization
 from ptft.penalties import penalty_grad, penalty_hess
-from ptft.regimes import CORNERS, Measures, measures
+from ptft.regimes import CORNERS, Measures, measures, measures_around
 from ptft.validation import (
     broadcast,
     checked,
@@ -248,6 +248,43 @@ def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1
     ell = measures(beta_ft, beta_pt, Initialization.at_distance(c, 1 + relative)).ell_order
     return Check(
         "decrease of the $\\ell$-order as $c$ grows at a fixed $\\lambda/c$", ell[1:], ell[:-1], 0.0, at_most=True
+    )
+
+
+@checked
+def means_around(init: Initialization, beta_ft: ArrayLike, beta_pt: float = 1.0, points: int = 2001) -> Check:
+    """`measures_around` against the averages of the measures at many coefficients of the decade; shape (2, m).
+
+    Parameters
+    ----------
+    init : Initialization
+        Scalar parameters.
+    beta_ft : array_like, not zero, shape (m,)
+        Middle of each range.
+    beta_pt : float, default 1
+    points : int, default 2001
+        Of a decade, in equal steps of log|beta_ft|.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> means_around(Initialization(1e-3, -0.9e-3), [0.3, 3.0]).holds
+    True
+    """
+    beta_ft = real_array(beta_ft, "beta_ft", ndim=1)
+    mean = measures_around(beta_ft, beta_pt, init)
+    steps = whole_number(points, "points", at_least=3) - 1
+    each = measures(beta_ft * 10 ** np.linspace(-0.5, 0.5, steps + 1)[:, None], beta_pt, init)
+    averages = [np.trapezoid(values, axis=0) / steps for values in (each.ell_order, each.pretraining_dependence)]
+    return Check(
+        "difference of the measures of a range from averages over it",
+        np.stack([mean.ell_order, mean.pretraining_dependence]),
+        np.stack(averages),
+        1e-6,
     )
 
 
