@@ -73,7 +73,8 @@ class Measures:
     def label(self) -> np.ndarray:
         """Name of the regime with both measures beside it, an array of strings."""
         parts = np.broadcast_arrays(self.regime, self.ell_order, self.pretraining_dependence)
-        labels = [f"{name} ({ell:.2f}, {pd:.2f})" for name, ell, pd in zip(*(part.flat for part in parts), strict=True)]
+        rows = zip(*(part.flat for part in parts), strict=True)
+        labels = [f"{name} ({ell:.2f}, {round(float(pd), 2) + 0.0:.2f})" for name, ell, pd in rows]  # no -0.00
         return np.reshape(labels, parts[0].shape)
 
 

@@ -163,6 +163,7 @@ def test_names_are_those_that_a_place_can_have_and_labels_show_both_measures():
     assert set(at.regime) == set(NAMES)
     one = measures(1.0, 1.0, Initialization(1e-3))
     assert str(one.label) == "II (1.89, -0.89)"
+    assert str(measures(1.0, 1e-4, Initialization(1e-2)).label).endswith(" 0.00)")
     assert measures([0.5, 1.0], 1.0, Initialization(1e-3)).label.shape == (2,)
 
 
