@@ -21,6 +21,7 @@ from ptft.checks import identities
 from ptft.figures import adapted_kernels, two_stages, two_theories
 from ptft.infinite_width import kernel_transfer, linear, outcomes, rich_transfer
 from ptft.modular import theory as modular_theory
+from ptft.modular import trends as modular_trends
 from ptft.replica import MixtureRows
 from ptft.two_theories import TwoTasks
 
@@ -153,6 +154,20 @@ def made():
             ]
         ),
     }
+    found["modular runs"] = pd.DataFrame(
+        [
+            (*("quadratic", task, size, knob, value, n, seed), *(0.5,) * 3, 90, 100, 50, "loss", *(1.0,) * 6)
+            for task, size in (("nested", 1), ("reuse", 5), ("new", 1))
+            for knob, value in (("baseline", 1.0), ("kappa", 0.5), ("untrained", 1.0))
+            for n in (60, 120)
+            for seed in (0, 1)
+        ],
+        columns=["network", "relation", "size", "knob", "value", "n", "seed"]
+        + ["test_error", "tangent_error", "diagonal_error", "correct", "tested"]
+        + ["pretraining_steps", "pretraining_stopped_by"]
+        + [f"power{task}_{when}" for when in ("before", "after") for task in ("", "_pt", "_ft")],
+    )
+    found["nested runs"] = modular_trends.runs(found["modular runs"], "quadratic", "nested")
     found["network"] = vision.new_model(3, 0)
     found["modular run"] = modular.train(modular.new_quadratic(23, 4), modular.examples(np.eye(23)), max_steps=0)
     found["landscape"] = optimal_initialization.landscape(SLAB, 0.2, [0.1, 1.0], [1.0, 2.0])
@@ -757,6 +772,14 @@ def examples():
         "figures.vision.trends": {"table": m["accuracies"]},
         "figures.vision.dimensions": {"representations": m["accuracies"], "n": 10},
         "figures.vision.signature_curves": {"runs": m["accuracies"]},
+        "figures.modular.features": {"tasks": {"one": ((1,), (2,))}, "count": 2},
+        "figures.modular.spectra": {"powers": {"one": K}, "first": [1], "second": {"one": []}},
+        "figures.modular.errors": {"table": m["modular runs"], "knob": "kappa"},
+        "figures.modular.slopes_by_size": {"table": m["modular runs"]},
+        "figures.modular.orders": {"table": m["modular runs"]},
+        "figures.modular.shares": {"table": m["modular runs"], "kappa": ALPHA, "theory": ALPHA, "n": 60},
+        "figures.modular.pretraining_lengths": {"table": m["modular runs"], "losses": {"one": ALPHA}},
+        "figures.modular.attention": {"points": {"one": {1.0: (2.0, 0.1)}}},
         # modular arithmetic
         "modular.group.characters": {"p": 5},
         "modular.group.power_by_frequency": {"values": ALPHA},
@@ -795,6 +818,7 @@ def examples():
         "modular.networks.scaled": {"network": QUADRATIC, "embedding": 0.5, "hidden": 0.5, "readout": 0.5},
         "modular.networks.with_new_readout": {"network": TRANSFORMER, "gamma": 0.5, "seed": 0, "outputs": 2},
         "modular.networks.norms": {"network": QUADRATIC},
+        "modular.networks.attention_of": {"network": TRANSFORMER},
         "modular.training.train": {
             "network": QUADRATIC,
             "data": PAIRS,
@@ -837,12 +861,28 @@ def examples():
             "n": 9,
             "seed": 0,
         },
+        "modular.trends.runs": {"table": m["modular runs"], "network": "quadratic", "relation": "nested", "size": 1},
+        "modular.trends.effect": {"samples": ALPHA, "expected_sign": 1},
+        "modular.trends.role": {"runs": m["nested runs"], "knob": "kappa", "column": "error", "expected_sign": 1},
+        "modular.trends.roles": {"runs": m["nested runs"], "knob": "kappa", "column": "error"},
+        "modular.trends.contrast": {"first": m["nested runs"], "second": m["nested runs"], "knob": "kappa", "n": 60},
+        "modular.trends.worth": {"runs": m["nested runs"], "kappa": 1.0, "expected_sign": 1},
+        "modular.trends.cost": {"first": m["nested runs"], "second": m["nested runs"], "n": 60},
+        "modular.trends.order_agreement": {"runs": m["nested runs"], "theory": "tangent", "n": 60},
+        "modular.trends.pretraining_steps": {"table": m["modular runs"], "network": "quadratic", "knob": "kappa"},
         "checks.modular.conservation": {"start": QUADRATIC, "end": QUADRATIC},
         "checks.modular.still_beside": {"start": QUADRATIC, "end": QUADRATIC, "frequencies": [1]},
         "checks.modular.function_of_sums": {"network": QUADRATIC, "frequencies": [1]},
         "checks.modular.out_of_phase": {"start": QUADRATIC, "end": QUADRATIC, "task": SCALAR},
         "checks.modular.needed": {"network": QUADRATIC, "task": SCALAR},
         "checks.modular.shares": {"networks": [QUADRATIC], "task": SCALAR, "kappa": 0.5, "fitted": 0.9},
+        "checks.modular.adam_from_other_scales": {"network": QUADRATIC, "data": PAIRS, "c": 2.0, "steps": 2},
+        "checks.modular.strengths_by_law": {
+            "network": QUADRATIC,
+            "task": SCALAR,
+            "law": MADE_BY_HAND["PretrainedLaw"],
+            "gamma": 0.1,
+        },
         "checks.modular.strengths_of_phases": {"network": QUADRATIC, "task": SCALAR},
         # images
         "vision.representation.participation_ratio": {"A": INPUTS, "centred": True},
@@ -940,6 +980,10 @@ def examples():
         "book.interpolation.InterpolationTable": {"axes": (Axis(ALPHA),), "values": ALPHA},
         "book.live_figures.scale_tables": {"beta_pt": Axis(ALPHA)},
         "book.live_figures.task": {"log_rho": -1.0, "share": 0.5, "log_scale": -3.0, "log_ratio": 0.5},
+        "book.testbeds.diagonal_testbed": {"table": STORED, "task": "nested"},
+        "book.testbeds.finding": {"table": m["accuracies"].assign(error=0.5), "knob": "kappa"},
+        "book.testbeds.findings": {"beds": {("a", "b"): m["accuracies"].assign(error=0.5)}},
+        "book.testbeds.comparison": {"beds": {("a", "b"): m["accuracies"].assign(error=0.5)}, "name": "tab-a"},
         "book.tables.numbered": {"rows": [{"a": 1}], "name": "tab-a", "caption": "b"},
         "book.tables.checks": {"measured": [CHECK], "name": "tab-a", "caption": "b"},
     }
@@ -959,7 +1003,8 @@ infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_widt
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
 infinite_width.outcomes.RichTransferPoint modular.training.ModularRun modular.theory.PretrainedLaw
 modular.protocol.ModularProtocol checks.penalty_shape.Derivatives figures.adapted_kernels.Line
-figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves trends.Effect""".split()
+figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves trends.Effect
+book.testbeds.Finding""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature penalties.prox_angle
 penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation end_point.newton
@@ -968,6 +1013,8 @@ NO_ARGUMENTS = (
     "experiments.figure_3",
     "experiments.figure_5",
     "experiments.trends",
+    "book.testbeds.image_testbeds",
+    "book.testbeds.every_testbed",
     "figures.page_style.style",
     "infinite_width.rich_transfer.numbers",
 )

@@ -21,7 +21,7 @@ from ptft.modular.protocol import NETWORKS
 from ptft.modular.trends import effect, runs
 from ptft.sweeps import diagonal, modular, vision
 from ptft.trends import BASELINE, Effect, holm, pooled_slopes, slopes, values_of
-from ptft.validation import checked, require_table
+from ptft.validation import checked, one_of, require_table
 
 COLUMNS = ["seed", "knob", "value", "n", "error"]
 KNOBS = {  # the heads of the columns
@@ -45,7 +45,7 @@ def diagonal_testbed(table: pd.DataFrame, task: str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the table lacks a column.
+        If the table lacks a column, or the task is none of these.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def diagonal_testbed(table: pd.DataFrame, task: str) -> pd.DataFrame:
     """
     axes = ["c_pt", "lambda_pt", "gamma_ft"]
     require_table(table, "table", ["d", "omega", "rho_ft", *axes, "alpha", "seed", "mse"])
-    omega, rho_ft = DIAGONAL_TASKS[task]
+    omega, rho_ft = DIAGONAL_TASKS[one_of(task, "task", tuple(DIAGONAL_TASKS))]
     rows = table[(table["d"] == table["d"].max()) & (table["omega"] == omega) & (table["rho_ft"] == rho_ft)]
     base = C_PT[1]
     places = {BASELINE: (base, 0.0, 0.0)}
@@ -126,6 +126,11 @@ class Finding:
 def finding(table: pd.DataFrame, knob: str) -> Finding | None:
     """What a knob does on a testbed, at the sample sizes that are there for each of its values; None without runs.
 
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or the knob is none of `KNOBS`.
+
     Examples
     --------
     >>> rows = [(s, k, v, 10, s + v) for s in range(3) for k, v in (("baseline", 1.0), ("c", 2.0))]
@@ -133,6 +138,7 @@ def finding(table: pd.DataFrame, knob: str) -> Finding | None:
     **smaller** (1 / 0 of 1) None
     """
     require_table(table, "table", COLUMNS)
+    one_of(knob, "knob", tuple(KNOBS))
     if knob not in set(table["knob"]):
         return None
     rows = table[table["knob"].isin([knob, BASELINE[0]])]

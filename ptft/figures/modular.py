@@ -9,18 +9,20 @@ import matplotlib.ticker
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ptft.extras import needs_extra
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.modular.protocol import PROTOCOLS
 from ptft.modular.trends import effect, order_agreement, pretraining_steps, roles, runs
 from ptft.trends import UNTRAINED, curve, sizes_of, values_of
-from ptft.validation import checked
+from ptft.validation import checked, one_of
 
 with needs_extra("vision", __name__):
     import pandas as pd
 
 SYMBOLS = {"kappa": r"$\kappa$", "embedding": r"$\kappa_E$", "c": "$c$", "gamma": r"$\gamma$"}
+NAMES = {"quadratic": "quadratic", "transformer": "Transformer", "classifier": "with classes"}
 MARKERS = "osD^v"
 TASKS = ("nested", "reuse", "new")
 LOOKS = {  # of the tasks
@@ -104,8 +106,9 @@ def spectra(powers: Mapping[str, np.ndarray], first: Sequence[int], second: Mapp
                 y = np.stack([np.zeros(len(at)), shares[at], np.full(len(at), np.nan)], axis=1).ravel()
                 (names[kind],) = ax.plot(x, y, color=shade, label=kind, lw=8, solid_capstyle="butt")
         ax.set_title(title, fontsize="small")
-        ax.set(xlabel="frequency $k$", xticks=range(1, len(power), 2), ylim=(0, None))
+        ax.set(xlabel="frequency $k$", xticks=range(1, len(power), 2))
     axes[0, 0].set_ylabel("share of the power")
+    axes[0, 0].set_ylim(bottom=0)
     fig.legend(handles=[names[kind] for kind in SHADES if kind in names], loc="outside upper center", ncols=4)
     return fig
 
@@ -118,6 +121,12 @@ def errors(table: pd.DataFrame, knob: str) -> Figure:
     ----------
     table : DataFrame, as `ptft.sweeps.modular` stores it
     knob : str
+        One of `SYMBOLS`.
+
+    Raises
+    ------
+    ValueError
+        If the knob is none of these, or not in the table.
 
     Examples
     --------
@@ -126,6 +135,7 @@ def errors(table: pd.DataFrame, knob: str) -> Figure:
     >>> len(errors(table, "kappa").axes)
     9
     """
+    one_of(knob, "knob", tuple(SYMBOLS))
     rows = [("Transformer", "transformer", "error"), ("quadratic", "quadratic", "error")]
     rows = [row for row in rows if knob in dict(PROTOCOLS[row[1]].knobs)]
     rows += [("diagonal theory", network, "diagonal") for _, network, _ in rows if network == "quadratic"]
@@ -196,7 +206,7 @@ def slopes_by_size(table: pd.DataFrame) -> Figure:
             beside(ax.errorbar(list(found), mean, half, **look).get_children(), place, len(tasks), 2.5)
         if knob not in dict(PROTOCOLS[network].knobs):
             ax.text(0.5, 0.6, f"$=$ {SYMBOLS['kappa']} here", transform=ax.transAxes, ha="center", fontsize="small")
-        axes[i, 0].set_ylabel(network)
+        axes[i, 0].set_ylabel(NAMES[network])
     for ax, title in zip(axes[0], titles.values(), strict=True):
         ax.set_title(title, fontsize="small")
     for ax in axes[-1]:
@@ -260,22 +270,26 @@ def shares(table: pd.DataFrame, kappa: np.ndarray, theory: np.ndarray, n: int) -
     """
     fig, axes = figure(1, 2, height=2.9)
     axes[0, 0].plot(kappa, theory, color="black", lw=1, label="quadratic, equations")
-    for place, network in enumerate(("quadratic", "transformer", "classifier")):
+    for (network, name), color, marker in zip(NAMES.items(), COLORS, MARKERS, strict=False):
         chosen = runs(table, network, "new")
         chosen = chosen[chosen["n"] == n]
         values = values_of(chosen, "kappa")
-        look = {"color": COLORS[place], "marker": MARKERS[place], "capsize": 2, "lw": 1}
+        look = {"color": color, "marker": marker, "capsize": 2, "lw": 1}
         for ax, column, label, line in (
-            (axes[0, 0], "on_pt_before", network, "" if network == "quadratic" else "-"),
-            (axes[0, 1], "on_ft_after", f"{network}, after", "-"),
-            (axes[0, 1], "on_ft_before", f"{network}, before", ":"),
+            (axes[0, 0], "on_pt_before", name, "" if network == "quadratic" else "-"),
+            (axes[0, 1], "on_ft_before", f"{name}, before", ":"),
+            (axes[0, 1], "on_ft_after", f"{name}, after", "-"),
         ):
             found = [curve(chosen, "kappa", value, column) for value in values]
             mean, error = (np.array([one[i][0] for one in found]) for i in (1, 2))
             ax.errorbar(values, mean, error, label=label, **look | {"ls": line})
-    for ax, title in zip(axes[0], ("at $K_{PT}$, after pretraining", "at $K_{FT}$ of a new task"), strict=True):
+    titles = "at $K_{PT}$, after pretraining", "at $K_{FT}$ of a new task"
+    for ax, title in zip(axes[0], titles, strict=True):
         ax.set(xscale="log", xlabel=r"$\kappa$, factor of the baseline", ylim=(0, None), title=title)
-        ax.legend(fontsize="x-small")
+    axes[0, 0].legend(fontsize="x-small")
+    looks = {"before": ":", "after fine-tuning": "-"}
+    keys = [Line2D([], [], color="#555555", ls=line, label=label) for label, line in looks.items()]
+    axes[0, 1].legend(handles=keys, fontsize="x-small", loc="lower right")
     axes[0, 0].set_ylabel("share of the embedding's power")
     return fig
 
@@ -301,12 +315,13 @@ def pretraining_lengths(table: pd.DataFrame, losses: Mapping[str, np.ndarray]) -
         axes[0, 0].plot(np.arange(1, len(loss) + 1), loss, color=color, label=label, lw=1.2)
     axes[0, 0].set(xscale="log", yscale="log", xlabel="step", ylabel="loss of pretraining", title="quadratic network")
     axes[0, 0].legend(loc="lower left")
-    for place, network in enumerate(PROTOCOLS):
+    for (network, name), color, marker in zip(NAMES.items(), COLORS, MARKERS, strict=False):
         found = pretraining_steps(table, network, "kappa")
-        steps = [one[0] for one in found.values()]
-        axes[0, 1].plot(list(found), steps, color=COLORS[place], marker=MARKERS[place], lw=1, label=network)
+        axes[0, 1].plot(list(found), [one[0] for one in found.values()], color=color, marker=marker, lw=1, label=name)
     axes[0, 1].set(xscale="log", yscale="log", xlabel=r"$\kappa$, factor of the baseline", title="all networks")
     axes[0, 1].set_ylabel("steps of pretraining")
+    axes[0, 1].yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+    axes[0, 1].set_yticks([100, 200, 500, 1000], labels=["100", "200", "500", "1000"])
     axes[0, 1].legend(fontsize="x-small")
     return fig
 
