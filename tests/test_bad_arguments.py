@@ -14,7 +14,7 @@ import torch
 from conftest import modules, public
 
 import ptft
-from ptft import agreement, experiments, infinite_width, modular, optimal_initialization, stopping_rule, vision
+from ptft import agreement, experiments, infinite_width, modular, optimal_initialization, stopping_rule, trends, vision
 from ptft.book.claims import claim
 from ptft.book.interpolation import Axis
 from ptft.checks import identities
@@ -23,7 +23,6 @@ from ptft.infinite_width import kernel_transfer, linear, outcomes, rich_transfer
 from ptft.modular import theory as modular_theory
 from ptft.replica import MixtureRows
 from ptft.two_theories import TwoTasks
-from ptft.vision import trends
 
 # --- bad values, by what the valid one is -----------------------------------------------------------------------------
 
@@ -852,20 +851,23 @@ def examples():
         "vision.representation.participation_ratio": {"A": INPUTS, "centred": True},
         "vision.representation.ensd": {"A": INPUTS, "B": INPUTS, "centred": True},
         **{
-            f"vision.trends.{name}": {"table": m["accuracies"], "knob": "kappa", **more}
+            f"trends.{name}": {"table": m["accuracies"], "knob": "kappa", **more}
             for name, more in (
                 ("by_seed", {"value": 0.5, "n": 10, "column": "accuracy"}),
                 ("values_of", {}),
                 ("curve", {"value": 0.5, "column": "accuracy"}),
                 ("differences", {"value": 0.5, "n": 10, "column": "accuracy"}),
                 ("slopes", {"n": 10, "column": "accuracy"}),
+                ("pooled_slopes", {"column": "accuracy"}),
                 ("trend", {"column": "accuracy", "expected_sign": -1}),
                 ("gains", {"column": "accuracy"}),
             )
         },
-        **{f"vision.trends.{name}": {"table": m["accuracies"]} for name in ("knobs_of", "sizes_of", "scaling_order")},
-        "vision.trends.paired_effect": {"samples": ALPHA, "expected_sign": 1},
-        "vision.trends.tally": {"effects": [trends.paired_effect(ALPHA, 1)]},
+        **{f"vision.trends.{name}": {"table": m["accuracies"]} for name in ("knobs_of", "scaling_order")},
+        "trends.sizes_of": {"table": m["accuracies"]},
+        "trends.paired_effect": {"samples": ALPHA, "expected_sign": 1},
+        "trends.tally": {"effects": [trends.paired_effect(ALPHA, 1)]},
+        "trends.holm": {"effects": [trends.paired_effect(ALPHA, 1)], "level": 0.05},
         "vision.trends.signature": {"representations": m["accuracies"], "stage": "stage 4"},
         "vision.representation.dimensions": {"A": INPUTS, "B": INPUTS, "centred": True},
         "vision.representation.columns_of": {"convention": "batch", "measured_on": "test"},
@@ -960,7 +962,7 @@ infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_widt
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
 infinite_width.outcomes.RichTransferPoint modular.training.ModularRun modular.theory.PretrainedLaw
 modular.protocol.ModularProtocol checks.penalty_shape.Derivatives figures.adapted_kernels.Line
-figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves vision.trends.Effect""".split()
+figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves trends.Effect""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature penalties.prox_angle
 penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation end_point.newton

@@ -12,17 +12,10 @@ from matplotlib.figure import Figure
 
 from ptft.extras import needs_extra
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
+from ptft.trends import BASELINE, curve, sizes_of, trend, values_of
 from ptft.validation import checked
-from ptft.vision.protocol import BASELINE, SAMPLE_SIZES, UNTRAINED
-from ptft.vision.trends import (
-    PUBLISHED_SCALING,
-    PUBLISHED_UNTRAINED,
-    curve,
-    knobs_of,
-    sizes_of,
-    trend,
-    values_of,
-)
+from ptft.vision.protocol import SAMPLE_SIZES, UNTRAINED
+from ptft.vision.trends import PUBLISHED_SCALING, PUBLISHED_UNTRAINED, knobs_of
 
 with needs_extra("vision", __name__):
     import pandas as pd

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import ptft
 from ptft.extras import needs_extra
 from ptft.modular.protocol import (
-    BASELINE,
     MEASURED,
     NETWORKS,
     PROTOCOLS,
@@ -26,6 +25,7 @@ from ptft.modular.protocol import (
 from ptft.modular.tasks import RELATIONS
 from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
+from ptft.trends import BASELINE
 from ptft.validation import checked, listed, one_of, whole_number
 from ptft.vision.compaction import check_device
 
@@ -95,7 +95,7 @@ def start_of(point: ModularPoint) -> tuple[int, int, str, float]:
     >>> start_of(ModularPoint("quadratic", "new", 1, "gamma", 10.0, 60, 3))
     (0, 3, 'baseline', 1.0)
     """
-    knob, value = (BASELINE, 1.0) if point.knob in (BASELINE, "gamma") else (point.knob, point.value)
+    knob, value = BASELINE if point.knob in (BASELINE[0], "gamma") else (point.knob, point.value)
     return NETWORKS.index(point.network), point.seed, knob, value
 
 
