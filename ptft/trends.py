@@ -71,10 +71,12 @@ def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = 
     require_table(table, "table", ["seed", "knob", "value", "n", column])
     if value == BASELINE[1] and knob != UNTRAINED:
         knob = BASELINE[0]
-    chosen = table[(table["knob"] == knob) & np.isclose(table["value"], value) & (table["n"] == n)]
-    if not len(chosen):
+    knobs, values, sizes = (table[name].to_numpy() for name in ("knob", "value", "n"))
+    chosen = (knobs == knob) & np.isclose(values, value) & (sizes == n)
+    if not chosen.any():
         raise ValueError(f"knob, value, n = {knob!r}, {value:g}, {n} is not allowed: it must be in the table")
-    return {int(seed): float(x) for seed, x in zip(chosen["seed"], chosen[column], strict=True)}
+    seeds, measured = (table[name].to_numpy()[chosen] for name in ("seed", column))
+    return {int(seed): float(x) for seed, x in zip(seeds, measured, strict=True)}
 
 
 @checked
@@ -165,12 +167,7 @@ def slopes(table: pd.DataFrame, knob: str, n: int, column: str = "accuracy") -> 
     >>> slopes(pd.concat([scaled, baseline]), "kappa", 10).round(3)  # from 0.5 to 1
     array([-0.05, -0.1 ])
     """
-    values = values_of(table, knob)
-    rows = [by_seed(table, knob, value, n, column) for value in values]
-    seeds = sorted(set.intersection(*(set(row) for row in rows)))
-    x = np.log2(values) - np.mean(np.log2(values))
-    y = np.array([[row[s] for row in rows] for s in seeds])
-    return np.asarray(y @ x / (x @ x))
+    return pooled_slopes(table[table["n"] == n], knob, column)
 
 
 @checked
@@ -188,10 +185,11 @@ def pooled_slopes(table: pd.DataFrame, knob: str, column: str = "accuracy") -> n
     array([-0.025, -0.05 ])
     """
     values, sizes = values_of(table, knob), sizes_of(table)
-    rows = [by_seed(table, knob, value, n, column) for value in values for n in sizes]
-    seeds = set.intersection(*(set(row) for row in rows))
-    complete = table[table["seed"].isin(seeds)]
-    return np.asarray(np.mean([slopes(complete, knob, n, column) for n in sizes], axis=0))
+    rows = [[by_seed(table, knob, value, n, column) for value in values] for n in sizes]
+    seeds = sorted(set.intersection(*(set(cell) for row in rows for cell in row)))
+    x = np.log2(values) - np.mean(np.log2(values))
+    y = np.array([[[cell[seed] for cell in row] for row in rows] for seed in seeds])  # (seeds, sizes, values)
+    return np.asarray(np.mean(y @ x / (x @ x), axis=1))
 
 
 @checked

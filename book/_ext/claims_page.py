@@ -1,4 +1,6 @@
-"""The directive `claims`: a table for each chapter that computed entries, read from the executed notebooks."""
+"""The directives of the page of claims: `claims`, a table for each chapter that computed entries, read from the
+executed notebooks, and `testbeds`, which compares all experiments by their stored results.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 from ptft.book.claims import KEY, VERDICTS, Claim, claims_table
+from ptft.book.testbeds import comparison, every_testbed
 
 
 def read_claims(path: Path) -> tuple[str, list[Claim]]:
@@ -36,12 +39,26 @@ class Claims(SphinxDirective):
                 tables.append(claims_table(claims, f"tab-all-claims-{number}", f"Chapter {int(number)}: {title}"))
                 verdicts += [claim.verdict for claim in claims]
         counts = ", ".join(f"{verdicts.count(verdict)} *{verdict}*" for verdict in VERDICTS)
-        text = "\n\n".join([f"Of {len(verdicts)} statements: {counts}.", *tables])
-        node = nodes.container()
-        self.state.nested_parse(StringList(text.splitlines(), source="claims"), self.content_offset, node)
-        return list(node.children)
+        return parsed(self, "\n\n".join([f"Of {len(verdicts)} statements: {counts}.", *tables]))
+
+
+class Testbeds(SphinxDirective):
+    """Which knob does what on which testbed."""
+
+    def run(self) -> list[nodes.Node]:
+        for path in sorted(Path(self.env.srcdir).glob("book/results/**/*.parquet")):
+            self.env.note_dependency(str(path))
+        return parsed(self, comparison(every_testbed()))
+
+
+def parsed(directive: SphinxDirective, text: str) -> list[nodes.Node]:
+    """What Markdown in the place of a directive becomes."""
+    node = nodes.container()
+    directive.state.nested_parse(StringList(text.splitlines(), source=directive.name), directive.content_offset, node)
+    return list(node.children)
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("claims", Claims)
+    app.add_directive("testbeds", Testbeds)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

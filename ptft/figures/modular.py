@@ -100,9 +100,11 @@ def spectra(powers: Mapping[str, np.ndarray], first: Sequence[int], second: Mapp
         for kind, shade in SHADES.items():
             at = [i for i, one in enumerate(kinds) if one == kind]
             if at:
-                names[kind] = ax.bar(np.array(at) + 1, shares[at], color=shade, label=kind)
+                x = np.repeat(np.array(at) + 1.0, 3)
+                y = np.stack([np.zeros(len(at)), shares[at], np.full(len(at), np.nan)], axis=1).ravel()
+                (names[kind],) = ax.plot(x, y, color=shade, label=kind, lw=8, solid_capstyle="butt")
         ax.set_title(title, fontsize="small")
-        ax.set(xlabel="frequency $k$", xticks=range(1, len(power), 2))
+        ax.set(xlabel="frequency $k$", xticks=range(1, len(power), 2), ylim=(0, None))
     axes[0, 0].set_ylabel("share of the power")
     fig.legend(handles=[names[kind] for kind in SHADES if kind in names], loc="outside upper center", ncols=4)
     return fig

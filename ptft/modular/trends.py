@@ -100,7 +100,7 @@ def effect(samples: ArrayLike, expected_sign: int = 1) -> Effect:
 
     Examples
     --------
-    >>> effect([0.5]).verdict, effect([0.5, 0.6]).verdict
+    >>> effect([0.5]).verdict, effect([0.5, 0.6, 0.7]).verdict
     ('undecided', 'agree')
     """
     x = real_array(samples, "samples", ndim=1)

@@ -128,7 +128,7 @@ def _complaints(pages, check):
 def test_all_chapters_and_the_bibliography_are_there(html):
     names = ["book/intro", "book/bibliography", *(f"book/chapters/{stem}" for stem in listed_chapters())]
     assert [name for name in names if not (html / f"{name}.html").is_file()] == []
-    assert len(listed_chapters()) == 10
+    assert len(listed_chapters()) == 11
 
 
 def test_every_chapter_has_figures_formulas_and_links(html):
