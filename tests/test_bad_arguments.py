@@ -581,6 +581,7 @@ def examples():
         "infinite_width.rich_transfer.compare": {"setting": SMALL, "gamma_2": [1.0], "width": 10, "draw": 0},
         "infinite_width.rich_transfer.preactivations": {"particles": CLOUD, "X": INPUTS},
         "infinite_width.rich_transfer.untrained_preactivations": {"X": INPUTS},
+        "infinite_width.rich_transfer.total_variation": {"density": np.full(128, 0.1), "other": np.full(128, 0.2)},
         "infinite_width.outcomes.outcome": {
             "setting": SMALL,
             "run": m["flow"],
@@ -591,6 +592,8 @@ def examples():
         "infinite_width.outcomes.curves": {"table": m["table"], "quantity": "test_loss"},
         "infinite_width.outcomes.ends": {"table": m["table"], "quantity": "test_loss"},
         "infinite_width.outcomes.at_time": {"table": m["table"], "time": 1.0},
+        "infinite_width.outcomes.at_equal_train_loss": {"table": m["table"]},
+        "infinite_width.outcomes.stopped_by_time": {"table": m["table"], "tolerance": 1e-6},
         "infinite_width.outcomes.gammas": {"table": m["table"], "figure": "3a"},
         "infinite_width.outcomes.by_gamma": {"table": m["table"], "quantity": "test_loss", "figure": "3a"},
         "infinite_width.outcomes.ratios": {"table": m["table"], "start": "centred"},

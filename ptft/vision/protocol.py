@@ -39,6 +39,23 @@ from ptft.vision.training import (
     train,
 )
 
+# what `fine_tune_point` finds, with its types, once and for each stage
+MEASURED: dict[str, Any] = {
+    "accuracy": float,
+    "accuracy_recalibrated": float,
+    "accuracy_maximum": float | None,
+    "loss": float | None,
+    "stopped_by": str,
+    "pretraining_images": int,
+    "epochs": int,
+    "seconds": float,
+}
+MEASURED_BY_STAGE: dict[str, Any] = {"stage": str} | {
+    column: np.float32 | None
+    for convention, measured_on in itertools.product(CONVENTIONS, MEASURED_ON)
+    for column in columns_of(convention, measured_on)
+}
+
 
 @dataclass(frozen=True)
 class Protocol:

@@ -111,10 +111,12 @@ def faults(page: Any, theme: str) -> list[str]:
 def barriers(page: Any, contrast: bool) -> list[str]:
     """What axe-core finds that is serious or critical for readers with disabilities.
 
-    Its rule of contrast takes half a minute on a page of ten thousand elements; `faults` measures contrast as well.
+    Its rules of contrast take half a minute on a page of ten thousand elements; `faults` measures contrast as well, and
+    how links differ from the text around them is the same on every page.
     """
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    rules = {"color-contrast": {"enabled": contrast}, "region": {"enabled": False}}  # what the second finds is moderate
+    rules = {name: {"enabled": contrast} for name in ("color-contrast", "link-in-text-block")}
+    rules["region"] = {"enabled": False}  # what it finds is moderate
     found = axe.run(page, options={**AXE, "rules": rules}).response["violations"]
     return [f"{v['id']}: {v['nodes'][0]['html'][:80]}" for v in found if v["impact"] in ("serious", "critical")]
 

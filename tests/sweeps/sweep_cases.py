@@ -84,12 +84,12 @@ CASES = (
     Case(
         "vision",
         tuple(
-            "--seeds 1 --sizes 4 10 --knobs gamma=0.1 --test-images 10 --precision float32 "
+            "--seeds 1 --sizes 4 10 --knobs gamma=0.1 --test-images 10 --size 8 --precision float32 "
             "--pretraining-images 40 --pretraining-cap 1 --fine-tuning-cap 1".split()
         ),
         ("--knobs", "gamma=0.1,3"),
         tuple(
-            "--seeds 1 --sizes 4 10 4 --knobs gamma=0.1,0.1 --test-images 10 --precision float32 "
+            "--seeds 1 --sizes 4 10 4 --knobs gamma=0.1,0.1 --test-images 10 --size 8 --precision float32 "
             "--pretraining-images 40 --pretraining-cap 1 --fine-tuning-cap 1".split()
         ),
         ("vision.parquet", "representations.parquet"),
@@ -154,8 +154,10 @@ def tiny():
     adapted_kernels.SETTING.update(P_2=(4,), pool=8, draws=2)
     adapted_kernels.P_1, adapted_kernels.GAMMA_1 = (4,), (0.0, 1.0)
     if importlib.util.find_spec("torch"):
+        from ptft import vision
         from ptft.modular.protocol import PROTOCOLS
 
+        vision.DIGITS = replace(vision.DIGITS, n_measured=4)
         few = {"knobs": (("kappa", (0.5, 2.0)), ("c", (2.0,)), ("gamma", (2.0,))), "cells": (("reuse", 1),)}
         PROTOCOLS["quadratic"] = replace(PROTOCOLS["quadratic"], p=5, width=4, size_pt=1, cap_pt=20, cap_ft=20, **few)
 

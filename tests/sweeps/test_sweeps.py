@@ -45,8 +45,10 @@ def tiny_numbers():
             value = getattr(adapted_kernels, name)
             patch.setattr(adapted_kernels, name, dict(value) if name == "SETTING" else value)
         if importlib.util.find_spec("torch"):
+            from ptft import vision
             from ptft.modular.protocol import PROTOCOLS
 
+            patch.setattr(vision, "DIGITS", vision.DIGITS)
             patch.setitem(PROTOCOLS, "quadratic", PROTOCOLS["quadratic"])
         tiny()
         yield
