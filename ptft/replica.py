@@ -120,9 +120,15 @@ class _AngleRange:
 def _angle_range(
     mean: np.ndarray, sd: np.ndarray, s: np.ndarray, theta: np.ndarray, reach: float, centred: bool
 ) -> _AngleRange:
-    t_hi = _signed_angle(mean + reach * sd, s, theta)
-    t_m = np.zeros_like(t_hi) if centred else _signed_angle(mean + 0 * sd, s, theta)
-    t_lo = np.zeros_like(t_hi) if centred else _signed_angle(mean - reach * sd, s, theta)
+    z = mean + reach * sd
+    if centred:  # two of Newton's steps, which lead from above to a little above the angle of z
+        with np.errstate(divide="ignore", over="ignore"):
+            t_hi = np.minimum(np.arcsinh(2 * z / s), 2 * z / theta)
+        for _ in range(2):
+            t_hi -= (s * np.sinh(t_hi) + theta * t_hi - 2 * z) / (s * np.cosh(t_hi) + theta)
+        t_m = t_lo = np.zeros_like(t_hi)
+    else:
+        t_lo, t_m, t_hi = (_signed_angle(end, s, theta) for end in (mean - reach * sd, mean + 0 * sd, z))
     spread = 2 * sd / (s * np.cosh(t_m) + theta)
     low, width = t_lo - t_m, t_hi - t_lo
     # far out, where t can't resolve the Gaussian, it is as wide in t as its linear part
@@ -139,14 +145,22 @@ def _node_count(place: _AngleRange, spacing: float, spacing_in_deviations: float
 def _nodes_at(place: _AngleRange, sd: np.ndarray, s: np.ndarray, theta: np.ndarray, nodes: int) -> AngleNodes:
     t_m, low, centred = place.t_m, place.low, place.centred
     h = place.width / nodes
-    delta = low + h * np.arange(nodes + 1)
-    t = t_m + delta
-    x = (s / 2) * np.sinh(t)
-    rise = x if centred else s * np.cosh(t_m + delta / 2) * np.sinh(delta / 2)  # x_hat(z) - x_hat(mean)
-    dz = rise + (theta / 2) * delta
-    c = s * np.cosh(t)
+    delta = h * np.arange(nodes + 1)
+    if not centred:
+        delta += low
+    t = delta if centred else t_m + delta
+    x, c = np.sinh(t), np.cosh(t)
+    x *= s / 2
+    c *= s
+    dz = (theta / 2) * delta
+    dz += x if centred else s * np.cosh(t_m + delta / 2) * np.sinh(delta / 2)  # x_hat(z) - x_hat(mean)
     total = c + theta
-    probability = (h / (np.sqrt(8 * np.pi) * sd)) * np.exp(-0.5 * (dz / sd) ** 2) * total
+    probability = dz / sd
+    probability *= probability
+    probability *= -0.5
+    np.exp(probability, out=probability)
+    probability *= total
+    probability *= h / (np.sqrt(8 * np.pi) * sd)
     if centred:
         probability[..., 1:] *= 2
     return AngleNodes(t, x, dz, c, total, probability)
@@ -263,6 +277,11 @@ def _blocks(shape: tuple[int, ...], size: int) -> Iterator[tuple[slice, slice]]:
             yield slice(i, i + down), slice(j, j + across)
 
 
+def _means(p: np.ndarray, f: np.ndarray) -> np.ndarray:
+    result: np.ndarray = np.einsum("rcn,rcn->rc", p, f)
+    return result
+
+
 def _mean(probability: np.ndarray, f: np.ndarray) -> np.ndarray:
     result: np.ndarray = np.einsum("rcn,rcn->r", probability, f)
     return result
@@ -272,20 +291,28 @@ def _moments(
     nodes: AngleNodes, tau2: np.ndarray, theta: np.ndarray, weight: np.ndarray, v: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """In the order of `Moments`."""
-    V = v + tau2
-    t, x, total, probability = nodes.t, nodes.estimate, nodes.total, nodes.probability
-    pull = nodes.deviation / V
-    error = tau2 * pull - (theta / 2) * t  # x_hat(z) - E(beta*|z)
-    r, bend, r_theta = prox_slopes(x, t, nodes.inverse_curvature, total, theta)
-    return (
-        _mean(probability, error**2) + np.sum(weight * v * tau2 / V, axis=(1, 2)),
-        _mean(probability, r),
-        _mean(probability, x**2),
-        _mean(probability, r * (error * pull + v / V)),
-        -_mean(probability, error * t * r),
-        _mean(probability, bend * pull),
-        _mean(probability, r_theta),
+    t, x, dz, probability = nodes.t, nodes.estimate, nodes.deviation, nodes.probability
+    V, th = (v + tau2)[..., 0], theta[..., 0]
+    error = (tau2 / (v + tau2)) * dz
+    error -= (theta / 2) * t  # x_hat(z) - E(beta*|z)
+    inverse = 1 / nodes.total
+    p = probability * inverse
+    bend = p * (x * inverse)  # with the factor 2 theta, that of half x_hat''(z)
+    bend *= inverse
+    p *= nodes.inverse_curvature  # with the response x_hat'(z)
+    response = np.einsum("rcn->rc", p)
+    rise = p * error
+    mse = _means(probability * error, error) + (weight * v * tau2)[..., 0] / V
+    parts = (
+        mse,
+        response,
+        _means(probability * x, x),
+        (_means(rise, dz) + v[..., 0] * response) / V,
+        -_means(rise, t),
+        2 * th * _means(bend, dz) / V,
+        -_means(p, inverse) - 2 * th * _means(bend, t),
     )
+    return tuple(part.sum(axis=1) for part in parts)
 
 
 def _distances_from_one(
@@ -694,7 +721,13 @@ def solve_nearby(curve: ReplicaCurve, mixture: GaussianMixture, noise_var: float
     return ReplicaCurve(curve.alpha, *(values.reshape(curve.alpha.shape) for values in arrays))
 
 
-def errors_by_rows(alpha: ArrayLike, mixtures: MixtureRows, noise_var: float = 0.0, refine: float = 0.6) -> np.ndarray:
+def errors_by_rows(
+    alpha: ArrayLike,
+    mixtures: MixtureRows,
+    noise_var: float = 0.0,
+    refine: float = 0.6,
+    start: tuple[ArrayLike, ArrayLike] | None = None,
+) -> np.ndarray:
     """Errors of many problems at once, for a search: interpolation, one start, fewer nodes.
 
     Parameters
@@ -704,6 +737,8 @@ def errors_by_rows(alpha: ArrayLike, mixtures: MixtureRows, noise_var: float = 0
     noise_var : float, default 0
     refine : float, default 0.6
         Factor on the number of quadrature nodes; 0.6 gives a relative accuracy near 1e-8.
+    start : two array_like, positive, shape (rows,), optional
+        tau^2 and theta of similar problems: from them the iteration takes half as long.
 
     Returns
     -------
@@ -724,10 +759,13 @@ def errors_by_rows(alpha: ArrayLike, mixtures: MixtureRows, noise_var: float = 0
     require(alpha < 1, "alpha", alpha, "below 1")
     instance_of(mixtures, MixtureRows, "mixtures")
     refine = positive_number(refine, "refine")
+    if start is not None:
+        tau2, theta = (positive_array(v, n, ndim=1) for v, n in zip(start, ("start[0]", "start[1]"), strict=True))
+        require(tau2.size == theta.size == alpha.size, "the sizes of start", (tau2.size, theta.size), "that of alpha")
     mse = np.empty(alpha.size)
     for rows in np.array_split(np.arange(alpha.size), -(-alpha.size // _CHUNK)):
         problem = _Problem(mixtures.rows(rows), noise_var, 0.0, refine)
-        u, w = problem.start(alpha[rows], 1.0)
+        u, w = problem.start(alpha[rows], 1.0) if start is None else np.log([tau2[rows], theta[rows]])
         _, _, found, residual, _ = problem.solve(u, w, alpha[rows])
         mse[rows] = np.where(residual <= TOLERANCE, found, np.inf)
     return mse
