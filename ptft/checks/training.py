@@ -73,6 +73,37 @@ def end_points(runs: Sequence[TrainingRun], ends: Sequence[EndPoint]) -> Check:
 
 
 @checked
+def least_squares(run: TrainingRun, X: ArrayLike, y: ArrayLike) -> Check:
+    """Gradient flow on labels that no coefficients fit ends at the least-squares solution; shape (d,).
+
+    Parameters
+    ----------
+    run : TrainingRun
+        Which has not converged, as the residual does not vanish, but has come to rest.
+    X : array_like, shape (n, d), with independent columns
+    y : array_like, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If X or y is not finite or of another shape.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from ptft import pretraining_weights, train
+    >>> X, y = np.array([[1.0], [1.0]]), np.array([1.0, 2.0])
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")  # no coefficient fits both labels
+    ...     run = train(X, y, pretraining_weights(Initialization(0.5), 1), max_steps=2000)
+    >>> least_squares(run, X, y).holds
+    True
+    """
+    theory = np.linalg.lstsq(real_array(X, "X", ndim=2), real_array(y, "y", ndim=1), rcond=None)[0]
+    return Check("distance of a coefficient from least squares", theory, run.weights.beta, 1e-8)
+
+
+@checked
 def certificates(ends: Sequence[EndPoint]) -> Check:
     """The minimisers satisfy their conditions: both residuals of each, shape (ends, 2).
 

@@ -237,7 +237,7 @@ def figure_5(
     curves: Mapping[Setting, ReplicaCurve],
     points: Mapping[Setting, Comparison],
 ) -> Figure:
-    """Figure 5: the four regimes on three tasks; lines are theory, points are simulations with 95 % intervals.
+    """Figure 5: four initializations on three tasks; lines are theory, points are simulations with 95 % intervals.
 
     Examples
     --------
@@ -245,16 +245,16 @@ def figure_5(
     >>> tasks = experiments.figure_5()
     >>> curves = {s: experiments.predict(s, [0.1, 0.3]) for task in tasks.values() for s in task.values()}
     >>> [text.get_text() for text in figure_5(tasks, curves, {}).axes[0].get_legend().get_texts()]
-    ['I', 'II', 'III', 'IV']
+    ['start I', 'start II', 'start III', 'start IV']
     """
     fig, axes = figure(1, len(tasks), height=3.0, sharey=True)
-    for ax, ((omega, rho), regimes) in zip(axes[0], tasks.items(), strict=True):
+    for ax, ((omega, rho), starts) in zip(axes[0], tasks.items(), strict=True):
         for (name, setting), color, line, marker in zip(
-            regimes.items(), COLORS, ("-", "--", ":", "-."), "os^D", strict=False
+            starts.items(), COLORS, ("-", "--", ":", "-."), "os^D", strict=False
         ):
             _theory_and_points(ax, curves[setting], points.get(setting), color, line, marker, name)
         ax.set_title(f"{SYMBOLS['omega']} = {omega:g}, {SYMBOLS['rho_ft']} = {rho:g}")
-    axes[0, 0].legend(title="regime", loc="lower left")
+    axes[0, 0].legend(title="initialization", loc="lower left")
     _error_axes(axes)
     return fig
 

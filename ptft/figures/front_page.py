@@ -1,4 +1,4 @@
-"""The picture of the front page: initialization to penalty to regime to error."""
+"""The picture of the front page: initialization to penalty to measures to error."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def overview(inits: Mapping[str, Initialization], curves: Mapping[str, ReplicaCu
         right.semilogy(curves[name].alpha, curves[name].mse, color=color, linestyle=line)
     left.set_xlabel(r"coefficient $\beta_{\mathrm{FT}}$")
     left.set_ylabel("penalty, scaled")
-    left.legend(title="regime", loc="upper center")
+    left.legend(title="initialization", loc="upper center")
     middle.set_xlabel(r"$\ell$-order (2: lazy, 1: rich)")
     middle.set_ylabel("pretraining dependence")
     right.set_xlabel(ALPHA_LABEL)
