@@ -4,9 +4,9 @@
    tests/book/test_theory_script.py compares each function with it at random settings. */
 (function () {
   "use strict";
-  const REACH = 7.5; // the integrals cover this many standard deviations
-  const SPACING = 0.2; // of the nodes in t, where the Gaussian is wide ...
-  const SPACING_IN_DEVIATIONS = 0.5; // ... and in standard deviations of t, where it is narrow
+  const REACH = 7; // the integrals cover this many standard deviations
+  const SPACING = 0.25; // of the nodes in t, where the Gaussian is wide ...
+  const SPACING_IN_DEVIATIONS = 0.6; // ... and in standard deviations of t, where it is narrow
   const TOLERANCE = 1e-9; // on the change of log tau^2 and log theta in one more iteration
   const LARGEST = 700; // |log tau^2| and twice |log theta|
 
@@ -41,24 +41,24 @@
   }
 
   // Nodes of the trapezoidal rule in t for z ~ N(mean, sd^2) with mean >= 0; half the line where the law is even.
-  function range(mean, sd, s, theta, fineness) {
+  function range(mean, sd, s, theta) {
     const signed = (z) => Math.sign(z) * prox_angle(Math.abs(z), s, theta);
     const t_m = mean === 0 ? 0 : signed(mean);
     const spread = (2 * sd) / (s * Math.cosh(t_m) + theta);
     let low = mean === 0 ? 0 : signed(mean - REACH * sd) - t_m;
     let width = signed(mean + REACH * sd) - t_m - low;
     if (REACH * spread < 1e-8 && t_m > 0) [low, width] = [-REACH * spread, 2 * REACH * spread];
-    const count = Math.ceil(width / Math.min(fineness * SPACING, fineness * SPACING_IN_DEVIATIONS * spread));
+    const count = Math.ceil(width / Math.min(SPACING, SPACING_IN_DEVIATIONS * spread));
     return { t_m, low, count, h: width / count };
   }
 
-  // Calls use(probability, t, x, z - mean, 1/q''(x)) at each node; the nodes and their number are those of `range`.
+  // MSE and response of the scalar estimator, and their slopes in tau^2 and theta (ptft.replica.scalar_moments).
   function moments(tau2, theta, mixture) {
     let mse = 0, response = 0, mse_tau2 = 0, mse_theta = 0, response_tau2 = 0, response_theta = 0;
     for (const { weight, mean, variance, s } of mixture) {
       const V = variance + tau2;
       const sd = Math.sqrt(V);
-      const { t_m, low, count, h } = range(mean, sd, s, theta, 1);
+      const { t_m, low, count, h } = range(mean, sd, s, theta);
       const unit = (weight * h) / (Math.sqrt(8 * Math.PI) * sd);
       const growth = Math.exp(h);
       let e = Math.exp(t_m + low);
@@ -172,7 +172,7 @@
   function penalty_scales(size, pretraining, init) {
     if (!pretraining) return [[1, sqrt_k(size, init)]];
     const [tau, theta, s] = [Math.exp(pretraining.u / 2), Math.exp(pretraining.w), 2 * init.c_pt];
-    const { t_m, low, count, h } = range(size, tau, s, theta, 1.2);
+    const { t_m, low, count, h } = range(size, tau, s, theta);
     return Array.from({ length: count + 1 }, (_, i) => {
       const delta = low + h * i;
       const dz = s * Math.cosh(t_m + delta / 2) * Math.sinh(delta / 2) + (theta / 2) * delta;
@@ -214,5 +214,66 @@
   const single_task = (rho, c_pt) =>
     [[rho, 1 / rho], [1 - rho, 0]].map(([weight, variance]) => ({ weight, mean: 0, variance, s: 2 * c_pt }));
 
-  window.theory = { sqrt_k, measures, moments, solve, law, single_task };
+  /* The initializations of ptft.optimal_initialization.Bounds, { c_pt, distance, gamma_ft, single_task }, each of which
+     is [lowest, highest], as a square: a place in it stands for the difference of both penalty scales and the smaller of
+     them, for |beta_pt| = 1. */
+  function within(bounds) {
+    const clip = (value, [low, high]) => Math.max(low, Math.min(high, value));
+    const between = ([low, high], x) => Math.exp((1 - x) * Math.log(low) + x * Math.log(high));
+    const h = (c) => 2 / (Math.hypot(c, 1) + c);
+    const c_of_h = (h) => Math.max(1 - (h / 2) ** 2, 0) / h;
+    const c_range = (difference) => bounds.distance.map((one) => clip(c_of_h(difference / one), bounds.c_pt));
+    const differences = [0, 1].map((i) => bounds.distance[i] * h(bounds.c_pt[1 - i]));
+    const scales = ([x, y]) => {
+      const difference = between(differences, x);
+      const inactive = c_range(difference).map((c, i) => (4 * difference * c) / h(c) + bounds.gamma_ft[i] ** 2);
+      return { difference, inactive: between(inactive, y) };
+    };
+    // Of the initializations with these scales, the one with the largest c_pt.
+    const initialization = ({ difference, inactive }) => {
+      const [low, high] = bounds.gamma_ft;
+      const y = ((inactive - low ** 2) / 2) / difference;
+      const c_pt = Math.min(c_range(difference)[1], y / Math.sqrt(1 + 2 * y));
+      const s = (difference * c_pt) / h(c_pt);
+      const rest = inactive - 4 * s;
+      const gamma_ft = rest - low ** 2 <= 1e-12 * inactive ? low : clip(Math.sqrt(Math.max(rest, 0)), [low, high]);
+      return { c_pt, distance: clip(s / c_pt, bounds.distance), gamma_ft };
+    };
+    return { differences, scales, initialization, single_task: (x) => between(bounds.single_task, x) };
+  }
+
+  /* The place in the unit interval or square with the least error, from the local minima of a grid downhill. A
+     generator: it yields after each error, so that the page can do something else. */
+  function* search(error, grid) {
+    const every = (axes) => axes.reduce((made, axis) => made.flatMap((one) => axis.map((v) => [...one, v])), [[]]);
+    const known = [];
+    for (const index of every(grid.map((size) => [...Array(size).keys()]))) {
+      const at = index.map((i, k) => i / (grid[k] - 1));
+      known.push({ index, at, value: error(at) });
+      yield;
+    }
+    const beside = (a, b) => a.index.every((i, k) => Math.abs(i - b.index[k]) <= 1);
+    const least = (one) => known.every((other) => !beside(one, other) || one.value <= other.value);
+    const basins = known.filter((one) => Number.isFinite(one.value) && least(one));
+    basins.sort((a, b) => a.value - b.value);
+    const pattern = every(grid.map(() => [-1, -0.5, 0, 0.5, 1]));
+    let best = { value: Infinity };
+    for (let { at, value } of basins.slice(0, 3)) {
+      for (let step = 1 / (Math.max(...grid) - 1); step > 3e-4 && (step > 0.02 || value <= 1.1 * best.value); ) {
+        let [move, reached] = [null, value];
+        for (const one of pattern) {
+          const there = at.map((v, k) => Math.max(0, Math.min(1, v + step * one[k])));
+          const found = error(there);
+          yield;
+          if (found < reached) [move, reached] = [{ one, there }, found];
+        }
+        if (move) [at, value] = [move.there, reached];
+        if (!move || !move.one.some((v) => Math.abs(v) === 1)) step *= 0.4;
+      }
+      if (value < best.value) best = { at, value };
+    }
+    return best;
+  }
+
+  window.theory = { sqrt_k, measures, moments, solve, law, single_task, within, search };
 })();

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from ptft.book.interpolation import Axis, InterpolationTable
+from ptft.book.live_figures import ERROR_AXES, error_table, task
 
 from ptft import Initialization, SingleTask, SpikeSlab, replica_curve
 from ptft.book import live_figures, sliders
-from ptft.book.interpolation import Axis, InterpolationTable
-from ptft.book.live_figures import ERROR_AXES, error_table, task
 from ptft.book.results import results_file
 from ptft.book.sliders import SLIDERS
 from ptft.figures.live import errors
