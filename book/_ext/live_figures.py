@@ -106,7 +106,7 @@ def specification(view: str) -> dict[str, Any]:
         "sliders": {name: {"texts": one.texts, "values": one.values} for name, one in chosen.items()},
     }
     if view == "plane":
-        return spec | {"corners": CORNERS}
+        return spec | {"corners": CORNERS, "first": "relative"}
     spec |= {"overlaps": sliders.overlaps(), "rho_pt": sliders.RHO_PT, "floor": sliders.FLOOR}
     if view == "error":
         best_of = {name: [chosen[name].texts.index(text) for text in texts] for name, texts in sliders.BEST_OF.items()}

@@ -289,35 +289,16 @@
       element(svg, "text", { x: x + 6, y: y - 5, class: "explorer-name" }, name);
     }
     const [before, here] = [mark(svg, "pinned", 9), mark(svg, "best", 8)];
-    const bounds = theory.within(spec.bounds);
-    const error = (at, text, init) => theory.solve(at.alpha, theory.law(task(spec, { at, text }), init), at.noise_var).mse;
-
-    // The law of the task with these two penalty scales, whatever initialization has them.
-    function with_scales(at, text) {
-      const law = theory.law(task(spec, { at, text }), { c_pt: 1, distance: 1, gamma_ft: 0 }); // unused: s = 4
-      return (used, unused) => law.map((one) => ({ ...one, s: one.s > 4.1 ? used : unused }));
-    }
-    const optimum = remembered(function* ({ at, text }) {
-      const law = with_scales(at, text);
-      const found = yield* theory.search((where) => {
-        const { difference, inactive } = bounds.scales(where);
-        // penalties that differ by less than 3 % are all but one: the smallest difference stands for them
-        if (difference < 0.03 * inactive && where[0] > 0) return Infinity;
-        return theory.solve(at.alpha, law(inactive + difference, inactive), at.noise_var).mse;
-      }, [12, 14]);
-      const init = bounds.initialization(bounds.scales(found.at));
-      return { init, mse: error(at, text, init) };
-    });
-    const alone = remembered(function* (rho_ft, alpha, noise_var) {
-      const of = ([x]) => theory.solve(alpha, theory.single_task(rho_ft, bounds.single_task(x)), noise_var).mse;
-      return (yield* theory.search(of, [14])).value;
-    });
-    const landscape = remembered(function* ({ at, text }) {
-      const law = with_scales(at, text);
+    const optimum = remembered(theory.best_initialization);
+    const alone = remembered(theory.best_single_task);
+    const best_of = (state) => optimum(task(spec, state), state.at.alpha, state.at.noise_var, spec.bounds);
+    const landscape = remembered(function* (state) {
+      const { alpha, noise_var } = state.at;
+      const law = theory.with_scales(task(spec, state));
       const found = [];
       let near;
       for (const { unused, ratio } of squares) {
-        near = theory.solve(at.alpha, law(ratio * unused, unused), at.noise_var, ratio < 2 ? undefined : near);
+        near = theory.solve(alpha, law(ratio * unused, unused), noise_var, ratio < 2 ? undefined : near);
         found.push(near.mse);
         yield;
       }
@@ -330,15 +311,17 @@
       const { at, text } = state;
       const call = `ptft.best_initialization(${teacher(spec, text)}, ${text.alpha}, noise_var=${text.noise_var})`;
       say("call", `import ptft\n\nbest = ${call}\nprint(best.mse, best.init, best.init.distance)`);
-      for (const [name, init] of Object.entries(spec.usual)) say("usual-" + name, shown(spec, error(at, text, init)));
-      const found = yield* optimum(state);
+      for (const [name, init] of Object.entries(spec.usual)) {
+        say("usual-" + name, shown(spec, theory.solve(at.alpha, theory.law(task(spec, state), init), at.noise_var).mse));
+      }
+      const found = yield* best_of(state);
       say("best", shown(spec, found.mse));
       say("best-c_pt", digits(found.init.c_pt));
       say("best-relative", relative(found.init.distance));
       say("best-gamma_ft", digits(found.init.gamma_ft));
       here(position(scales(found.init)));
-      say("alone", shown(spec, yield* alone(at.rho_ft, at.alpha, at.noise_var)));
-      const earlier = pinned && (yield* optimum(pinned));
+      say("alone", shown(spec, yield* alone(at.rho_ft, at.alpha, at.noise_var, spec.bounds)));
+      const earlier = pinned && (yield* best_of(pinned));
       before(earlier && position(scales(earlier.init)));
       say("pinned", earlier ? shown(spec, earlier.mse) : "–");
       const values = yield* landscape(state);
@@ -423,7 +406,7 @@
     const { update, rows } = { plane, error, best }[spec.view]({ spec, svg, say, names });
     const first = inputs.map((input) => Number(input.value));
     let pinned = null; // the positions of the sliders of the curve to compare with
-    let moved = inputs[0].name;
+    let moved = spec.first; // the slider whose range is drawn
     let latest = 0;
 
     const positions = () => inputs.map((input) => Number(input.value));
@@ -467,6 +450,7 @@
         inputs.forEach(({ name }, i) => said.set(prefix + name, spec.sliders[name].texts[positions[i]]));
       add("", positions());
       if (pinned) add("pinned.", pinned);
+      if (moved) said.set("moved", moved);
       return mine + said;
     }
     function follow() {
@@ -479,6 +463,7 @@
         });
       found("").forEach((at, i) => (inputs[i].value = at));
       pinned = inputs.some(({ name }) => said.has("pinned." + name)) ? found("pinned.") : null;
+      if (said.get("moved") in names) moved = said.get("moved");
       return true;
     }
     let waiting;
@@ -489,7 +474,7 @@
 
     for (const input of inputs) {
       input.addEventListener("input", () => {
-        moved = input.name;
+        moved = spec.first && input.name;
         refresh();
         remember(link());
       });
@@ -509,7 +494,7 @@
       reset: () => {
         first.forEach((at, i) => (inputs[i].value = at));
         pinned = null;
-        moved = inputs[0].name;
+        moved = spec.first;
         refresh();
         remember(location.pathname + location.search);
       },

@@ -4,9 +4,10 @@
    tests/book/test_theory_script.py compares each function with it at random settings. */
 (function () {
   "use strict";
-  const REACH = 7; // the integrals cover this many standard deviations
-  const SPACING = 0.25; // of the nodes in t, where the Gaussian is wide ...
-  const SPACING_IN_DEVIATIONS = 0.6; // ... and in standard deviations of t, where it is narrow
+  // Trapezoidal rules in the angle t: how many standard deviations they cover, and the distance of the nodes in t, where
+  // the Gaussian is wide, and in standard deviations of t, where it is narrow. Fine-tuning magnifies errors of pretraining.
+  const PRETRAINING = { reach: 8.5, spacing: 0.15, in_deviations: 0.4 };
+  const FINE_TUNING = { reach: 7, spacing: 0.22, in_deviations: 0.55 };
   const TOLERANCE = 1e-9; // on the change of log tau^2 and log theta in one more iteration
   const LARGEST = 700; // |log tau^2| and twice |log theta|
 
@@ -41,24 +42,24 @@
   }
 
   // Nodes of the trapezoidal rule in t for z ~ N(mean, sd^2) with mean >= 0; half the line where the law is even.
-  function range(mean, sd, s, theta) {
+  function range(mean, sd, s, theta, { reach, spacing, in_deviations }) {
     const signed = (z) => Math.sign(z) * prox_angle(Math.abs(z), s, theta);
     const t_m = mean === 0 ? 0 : signed(mean);
     const spread = (2 * sd) / (s * Math.cosh(t_m) + theta);
-    let low = mean === 0 ? 0 : signed(mean - REACH * sd) - t_m;
-    let width = signed(mean + REACH * sd) - t_m - low;
-    if (REACH * spread < 1e-8 && t_m > 0) [low, width] = [-REACH * spread, 2 * REACH * spread];
-    const count = Math.ceil(width / Math.min(SPACING, SPACING_IN_DEVIATIONS * spread));
+    let low = mean === 0 ? 0 : signed(mean - reach * sd) - t_m;
+    let width = signed(mean + reach * sd) - t_m - low;
+    if (reach * spread < 1e-8 && t_m > 0) [low, width] = [-reach * spread, 2 * reach * spread];
+    const count = Math.ceil(width / Math.min(spacing, in_deviations * spread));
     return { t_m, low, count, h: width / count };
   }
 
   // MSE and response of the scalar estimator, and their slopes in tau^2 and theta (ptft.replica.scalar_moments).
-  function moments(tau2, theta, mixture) {
+  function moments(tau2, theta, mixture, rule = FINE_TUNING) {
     let mse = 0, response = 0, mse_tau2 = 0, mse_theta = 0, response_tau2 = 0, response_theta = 0;
     for (const { weight, mean, variance, s } of mixture) {
       const V = variance + tau2;
       const sd = Math.sqrt(V);
-      const { t_m, low, count, h } = range(mean, sd, s, theta);
+      const { t_m, low, count, h } = range(mean, sd, s, theta, rule);
       const unit = (weight * h) / (Math.sqrt(8 * Math.PI) * sd);
       const growth = Math.exp(h);
       let e = Math.exp(t_m + low);
@@ -88,10 +89,10 @@
   }
 
   // Both equations at (u, w) = log(tau^2, theta): by how much one more iteration changes them, and their slopes.
-  function gaps(u, w, alpha, mixture, noise_var) {
+  function gaps(u, w, alpha, mixture, noise_var, rule) {
     const tau2 = Math.exp(u);
     const theta = Math.exp(w);
-    const m = moments(tau2, theta, mixture);
+    const m = moments(tau2, theta, mixture, rule);
     const noise = noise_var + m.mse;
     return {
       mse: m.mse,
@@ -121,14 +122,14 @@
   }
 
   // theta for each tau^2, then tau^2, each kept in a bracket: slower than Newton's method in both, and cannot fail.
-  function bracketed(u, w, alpha, mixture, noise_var) {
+  function bracketed(u, w, alpha, mixture, noise_var, rule) {
     const along = (u) => {
       const excess = (w) => {
-        const { g, g_w } = gaps(u, w, alpha, mixture, noise_var);
+        const { g, g_w } = gaps(u, w, alpha, mixture, noise_var, rule);
         return { value: -g, slope: -g_w };
       };
       w = increasing_root(excess, w, LARGEST / 2);
-      const { f, f_u, f_w, g_u, g_w } = gaps(u, w, alpha, mixture, noise_var);
+      const { f, f_u, f_w, g_u, g_w } = gaps(u, w, alpha, mixture, noise_var, rule);
       return { value: -f, slope: (f_w * g_u) / g_w - f_u };
     };
     u = increasing_root(along, u, LARGEST);
@@ -141,7 +142,7 @@
 
   /* The solution { u, w, mse, residual } of Proposition 4.2 without ridge at a data scale alpha < 1, for a mixture: a
      list of { weight, mean, variance, s } with s = sqrt(k). `near` is the solution of a similar problem. */
-  function solve(alpha, mixture, noise_var, near) {
+  function solve(alpha, mixture, noise_var, near, rule = FINE_TUNING) {
     const tau2 = (noise_var + power_of(mixture)) / alpha;
     const z = 0.75 * Math.sqrt(2 * tau2 * Math.log(1 / alpha));
     const least = mixture.reduce((least, { s }) => Math.min(least, s), Infinity);
@@ -150,7 +151,7 @@
     let [u, w] = near ? [near.u, near.w] : [Math.log(tau2), Math.log(theta)];
     const missing = (at) => Math.max(Math.abs(at.f), Math.abs(at.g));
     let [reach, previous] = [4, 0];
-    let at = gaps(u, w, alpha, mixture, noise_var);
+    let at = gaps(u, w, alpha, mixture, noise_var, rule);
     for (let i = 0; i < 60 && !(missing(at) <= TOLERANCE); i++) {
       const du = (at.f - (at.f_w * at.g) / at.g_w) / Math.max((at.f_w * at.g_u) / at.g_w - at.f_u, 1e-4);
       const dw = -(at.g + at.g_u * du) / at.g_w;
@@ -159,11 +160,11 @@
       previous = du;
       u = Math.max(-LARGEST, Math.min(LARGEST, u + scale * du));
       w = Math.max(-LARGEST / 2, Math.min(LARGEST / 2, w + scale * dw));
-      at = gaps(u, w, alpha, mixture, noise_var);
+      at = gaps(u, w, alpha, mixture, noise_var, rule);
     }
     if (!(missing(at) <= TOLERANCE)) {
-      ({ u, w } = bracketed(Math.log(tau2), Math.log(theta), alpha, mixture, noise_var));
-      at = gaps(u, w, alpha, mixture, noise_var);
+      ({ u, w } = bracketed(Math.log(tau2), Math.log(theta), alpha, mixture, noise_var, rule));
+      at = gaps(u, w, alpha, mixture, noise_var, rule);
     }
     return { u, w, mse: at.mse, residual: missing(at) };
   }
@@ -172,7 +173,7 @@
   function penalty_scales(size, pretraining, init) {
     if (!pretraining) return [[1, sqrt_k(size, init)]];
     const [tau, theta, s] = [Math.exp(pretraining.u / 2), Math.exp(pretraining.w), 2 * init.c_pt];
-    const { t_m, low, count, h } = range(size, tau, s, theta);
+    const { t_m, low, count, h } = range(size, tau, s, theta, PRETRAINING);
     return Array.from({ length: count + 1 }, (_, i) => {
       const delta = low + h * i;
       const dz = s * Math.cosh(t_m + delta / 2) * Math.sinh(delta / 2) + (theta / 2) * delta;
@@ -200,7 +201,7 @@
         const s = 2 * init.c_pt;
         const teacher = [[rho_pt, 1], [1 - rho_pt, 0]];
         const first = teacher.map(([weight, mean]) => ({ weight, mean, variance: 0, s }));
-        pretrained.set(key, solve(alpha_pt, first, 0));
+        pretrained.set(key, solve(alpha_pt, first, 0, null, PRETRAINING));
       }
       scales = [0, 1].map((size) => penalty_scales(size, pretrained.get(key), init));
     }
@@ -239,7 +240,7 @@
       const gamma_ft = rest - low ** 2 <= 1e-12 * inactive ? low : clip(Math.sqrt(Math.max(rest, 0)), [low, high]);
       return { c_pt, distance: clip(s / c_pt, bounds.distance), gamma_ft };
     };
-    return { differences, scales, initialization, single_task: (x) => between(bounds.single_task, x) };
+    return { scales, initialization, single_task: (x) => between(bounds.single_task, x) };
   }
 
   /* The place in the unit interval or square with the least error, from the local minima of a grid downhill. A
@@ -275,5 +276,34 @@
     return best;
   }
 
-  window.theory = { sqrt_k, measures, moments, solve, law, single_task, within, search };
+  // A function of sqrt(k) of the coordinates that pretraining used and of the others: the law of the task with these.
+  function with_scales(task) {
+    const probe = { c_pt: 1, distance: 1, gamma_ft: 0 };
+    const unused = sqrt_k(0, probe);
+    const mixture = law(task, probe);
+    return (active, inactive) => mixture.map((one) => ({ ...one, s: one.s > unused ? active : inactive }));
+  }
+
+  // ptft.best_initialization of a task after perfect pretraining: { init, mse }. A generator, as `search`.
+  function* best_initialization(task, alpha, noise_var, bounds) {
+    const { scales, initialization } = within(bounds);
+    const mixture = with_scales(task);
+    const error = ({ difference, inactive }) =>
+      solve(alpha, mixture(inactive + difference, inactive), noise_var).mse;
+    const { at } = yield* search((at) => {
+      const there = scales(at);
+      // penalties that differ by less than 3 % are all but one: the smallest difference stands for them
+      return there.difference < 0.03 * there.inactive && at[0] > 0 ? Infinity : error(there);
+    }, [12, 14]);
+    return { init: initialization(scales(at)), mse: error(scales(at)) };
+  }
+
+  // The least error of learning the task alone, among the c_pt of the bounds.
+  function* best_single_task(rho, alpha, noise_var, bounds) {
+    const { single_task: c_pt } = within(bounds);
+    return (yield* search(([x]) => solve(alpha, single_task(rho, c_pt(x)), noise_var).mse, [14])).value;
+  }
+
+  const exported = { sqrt_k, measures, moments, solve, law, single_task, with_scales };
+  window.theory = { ...exported, best_initialization, best_single_task };
 })();
