@@ -309,8 +309,9 @@
     let drawn = [];
     function* update(state, pinned) {
       const { at, text } = state;
-      const call = `ptft.best_initialization(${teacher(spec, text)}, ${text.alpha}, noise_var=${text.noise_var})`;
-      say("call", `import ptft\n\nbest = ${call}\nprint(best.mse, best.init, best.init.distance)`);
+      const call = `ptft.best_initialization(task, ${text.alpha}, noise_var=${text.noise_var})`;
+      const said = "print(best.mse, best.init, best.init.distance)";
+      say("call", `import ptft\n\ntask = ${teacher(spec, text)}\nbest = ${call}\n${said}`);
       for (const [name, init] of Object.entries(spec.usual)) {
         say("usual-" + name, shown(spec, theory.solve(at.alpha, theory.law(task(spec, state), init), at.noise_var).mse));
       }
@@ -507,7 +508,10 @@
     window.addEventListener("hashchange", () => {
       if (follow()) refresh();
     });
-    if (follow()) window.addEventListener("load", () => root.scrollIntoView());
+    if (follow()) {
+      const show = () => root.scrollIntoView({ behavior: "instant" });
+      window.addEventListener("load", () => (window.MathJax?.startup?.promise || Promise.resolve()).then(show));
+    }
     refresh();
   }
 
