@@ -16,7 +16,6 @@ from conftest import modules, public
 import ptft
 from ptft import agreement, experiments, infinite_width, modular, optimal_initialization, stopping_rule, trends, vision
 from ptft.book.claims import claim
-from ptft.book.interpolation import Axis
 from ptft.checks import identities
 from ptft.figures import adapted_kernels, two_stages, two_theories
 from ptft.infinite_width import kernel_transfer, linear, outcomes, rich_transfer
@@ -249,7 +248,6 @@ def examples():
         "replica.solve_by_quadrature": {"alpha": ALPHA, "mixture": MIXTURE, "noise_var": 0.0, "ridge": 0.0},
         "replica.solve_nearby": {"curve": m["curve"], "mixture": MIXTURE, "noise_var": 0.0},
         "replica.errors_by_rows": {"alpha": ALPHA[:1], "mixtures": ROWS, "noise_var": 0.0, "refine": 0.6},
-        "replica.data_scale": {"tau2": ALPHA, "mixture": MIXTURE},
         "replica.joined_curves": {"curves": [m["curve"]], "alpha": ALPHA},
         "monte_carlo.solve_by_monte_carlo": {
             "alpha": ALPHA,
@@ -992,10 +990,6 @@ def examples():
         "book.computed_text.stretches": {"holds": np.array([True, False]), "at": ALPHA},
         "book.computed_text.either": {"holds": True, "yes": "a", "no": "b"},
         "book.computed_text.paragraph": {"holds": True, "text": "a"},
-        "book.interpolation.Axis": {"nodes": ALPHA, "degree": 1},
-        "book.interpolation.InterpolationTable": {"axes": (Axis(ALPHA),), "values": ALPHA},
-        "book.live_figures.scale_tables": {"beta_pt": Axis(ALPHA)},
-        "book.live_figures.task": {"log_rho": -1.0, "share": 0.5, "log_scale": -3.0, "log_ratio": 0.5},
         "book.testbeds.diagonal_testbed": {"table": STORED, "task": "nested"},
         "book.testbeds.finding": {"table": m["accuracies"].assign(error=0.5), "knob": "kappa"},
         "book.testbeds.findings": {"beds": {("a", "b"): m["accuracies"].assign(error=0.5)}},
@@ -1048,8 +1042,6 @@ ELSEWHERE = (
     ),
     *("vision.compaction.", "vision.protocol.", "vision.training.", "book.claims.", "book.computed_text."),
     *(
-        "book.interpolation.",
-        "book.live_figures.",
         "book.parameters.",
         "book.results.",
         "book.sliders.",

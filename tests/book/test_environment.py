@@ -171,7 +171,7 @@ class Nothing:
 
 sys.meta_path.insert(0, Nothing())
 import ptft
-from ptft.book import computed_text, live_figures
+from ptft.book import computed_text
 
 def attempt(call):
     try:
@@ -185,7 +185,6 @@ for module in pkgutil.walk_packages(ptft.__path__, "ptft.", onerror=lambda name:
 attempt(ptft.replica_curve(0.5, ptft.SpikeSlab(0.1, 0.1, 0.5), ptft.Initialization(0.1)).to_frame)
 attempt(lambda: computed_text.state(a="b"))
 attempt(lambda: computed_text.paragraph(True, "a"))
-attempt(live_figures._nodes)
 """
 
 
@@ -199,7 +198,7 @@ def test_without_extras_whatever_fails_names_its_extra():
     assert len(lines) > 10 and not [
         line for line in lines if not re.fullmatch(r".* needs \w+: pip install 'ptft\[\w+\]'", line)
     ]
-    assert {line.split()[0] for line in lines} >= {"to_frame", "state", "paragraph", "ptft.book.live_figures"}
+    assert {line.split()[0] for line in lines} >= {"to_frame", "state", "paragraph"}
 
 
 def test_a_clone_that_is_not_installed_can_be_imported(tmp_path):
