@@ -83,7 +83,9 @@ class Status(SphinxDirective):
         runs = [chapter_row(chapter, book / "runs") for chapter in chapters]
         tables = [table_row(path, book / "results") for path in stored]
         text = numbered(runs, "tab-chapter-runs", "The run of each chapter from which these pages are made.")
-        text += "\n\n" + numbered(tables, "tab-stored-tables", "The stored tables, in `book/results`, and what made them.")
+        text += "\n\n" + numbered(
+            tables, "tab-stored-tables", "The stored tables, in `book/results`, and what made them."
+        )
         node = nodes.container()
         self.state.nested_parse(StringList(text.splitlines(), source="status"), self.content_offset, node)
         return list(node.children)
