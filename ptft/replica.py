@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from ptft.extras import needs_extra
-from ptft.penalties import prox_angle, prox_slopes
+from ptft.penalties import prox_angle
 from ptft.teachers import GaussianMixture
 from ptft.validation import (
     instance_of,

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ptft.end_point import EndPoint
+from ptft.figures.curves import number
 from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.network import TrainingRun
 from ptft.penalties import ell_order
@@ -33,7 +34,7 @@ def penalty_shapes(z: np.ndarray, penalties: Mapping[float, np.ndarray]) -> Figu
     --------
     >>> from ptft import penalty
     >>> z = np.geomspace(1e-2, 1, 50)
-    >>> fig = penalty_shapes(z, {root: penalty(z, root**2) for root in (0.1, 1.0)})
+    >>> fig = penalty_shapes(z, {root: penalty(z, root**2) for root in (1e-6, 1.0)})
     >>> [ax.get_title() for ax in fig.axes]
     ['Shape', 'One function']
     """
@@ -44,7 +45,7 @@ def penalty_shapes(z: np.ndarray, penalties: Mapping[float, np.ndarray]) -> Figu
     left.plot(both, unit**2, "--", color="black", lw=1, label="quadratic")
     left.plot(both, np.abs(unit), ":", color="black", lw=1, label="absolute value")
     for (root, q), color in zip(penalties.items(), ordered_colors(len(penalties)), strict=True):
-        left.plot(both, np.concatenate([q[::-1], q]) / q[-1], color=color, label=rf"$\sqrt{{k}} = {root:g}$")
+        left.plot(both, np.concatenate([q[::-1], q]) / q[-1], color=color, label=rf"$\sqrt{{k}}$ = {number(root)}")
         right.loglog(z / root, q / root, color=color, lw=2.4)
     left.set(xlabel=r"coefficient $z$", ylabel=rf"$q_k(z)\,/\,q_k({z[-1]:g})$", title="Shape")
     left.legend(loc="upper center")
@@ -235,11 +236,13 @@ def phase_portraits(portraits: Sequence[PhasePortrait]) -> Figure:
             if beta_pt == portrait.beta_pt:
                 _portrait(axes[row, column], portrait, name)
     for ax, gamma in zip(axes[0], gammas, strict=True):
-        ax.set_title(rf"$\gamma_{{\mathrm{{FT}}}} = {gamma:g}$")
+        ax.set_title(rf"$\gamma_{{\mathrm{{FT}}}}$ = {number(gamma)}")
     for ax in axes[-1]:
         ax.set_xlabel(r"$c_{\mathrm{PT}}$")
     for (beta_pt, _), ax in zip(rows, axes[:, 0], strict=True):
-        ax.set_ylabel(rf"$\beta_{{\mathrm{{PT}}}} = {beta_pt:g}$" + "\n" + r"$\lambda_{\mathrm{PT}}/c_{\mathrm{PT}}$")
+        ax.set_ylabel(
+            rf"$\beta_{{\mathrm{{PT}}}}$ = {number(beta_pt)}" + "\n" + r"$\lambda_{\mathrm{PT}}/c_{\mathrm{PT}}$"
+        )
     for name, label in (("ell", r"$\ell$-order"), ("pd", "pretraining dependence")):
         mine = [row for row, (_, which) in enumerate(rows) if which == name]
         for row in mine:
