@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ptft.validation import checked, one_of, real_array, real_number, require, require_table
+from ptft.validation import checked, one_of, real_array, require, require_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -280,26 +280,20 @@ def tally(effects: Iterable[Effect]) -> str:
 
 
 @checked
-def holm(effects: Iterable[Effect], level: float = 0.05) -> list[Effect]:
+def holm(effects: Iterable[Effect]) -> list[Effect]:
     """Effects that are looked at together: undecided where Holm's procedure does not tell the mean from 0.
 
-    With it, the chance that any of several means that are 0 is told from 0 is at most the level, however the effects
-    depend on each other.
+    With it, the chance that any of several means that are 0 is told from 0 is at most 5 %, however the effects depend
+    on each other.
 
     Parameters
     ----------
     effects : iterable of Effect
-    level : float in (0, 1), default 0.05
 
     Returns
     -------
     list of Effect
         In the order of those given; means and intervals are the same.
-
-    Raises
-    ------
-    ValueError
-        If the level is not between 0 and 1.
 
     Examples
     --------
@@ -309,12 +303,38 @@ def holm(effects: Iterable[Effect], level: float = 0.05) -> list[Effect]:
     (['agree', 'undecided', 'undecided'], ['agree', 'undecided', 'undecided'])
     """
     given = list(effects)
-    real_number(level, "level")
-    require(0 < level < 1, "level", level, "in (0, 1)")
     order = sorted(range(len(given)), key=lambda i: given[i].p_value)
     found, open_still = list(given), True
     for rank, i in enumerate(order):
-        open_still = open_still and given[i].p_value <= level / (len(given) - rank)
+        open_still = open_still and given[i].p_value <= 2 * (1 - LEVEL) / (len(given) - rank)
         if not open_still:
             found[i] = replace(given[i], verdict="undecided")
     return found
+
+
+@checked
+def joint_signs(pairs: Iterable[tuple[Effect, Effect]]) -> list[str]:
+    """Whether two means have the same sign or opposite ones, for pairs that are looked at together.
+
+    Of a pair both are told from 0 where its larger p-value is small enough, which Holm's procedure decides over the
+    pairs.
+
+    Parameters
+    ----------
+    pairs : iterable of pairs of Effect
+
+    Returns
+    -------
+    list of str
+        "opposite", "alike" or "undecided".
+
+    Examples
+    --------
+    >>> up, down, flat = (paired_effect(x, 1) for x in ([1.0, 1.2, 1.1], [-2.0, -2.1, -1.9], [-1.0, 1.0, 0.5]))
+    >>> joint_signs([(up, down), (up, up), (down, flat)])
+    ['opposite', 'alike', 'undecided']
+    """
+    given = [tuple(pair) for pair in pairs]
+    weaker = holm(max(pair, key=lambda one: one.p_value) for pair in given)
+    signs = ["opposite" if first.mean * second.mean < 0 else "alike" for first, second in given]
+    return [sign if one.verdict != "undecided" else "undecided" for sign, one in zip(signs, weaker, strict=True)]

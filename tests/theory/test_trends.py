@@ -99,3 +99,23 @@ def test_holm_keeps_its_level_where_nothing_has_an_effect():
     wrong = [any(one.verdict != "undecided" for one in trends.holm(trends.paired_effect(x, 1) for x in family))
              for family in draws]  # fmt: skip
     assert np.mean(wrong) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)
+
+
+def test_signs_are_told_where_the_weaker_of_both_effects_is():
+    up, down = (trends.paired_effect(sign * np.array([1.0, 1.1, 0.9, 1.05]), 1) for sign in (1, -1))
+    weak = trends.paired_effect([0.2, 0.9, 0.1, 0.5], 1)  # p between 0.05 and 0.15
+    assert 0.05 < weak.p_value < 0.15
+    assert trends.joint_signs([(up, down), (down, up), (down, down), (up, weak)]) == [
+        "opposite", "opposite", "alike", "undecided"]  # fmt: skip
+    surer = trends.paired_effect([0.4, 0.6, 0.5, 0.5], 1)
+    assert trends.joint_signs([(up, surer)]) == ["alike"]
+
+
+def test_signs_of_pairs_of_which_one_is_zero_are_seldom_told():
+    rng = np.random.default_rng(3)
+
+    def pair():
+        return tuple(trends.paired_effect(rng.normal(mean, 1, 6), 1) for mean in (0, 5))
+
+    wrong = [set(trends.joint_signs(pair() for _ in range(4))) != {"undecided"} for _ in range(400)]
+    assert np.mean(wrong) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
