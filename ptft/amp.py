@@ -115,15 +115,16 @@ def _matching_prox(
     Newton steps on log theta: near the solution, one for each iteration.
     """
     for _ in range(50):
-        guess, x, c = prox_point(size, sqrt_k, theta, guess)
-        r, _, r_theta = prox_slopes(x, guess, c, c + theta, theta)
+        t, x, c = prox_point(size, sqrt_k, theta, guess)
+        guess = t
+        r, _, r_theta = prox_slopes(x, t, c, c + theta, theta)
         response = np.mean(r, axis=0)
         excess = np.log(response / alpha)
         slope = theta * np.mean(r_theta, axis=0)
         theta = theta * np.exp(np.clip(-excess * response / slope, -3, 3))
         if np.all(np.abs(excess) < 0.01):
             break
-    return guess, x, c, response, theta
+    return t, x, c, response, theta
 
 
 def state_evolution(alpha: float, mixture: GaussianMixture, steps: int, noise_var: float = 0.0) -> StateEvolution:
