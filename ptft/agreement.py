@@ -217,8 +217,8 @@ def _errors_of(mixtures: Sequence[GaussianMixture], law: ReplicaCurve) -> np.nda
         of_every_row("weight"), of_every_row("mean"), of_every_row("variance"), of_every_row("k", "edge")
     )
     if below.size:
-        a, *start = (np.tile(values[below], len(learned)) for values in (alpha, law.tau2, law.theta))
-        found = errors_by_rows(a, rows, refine=1.0, start=(start[0], start[1]))
+        start = np.tile([law.tau2[below], law.theta[below]], len(learned))
+        found = errors_by_rows(np.tile(alpha[below], len(learned)), rows, refine=1.0, start=start)
         errors[below[:, None], learned] = found.reshape(len(learned), below.size).T
     for point, i in np.argwhere(~np.isfinite(errors)):
         errors[point, i] = replica_curve(alpha[point], mixtures[i]).mse

@@ -244,14 +244,16 @@ def _flow(
 
     def velocity(_: float, w: np.ndarray) -> np.ndarray:
         w = w.reshape(4, -1)
-        return (-(_misfit(w, X, y) @ X) * _slopes(w)).ravel()
+        result: np.ndarray = -(_misfit(w, X, y) @ X) * _slopes(w)
+        return result.ravel()
 
     def jacobian(_: float, w: np.ndarray) -> np.ndarray:
         w = w.reshape(4, -1)
         gradient, slopes = _misfit(w, X, y) @ X, _slopes(w).ravel()
-        result = -slopes[:, None] * products * slopes
         beside = np.concatenate([-gradient, zero, gradient])  # each weight's slope is the other of its pair
-        return result + np.diag(beside, X.shape[1]) + np.diag(beside, -X.shape[1])
+        result: np.ndarray = np.diag(beside, zero.size) + np.diag(beside, -zero.size)
+        result -= slopes[:, None] * products * slopes
+        return result
 
     scale = float(np.max(np.abs(start))) or 1.0
     solver = LSODA(velocity, 0.0, start.ravel(), t_bound=np.inf, rtol=1e-12, atol=1e-13 * scale, jac=jacobian)

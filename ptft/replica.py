@@ -726,7 +726,7 @@ def errors_by_rows(
     mixtures: MixtureRows,
     noise_var: float = 0.0,
     refine: float = 0.6,
-    start: tuple[ArrayLike, ArrayLike] | None = None,
+    start: ArrayLike | None = None,
 ) -> np.ndarray:
     """Errors of many problems at once, for a search: interpolation, one start, fewer nodes.
 
@@ -737,7 +737,7 @@ def errors_by_rows(
     noise_var : float, default 0
     refine : float, default 0.6
         Factor on the number of quadrature nodes; 0.6 gives a relative accuracy near 1e-8.
-    start : two array_like, positive, shape (rows,), optional
+    start : array_like, positive, shape (2, rows), optional
         tau^2 and theta of similar problems: from them the iteration takes half as long.
 
     Returns
@@ -760,12 +760,14 @@ def errors_by_rows(
     instance_of(mixtures, MixtureRows, "mixtures")
     refine = positive_number(refine, "refine")
     if start is not None:
-        tau2, theta = (positive_array(v, n, ndim=1) for v, n in zip(start, ("start[0]", "start[1]"), strict=True))
-        require(tau2.size == theta.size == alpha.size, "the sizes of start", (tau2.size, theta.size), "that of alpha")
+        start = positive_array(start, "start", ndim=2)
+        require(
+            start.shape == (2, alpha.size), "the shape of start", start.shape, f"{(2, alpha.size)}, as alpha has it"
+        )
     mse = np.empty(alpha.size)
     for rows in np.array_split(np.arange(alpha.size), -(-alpha.size // _CHUNK)):
         problem = _Problem(mixtures.rows(rows), noise_var, 0.0, refine)
-        u, w = problem.start(alpha[rows], 1.0) if start is None else np.log([tau2[rows], theta[rows]])
+        u, w = problem.start(alpha[rows], 1.0) if start is None else np.log(start[:, rows])
         _, _, found, residual, _ = problem.solve(u, w, alpha[rows])
         mse[rows] = np.where(residual <= TOLERANCE, found, np.inf)
     return mse

@@ -247,7 +247,13 @@ def examples():
         "teachers.require_two_tasks": {"teacher": SLAB},
         "replica.solve_by_quadrature": {"alpha": ALPHA, "mixture": MIXTURE, "noise_var": 0.0, "ridge": 0.0},
         "replica.solve_nearby": {"curve": m["curve"], "mixture": MIXTURE, "noise_var": 0.0},
-        "replica.errors_by_rows": {"alpha": ALPHA[:1], "mixtures": ROWS, "noise_var": 0.0, "refine": 0.6},
+        "replica.errors_by_rows": {
+            "alpha": ALPHA[:1],
+            "mixtures": ROWS,
+            "noise_var": 0.0,
+            "refine": 0.6,
+            "start": np.ones((2, 1)),
+        },
         "replica.joined_curves": {"curves": [m["curve"]], "alpha": ALPHA},
         "monte_carlo.solve_by_monte_carlo": {
             "alpha": ALPHA,
@@ -1018,8 +1024,8 @@ figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves 
 book.testbeds.Finding""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature penalties.prox_angle
-penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation end_point.newton
-monte_carlo.iterate_once infinite_width.particles.activate""".split()
+penalties.prox_point penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation
+end_point.newton monte_carlo.iterate_once infinite_width.particles.activate""".split()
 NO_ARGUMENTS = (
     "experiments.figure_3",
     "experiments.figure_5",
