@@ -101,7 +101,7 @@ BUTTONS = {
 def specification(view: str) -> dict[str, Any]:
     """What the script reads: the positions of the sliders, and what else is drawn."""
     chosen = {name: sliders.SLIDERS[name] for name in sliders.VIEWS[view]}
-    spec = {
+    spec: dict[str, Any] = {
         "view": view,
         "sliders": {name: {"texts": one.texts, "values": one.values} for name, one in chosen.items()},
     }
@@ -113,7 +113,7 @@ def specification(view: str) -> dict[str, Any]:
         return spec | {"best_of": best_of, "best_at": ALPHAS.round(2).tolist()}
     bounds = Bounds()
     usual = {
-        name: {"c_pt": one.c_pt, "distance": float(one.c_plus_lambda) / float(one.c_pt), "gamma_ft": one.gamma_ft}
+        name: {"c_pt": one.c_pt, "distance": float(one.c_plus_lambda / one.c_pt), "gamma_ft": one.gamma_ft}
         for name, one in USUAL.items()
     }
     allowed = {
@@ -248,7 +248,8 @@ class Explorer(SphinxDirective):
         text = nodes.container()
         self.state.nested_parse(self.content, self.content_offset, text)
         figure += nodes.caption("", "", *text[0].children)
-        figure += legend(self.env.app, CALLS[view], pictures, files)
+        if Path(self.env.doc2path(self.env.docname)).suffix != ".ipynb":  # the same figure in a chapter is a guest
+            figure += legend(self.env.app, CALLS[view], pictures, files)
         return [figure]
 
 

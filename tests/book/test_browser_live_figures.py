@@ -94,7 +94,7 @@ def positions(page, name, count, seed):
     ends = view(page, name).locator("input").evaluate_all("inputs => inputs.map(one => Number(one.max))")
     found = rng.integers(0, np.array(ends) + 1, size=(count, len(ends)))
     if name == "error":
-        found[2:, list(sliders.VIEWS["error"]).index("alpha_pt")] = ends[-2]
+        found[1:, list(sliders.VIEWS["error"]).index("alpha_pt")] = ends[-2]
     return found.tolist()
 
 
@@ -154,7 +154,7 @@ def test_nothing_jumps(opened, width):
     before = page.evaluate(outline)
     for name in NAMES:
         root = view(page, name)
-        for i, given in enumerate(positions(page, name, 11, 1)[2:]):
+        for i, given in enumerate(positions(page, name, 10, 1)[1:]):
             root.evaluate(MOVE, [given])
             assert page.evaluate(outline) == before, given
             if i % 3 == 0:
@@ -204,7 +204,7 @@ def _texts(root, moved):
 def test_a_slider_obeys_a_finger_and_a_mouse(opened, name):
     page = opened(viewport={"width": 390, "height": 800}, has_touch=True)
     root = view(page, name)
-    moved = slider(root, NAMES[name][-2])
+    moved = slider(root, NAMES[name][2])
     moved.scroll_into_view_if_needed()
     box = moved.bounding_box()
     seen = [readings(root)]
@@ -237,7 +237,7 @@ def test_the_measures_shown_are_those_of_the_package(opened):
 def test_the_errors_shown_are_those_of_the_package(opened):
     page = opened()
     rng = np.random.default_rng(4)
-    for shown in view(page, "error").evaluate(MOVE, positions(page, "error", 14, 3)):
+    for shown in view(page, "error").evaluate(MOVE, positions(page, "error", 9, 3)):
         assert is_shown(shown["fine"], float(printed(shown["call"]))), shown
         value = {name: shown[f"slider-{name}"] for name in sliders.VIEWS["error"]}
         teacher = ptft.SpikeSlab(sliders.RHO_PT, float(value["rho_ft"]), float(value["overlap"]))
@@ -298,7 +298,7 @@ def test_a_link_opens_the_page_as_it_is(opened, name):
     page = opened(script=RECORD)
     root = view(page, name)
     press(root, "pin")
-    root.evaluate(MOVE, positions(page, name, 3, 6)[2:])
+    root.evaluate(MOVE, positions(page, name, 2, 6)[1:])
     press(root, "link")
     link, seen = page.evaluate("copied"), readings(root)
     page.wait_for_function("link => location.href === link", arg=link)  # the address says the same

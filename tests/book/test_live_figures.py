@@ -64,6 +64,12 @@ def test_the_script_is_given_the_initializations_of_the_package(extension):
         assert scale == pytest.approx(float(init.sqrt_k(1.0)), rel=1e-12), name
 
 
+def test_the_page_says_at_how_many_data_scales_the_best_is_computed(extension):
+    given = extension.specification("error")["best_at"]
+    assert len(set(given)) == len(given) and given == sorted(given)
+    assert f"and at {len(given)} others" in (ROOT / "book" / "explorers.md").read_text(encoding="utf-8")
+
+
 def test_the_picture_shows_every_curve_down_to_the_floor():
     alpha = np.array([0.1, 0.2, 0.3])
     ax = errors(alpha, {"a": 10.0**-alpha, "b": np.zeros(3)}, floor=1e-4).axes[0]
