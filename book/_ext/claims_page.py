@@ -19,7 +19,7 @@ from ptft.book.testbeds import comparison, every_testbed
 
 def title_of(notebook: nbformat.NotebookNode) -> str:
     """Title of a chapter."""
-    return next(line[2:] for cell in notebook.cells for line in cell.source.splitlines() if line.startswith("# "))
+    return next(str(line[2:]) for cell in notebook.cells for line in cell.source.splitlines() if line.startswith("# "))
 
 
 def read_claims(path: Path) -> tuple[str, list[Claim]]:

@@ -76,7 +76,7 @@ def _take_labels(ax: Axes, others: list[Axes]) -> None:
         sharing = [other for other in others if other is not ax and grouper.joined(ax, other)]
         labels = [label for other in [ax, *sharing] if (label := getattr(other, f"get_{name}label")())]
         if sharing:
-            ax.tick_params(axis=name, **{"labelbottom" if name == "x" else "labelleft": True})
+            ax.xaxis.set_tick_params(labelbottom=True) if name == "x" else ax.yaxis.set_tick_params(labelleft=True)
         if labels:
             getattr(ax, f"set_{name}label")(labels[0])
 
