@@ -75,8 +75,10 @@ def _take_labels(ax: Axes, others: list[Axes]) -> None:
     for name, grouper in (("x", ax.get_shared_x_axes()), ("y", ax.get_shared_y_axes())):
         sharing = [other for other in others if other is not ax and grouper.joined(ax, other)]
         labels = [label for other in [ax, *sharing] if (label := getattr(other, f"get_{name}label")())]
-        if sharing:
-            ax.xaxis.set_tick_params(labelbottom=True) if name == "x" else ax.yaxis.set_tick_params(labelleft=True)
+        if sharing and name == "x":
+            ax.xaxis.set_tick_params(labelbottom=True)
+        elif sharing:
+            ax.yaxis.set_tick_params(labelleft=True)
         if labels:
             getattr(ax, f"set_{name}label")(labels[0])
 
