@@ -362,14 +362,14 @@
   // The chart as a file of its own: colours as they are now, and below it what the readings call its lines.
   function drawing(root, svg) {
     const STYLES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap",
-      "stroke-linejoin", "font-family", "font-size", "font-weight", "text-anchor", "opacity", "display"];
+      "stroke-linejoin", "paint-order", "font-family", "font-size", "font-weight", "text-anchor", "opacity", "display"];
     const holder = svg.cloneNode(true);
     const originals = [svg, ...svg.querySelectorAll("*")];
     [holder, ...holder.querySelectorAll("*")].forEach((one, i) => {
       const style = getComputedStyle(originals[i]);
       for (const name of STYLES) one.style.setProperty(name, style.getPropertyValue(name));
     });
-    const keys = [...root.querySelectorAll("dt[data-line]")];
+    const keys = [...root.querySelectorAll("dt[data-line]")].filter((dt) => dt.nextElementSibling.textContent !== "–");
     const settings = [...root.querySelectorAll(".explorer-sliders > div")];
     const text = (node) => node.textContent.trim();
     const said = [
