@@ -336,6 +336,14 @@ def examples():
             "d": D,
             "seed": 0,
         },
+        "teachers.SpikeSlab.of_conditional": {
+            "rho_pt": 0.1,
+            "given_active": 0.5,
+            "given_inactive": 0.05,
+            "a_pt": 1.0,
+            "slab": "signs",
+        },
+        "sweeps.monte_carlo.plan": {"name": "experiment-4", "samples": 1000, "seeds": [0], "alphas": 2},
         "sweeps.diagonal.plan": {"name": "experiment-4", "d": D, "seeds": [0], "alpha": ALPHA},
         "sweeps.rich_transfer.plan": {
             "figures": ["3a"],
@@ -670,6 +678,7 @@ def examples():
         "checks.training.weights_from_coefficients": {"runs": [m["run"]], "inits": [INIT]},
         "checks.training.end_points": {"runs": [m["run"]], "ends": [m["end"]]},
         "checks.training.certificates": {"ends": [m["end"]]},
+        "checks.training.errors_on_samples": {"ends": X, "teachers": 2 * X, "n_test": 5, "seed": 0},
         "checks.training.least_squares": {"run": m["run"], "X": X, "y": Y},
         "checks.training.rate": {"runs": [m["run"]], "X": X, "c": 0.1},
         "checks.training.forgotten_sign": {"inits": [INIT], "beta_pt": ALPHA},

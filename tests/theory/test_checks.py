@@ -58,6 +58,15 @@ def test_training_conserves_what_it_should_and_ends_where_it_should(trained):
     assert checks[1].theory.shape == (2, 4, 8) and checks[2].error.shape == (2, 8)
 
 
+def test_the_error_on_test_samples_is_that_of_the_coefficients(trained):
+    ends = trained[-1]
+    rng = np.random.default_rng(5)
+    betas, teachers = np.array([end.beta for end in ends]), rng.standard_normal((2, 8))
+    assert training.errors_on_samples(betas, teachers, seed=1).holds
+    check = training.errors_on_samples(betas, teachers, seed=1)
+    assert not Check(check.statement, 1.1 * check.theory, check.measured, check.bound, check.unit).holds  # it has power
+
+
 @pytest.mark.filterwarnings("ignore:training stopped")
 def test_labels_that_nothing_fits_lead_to_least_squares():
     rng = np.random.default_rng(4)
