@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
-from ptft.regimes import REGIMES
+from ptft.regimes import STARTS
 from ptft.replica import ReplicaCurve
 from ptft.teachers import SingleTask, SpikeSlab
 from ptft.two_stages import TwoStageCurve, two_stage_curve
@@ -227,16 +227,16 @@ def figure_3() -> dict[str, Panel]:
 
 
 def figure_5() -> dict[tuple[float, float], dict[str, Setting]]:
-    """Settings of Figure 5: (omega, rho_ft) to regime to setting, from the initializations `ptft.regimes.REGIMES`.
+    """Settings of Figure 5: (omega, rho_ft) to label to setting, from the initializations `ptft.regimes.STARTS`.
 
     Examples
     --------
     >>> tasks = figure_5()
     >>> list(tasks), list(tasks[1.0, 0.1])
-    ([(0.0, 0.1), (1.0, 0.1), (1.0, 0.01)], ['I', 'II', 'III', 'IV'])
+    ([(0.0, 0.1), (1.0, 0.1), (1.0, 0.01)], ['start I', 'start II', 'start III', 'start IV'])
     """
     tasks = ((0.0, 0.1), (1.0, 0.1), (1.0, 0.01))
-    numbers = {name: (init.c_pt, init.lambda_pt, init.gamma_ft) for name, init in REGIMES.items()}
+    numbers = {name: (init.c_pt, init.lambda_pt, init.gamma_ft) for name, init in STARTS.items()}
     return {
         (omega, rho): {
             name: Setting(rho, omega, float(np.asarray(c)), float(np.asarray(lam)), float(np.asarray(gamma)))
@@ -328,8 +328,8 @@ def trends() -> dict[str, list[tuple[Setting, Setting]]]:
 
 
 @checked
-def best_regimes(errors: Mapping[Setting, np.ndarray]) -> dict[tuple[float, float], np.ndarray]:
-    """For each task of Figure 5, the name of the regime with the smallest error at every point.
+def best_starts(errors: Mapping[Setting, np.ndarray]) -> dict[tuple[float, float], np.ndarray]:
+    """For each task of Figure 5, the label of the initialization with the smallest error at every point.
 
     Parameters
     ----------
@@ -343,13 +343,13 @@ def best_regimes(errors: Mapping[Setting, np.ndarray]) -> dict[tuple[float, floa
     Examples
     --------
     >>> errors = {s: predict(s, [0.05, 0.4]).mse for task in figure_5().values() for s in task.values()}
-    >>> best_regimes(errors)[1.0, 0.1].tolist()
-    ['II', 'I']
+    >>> best_starts(errors)[1.0, 0.1].tolist()
+    ['start II', 'start I']
     """
     missing = [setting for task in figure_5().values() for setting in task.values() if setting not in errors]
     require(not missing, "errors", errors, "a mapping from every setting of figure_5")
     best = {}
-    for task, regimes in figure_5().items():
-        names = np.array(list(regimes))
-        best[task] = names[np.argmin([errors[setting] for setting in regimes.values()], axis=0)]
+    for task, starts in figure_5().items():
+        names = np.array(list(starts))
+        best[task] = names[np.argmin([errors[setting] for setting in starts.values()], axis=0)]
     return best

@@ -141,7 +141,9 @@ class Initialization:
         beta_pt = real_array(beta_pt, "beta_pt")
         sqrt_k = self.sqrt_k(beta_pt)
         c, size = np.asarray(self.c_pt), np.abs(beta_pt)
-        result: np.ndarray = 2 * self.c_plus_lambda / sqrt_k * (size / c) * (size / np.hypot(c, beta_pt))
+        s = np.hypot(c, beta_pt)
+        first_layer = 2 * self.c_plus_lambda * (1 + s / c)  # of sqrt_k, to the same rounding
+        result: np.ndarray = first_layer / sqrt_k * (size / s) * (size / (s + c))  # no factor exceeds 1
         return result
 
 

@@ -23,8 +23,7 @@ from scipy.optimize import brentq
 
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization, scalar_initialization
-from ptft.penalties import penalty
-from ptft.regimes import REGIMES, Measures, measures
+from ptft.regimes import STARTS, Measures, measures_around
 from ptft.replica import MixtureRows, errors_by_rows
 from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab, Teacher, law_of
 from ptft.validation import (
@@ -38,7 +37,7 @@ from ptft.validation import (
     require,
 )
 
-USUAL: Mapping[str, Initialization] = {**REGIMES, "small": Initialization(1e-6)}
+USUAL: Mapping[str, Initialization] = {**STARTS, "small": Initialization(1e-6)}
 RESOLUTION = 1e-4  # errors below it count as none: a ten-thousandth of E beta_ft^2
 _SCAN = np.concatenate([np.geomspace(1e-3, 0.1, 20), np.linspace(0.1, 0.99, 46)[1:]])  # where crossings are sought
 _GRID = (12, 14)  # of (log D, log B), from which the search starts
@@ -203,17 +202,11 @@ class BestInitialization:
 
     @property
     def measures(self) -> Measures:
-        """Both measures (see `ptft.regimes`) at a shared coordinate, |beta_pt| = a_pt, |beta_ft| = 1/sqrt(rho_ft)."""
-        return measures(1 / np.sqrt(self.teacher.rho_ft), self.teacher.a_pt, self.init)
+        """Both measures, which name the regime, at a shared coordinate: see `ptft.regimes.measures_around`.
 
-    @property
-    def preference(self) -> float:
-        """Penalty of a coefficient 1/sqrt(rho_ft) where pretraining found nothing over that where it found a_pt, >= 1.
-
-        The pretraining dependence is a slope at one |beta_pt|; this is what it adds up to between 0 and a_pt.
+        |beta_pt| = a_pt, and the decade of |beta_ft| around 1/sqrt(rho_ft); `cost_ratio` is that at 1/sqrt(rho_ft).
         """
-        used, unused = penalty(1 / np.sqrt(self.teacher.rho_ft), np.array(self.scales) ** 2)
-        return float(unused / used)
+        return measures_around(1 / np.sqrt(self.teacher.rho_ft), self.teacher.a_pt, self.init)
 
     def saving(self, choice: Choice) -> float:
         """Share of the examples saved against `choice`: 1 - alpha/alpha_needed, or 0 where that is negative.
@@ -252,7 +245,7 @@ def best_initialization(
         Variance of the label noise.
     bounds : Bounds, default Bounds()
     usual : mapping from a name to an Initialization, default `USUAL`
-        Choices to compare with: the regimes I to IV of Figure 5, II being the base point, and c_pt = 1e-6.
+        Choices to compare with: the four of Figure 5, of which "start II" is the base point, and c_pt = 1e-6.
     resolution : float, positive, default 1e-4
         A smaller error counts as this one where choices are compared by the examples that they need.
 
@@ -268,7 +261,7 @@ def best_initialization(
     Examples
     --------
     >>> best = best_initialization(SpikeSlab(rho_ft=0.1, omega=1.0), alpha=0.05)
-    >>> best.converged, best.mse < best.usual["II"].mse < best.single_task.mse
+    >>> best.converged, best.mse < best.usual["start II"].mse < best.single_task.mse
     (True, True)
     """
     alpha, noise_var = _task(teacher, alpha, noise_var)

@@ -100,10 +100,11 @@ class GaussianMixture:
         """
         beta, k = broadcast(beta=real_array(beta, "beta", ndim=1), k=positive_array(k, "k"))
         require(beta.ndim == 1, "the number of dimensions of k", beta.ndim, "that of beta, 1, or 0")
-        scales, groups = np.unique(np.column_stack([k, beta != 0]), axis=0, return_inverse=True)
-        counts = np.bincount(groups)
-        variance = np.bincount(groups, weights=beta**2) / counts
-        return cls(counts / beta.size, np.zeros(len(counts)), variance, scales[:, 0])
+        scales, place = np.unique(k, return_inverse=True)
+        groups = 2 * place + (beta != 0)
+        counts = np.bincount(groups, minlength=2 * scales.size)
+        variance = np.bincount(groups, weights=beta**2, minlength=counts.size) / np.maximum(counts, 1)
+        return cls(counts / beta.size, np.zeros(counts.size), variance, np.repeat(scales, 2))
 
     @property
     def power(self) -> float:
@@ -277,6 +278,50 @@ class SpikeSlab:
         shared = min(self.omega * self.rho_ft, self.rho_pt)
         new = (1 - self.omega) * self.rho_ft
         return np.array([shared, new, self.rho_pt - shared, max(1 - self.rho_pt - new, 0.0)])
+
+    @classmethod
+    def of_conditional(
+        cls, rho_pt: float, given_active: float, given_inactive: float, a_pt: float = 1.0, slab: str = "gaussian"
+    ) -> SpikeSlab:
+        """The teacher with these probabilities of being active in fine-tuning, given pretraining (Equation 10).
+
+        Parameters
+        ----------
+        rho_pt : float in [0, 1]
+        given_active, given_inactive : float in [0, 1]
+            P(active in fine-tuning) where pretraining was active, and where it was not; not both without any effect.
+        a_pt, slab
+            As in the class.
+
+        Raises
+        ------
+        ValueError
+            If a probability is outside its range, or nothing is active in fine-tuning.
+
+        Examples
+        --------
+        >>> teacher = SpikeSlab.of_conditional(0.1, given_active=0.5, given_inactive=0.05)
+        >>> round(teacher.rho_ft, 3), round(teacher.omega, 3)
+        (0.095, 0.526)
+        """
+        rho_pt, one, zero = (
+            fraction(value, name)
+            for value, name in (
+                (rho_pt, "rho_pt"),
+                (given_active, "given_active"),
+                (given_inactive, "given_inactive"),
+            )
+        )
+        rho_ft = rho_pt * one + (1 - rho_pt) * zero
+        require(rho_ft > 0, "(rho_pt, given_active, given_inactive)", (rho_pt, one, zero), "such that rho_ft > 0")
+        return cls(rho_pt, rho_ft, rho_pt * one / rho_ft, a_pt, slab)
+
+    @property
+    def conditional(self) -> tuple[float, float]:
+        """P(active in fine-tuning) where pretraining was active, and where it was not (Equation 10); nan if nowhere."""
+        shared, new, only, none = self.group_probabilities.tolist()
+        active, inactive = shared + only, new + none
+        return shared / active if active else np.nan, new / inactive if inactive else np.nan
 
     @property
     def groups(self) -> TeacherGroups:

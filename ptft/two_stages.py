@@ -20,9 +20,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import brentq
 
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization, scalar_initialization
+from ptft.limits import noisy_pretraining_peak
 from ptft.replica import (
     MixtureRows,
     ReplicaCurve,
@@ -203,3 +205,49 @@ def _within_group(curve: ReplicaCurve, row: MixtureRows) -> tuple[np.ndarray, np
         moments = scalar_moments(tau2[i : i + 1], theta[i : i + 1], row)
         error[i], power[i] = moments.mse[0], moments.power[0]
     return error.reshape(curve.alpha.shape), power.reshape(curve.alpha.shape)
+
+
+def peak_harms_from(teacher: SpikeSlab | TeacherGroups, init: Initialization) -> float:
+    """The data scale of fine-tuning from which on noisy pretraining at its peak is worse than pretraining without data.
+
+    With fewer examples it is better, because it is lazier: a rich network without pretraining errs by more than one
+    that predicts zero there. Neither the overlap of the tasks nor the noise of pretraining matters. The last crossing
+    on 13 data scales from 0.001 to 0.99, refined by root finding.
+
+    Parameters
+    ----------
+    teacher : SpikeSlab or TeacherGroups
+    init : Initialization
+        Scalar parameters; lambda_pt is above -c_pt, or there is no peak.
+
+    Returns
+    -------
+    float
+        0.001 if the peak is worse at all of these data scales.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or the teacher of fine-tuning is 0.
+
+    Examples
+    --------
+    >>> from ptft import Initialization, SpikeSlab
+    >>> [round(peak_harms_from(SpikeSlab(rho_ft=rho, omega=0.1), Initialization(1e-3)), 3) for rho in (0.01, 0.1, 0.9)]
+    [0.006, 0.048, 0.279]
+    """
+    init = scalar_initialization(init)
+    require(init.c_plus_lambda > 0, "init.c_plus_lambda", init.c_plus_lambda, "positive")
+    scan = np.geomspace(1e-3, 0.99, 13)
+
+    def excess(alpha: ArrayLike) -> np.ndarray:
+        without = two_stage_curve(alpha, teacher, init, 0.0)
+        result: np.ndarray = np.log(noisy_pretraining_peak(alpha, without.mixture.power)) - np.log(without.mse)
+        return result
+
+    better = np.flatnonzero(excess(scan) <= 0)
+    if not better.size:
+        return float(scan[0])
+    require(better[-1] < scan.size - 1, "init", init, "one with which the peak is worse at a data scale of 0.99")
+    low, high = np.log(scan[better[-1] : better[-1] + 2])
+    return float(np.exp(brentq(lambda u: excess(np.exp(u)).item(), low, high, xtol=1e-8)))

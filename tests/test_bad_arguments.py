@@ -16,7 +16,6 @@ from conftest import modules, public
 import ptft
 from ptft import agreement, experiments, infinite_width, modular, optimal_initialization, stopping_rule, trends, vision
 from ptft.book.claims import claim
-from ptft.book.interpolation import Axis
 from ptft.checks import identities
 from ptft.figures import adapted_kernels, two_stages, two_theories
 from ptft.infinite_width import kernel_transfer, linear, outcomes, rich_transfer
@@ -192,6 +191,7 @@ def examples():
         "penalties.pretraining_dependence": {"beta": ALPHA, "beta_pt": ALPHA, "init": INIT},
         "penalties.prox": {"z": ALPHA, "k": ALPHA, "theta": ALPHA},
         "regimes.measures": {"beta_ft": ALPHA, "beta_pt": ALPHA, "init": INIT},
+        "regimes.measures_around": {"beta_ft": ALPHA, "beta_pt": ALPHA, "init": INIT, "decades": 1.0},
         "regimes.phase_portrait": {"c_pt": ALPHA, "relative": ALPHA, "gamma_ft": 0.0, "beta_ft": 1.0, "beta_pt": 1.0},
         "network.Weights": {"w1_plus": Y, "w2_plus": Y, "w1_minus": Y, "w2_minus": Y},
         "network.pretraining_weights": {"init": INIT, "d": 3},
@@ -247,8 +247,13 @@ def examples():
         "teachers.require_two_tasks": {"teacher": SLAB},
         "replica.solve_by_quadrature": {"alpha": ALPHA, "mixture": MIXTURE, "noise_var": 0.0, "ridge": 0.0},
         "replica.solve_nearby": {"curve": m["curve"], "mixture": MIXTURE, "noise_var": 0.0},
-        "replica.errors_by_rows": {"alpha": ALPHA[:1], "mixtures": ROWS, "noise_var": 0.0, "refine": 0.6},
-        "replica.data_scale": {"tau2": ALPHA, "mixture": MIXTURE},
+        "replica.errors_by_rows": {
+            "alpha": ALPHA[:1],
+            "mixtures": ROWS,
+            "noise_var": 0.0,
+            "refine": 0.6,
+            "start": np.ones((2, 1)),
+        },
         "replica.joined_curves": {"curves": [m["curve"]], "alpha": ALPHA},
         "monte_carlo.solve_by_monte_carlo": {
             "alpha": ALPHA,
@@ -314,6 +319,7 @@ def examples():
             "seed": 0,
             "tolerance": 1e-9,
         },
+        "two_stages.peak_harms_from": {"teacher": SLAB, "init": INIT},
         "simulation.simulate_two_stages": {
             "teacher": SLAB,
             "init": INIT,
@@ -330,6 +336,14 @@ def examples():
             "d": D,
             "seed": 0,
         },
+        "teachers.SpikeSlab.of_conditional": {
+            "rho_pt": 0.1,
+            "given_active": 0.5,
+            "given_inactive": 0.05,
+            "a_pt": 1.0,
+            "slab": "signs",
+        },
+        "sweeps.monte_carlo.plan": {"name": "experiment-4", "samples": 1000, "seeds": [0], "alphas": 2},
         "sweeps.diagonal.plan": {"name": "experiment-4", "d": D, "seeds": [0], "alpha": ALPHA},
         "sweeps.rich_transfer.plan": {
             "figures": ["3a"],
@@ -356,7 +370,7 @@ def examples():
         "experiments.settings_of": {"name": "all"},
         "experiments.predict": {"setting": SETTING, "alpha": ALPHA},
         "experiments.predict_two_stages": {"setting": FINITE, "alpha": ALPHA},
-        "experiments.best_regimes": {"errors": {s: ALPHA for t in experiments.figure_5().values() for s in t.values()}},
+        "experiments.best_starts": {"errors": {s: ALPHA for t in experiments.figure_5().values() for s in t.values()}},
         "agreement.compare": {"settings": [SETTING], "alpha": ALPHA, "d": D, "seeds": [0, 1]},
         "agreement.comparison": {
             "setting": SETTING,
@@ -616,11 +630,20 @@ def examples():
         "checks.penalty_shape.bounds": {"beta_ft": K, "beta_pt": K, "init": INIT},
         "checks.penalty_shape.straight_line": {"c_pt": 0.1, "distance": ALPHA, "beta_ft": 1.0, "beta_pt": 1.0},
         "checks.penalty_shape.lazier_with_scale": {"c_pt": ALPHA, "relative": 0.0, "beta_ft": 1.0, "beta_pt": 1.0},
+        "checks.penalty_shape.means_around": {"init": INIT, "beta_ft": ALPHA, "beta_pt": 1.0, "points": 5},
         "checks.penalty_shape.corner": {"name": "I", "at": ptft.regimes.measures(1.0, 1.0, INIT)},
         "checks.penalty_shape.moves": {
             "path": ptft.regimes.measures(K, K, INIT),
             "ell_order": 1,
             "pretraining_dependence": 1,
+        },
+        "checks.penalty_shape.lazy_minimiser": {"X": X, "y": Y, "init": INIT, "beta_pt": X[0]},
+        "checks.penalty_shape.rich_minimiser": {"X": X, "y": Y, "init": INIT, "beta_pt": X[0]},
+        "checks.replica_equations.crossings": {
+            "alpha": [0.2, 0.4],
+            "settings": [(SLAB, INIT)],
+            "every": 1,
+            "points": 3,
         },
         "checks.replica_equations.quadrature": {"mixture": MIXTURE, "alpha": 0.3, "refinements": ALPHA},
         "checks.replica_equations.published_range": {"slab": "signs"},
@@ -655,6 +678,8 @@ def examples():
         "checks.training.weights_from_coefficients": {"runs": [m["run"]], "inits": [INIT]},
         "checks.training.end_points": {"runs": [m["run"]], "ends": [m["end"]]},
         "checks.training.certificates": {"ends": [m["end"]]},
+        "checks.training.errors_on_samples": {"ends": X, "teachers": 2 * X, "n_test": 5, "seed": 0},
+        "checks.training.least_squares": {"run": m["run"], "X": X, "y": Y},
         "checks.training.rate": {"runs": [m["run"]], "X": X, "c": 0.1},
         "checks.training.forgotten_sign": {"inits": [INIT], "beta_pt": ALPHA},
         "checks.two_theories.lazy_distances": {"X": X, "y": Y, "c_pt": ALPHA, "source": K, "M": np.eye(3)},
@@ -733,6 +758,9 @@ def examples():
         "figures.page_style.beside": {"artists": [], "i": 0, "count": 1, "points": 3.0},
         "figures.page_style.ordered_colors": {"count": 2},
         "figures.page_style.save": {"fig": plt.Figure(), "path": here},
+        "figures.narrow.stack": {"fig": plt.figure(), "width": 3.6},
+        "figures.narrow.packed_svg": {"fig": plt.figure()},
+        "figures.penalties.level_sets": {"example": np.ones(2), "label": 1.0, "scales": {"one": np.ones(2)}},
         "figures.penalties.penalty_shapes": {"z": ALPHA, "penalties": {1.0: ALPHA}},
         "figures.penalties.training": {"pretraining": m["run"], "fine_tuning": m["run"], "beta_pt": K, "end": m["end"]},
         "figures.penalties.penalty_scales": {"beta_pt": ALPHA, "panels": {"one": {"two": ALPHA}}},
@@ -754,6 +782,7 @@ def examples():
             "reference": 0.5,
             "points": {"one": [m["both stages"]]},
         },
+        "figures.two_stages.next_to_the_peak": {"away": ALPHA, "curves": {"one": (ALPHA, ALPHA)}, "peak": 0.9},
         "figures.two_stages.errors": {
             "panels": {"one": two_stages.ErrorPanel("x", {"one": (ALPHA, ALPHA)})},
             "columns": 1,
@@ -980,10 +1009,6 @@ def examples():
         "book.computed_text.stretches": {"holds": np.array([True, False]), "at": ALPHA},
         "book.computed_text.either": {"holds": True, "yes": "a", "no": "b"},
         "book.computed_text.paragraph": {"holds": True, "text": "a"},
-        "book.interpolation.Axis": {"nodes": ALPHA, "degree": 1},
-        "book.interpolation.InterpolationTable": {"axes": (Axis(ALPHA),), "values": ALPHA},
-        "book.live_figures.scale_tables": {"beta_pt": Axis(ALPHA)},
-        "book.live_figures.task": {"log_rho": -1.0, "share": 0.5, "log_scale": -3.0, "log_ratio": 0.5},
         "book.testbeds.diagonal_testbed": {"table": STORED, "task": "nested"},
         "book.testbeds.finding": {"table": m["accuracies"].assign(error=0.5), "knob": "kappa"},
         "book.testbeds.findings": {"beds": {("a", "b"): m["accuracies"].assign(error=0.5)}},
@@ -1011,8 +1036,8 @@ figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves 
 book.testbeds.Finding""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature penalties.prox_angle
-penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation end_point.newton
-monte_carlo.iterate_once infinite_width.particles.activate""".split()
+penalties.prox_point penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation
+end_point.newton monte_carlo.iterate_once infinite_width.particles.activate""".split()
 NO_ARGUMENTS = (
     "experiments.figure_3",
     "experiments.figure_5",
@@ -1036,8 +1061,6 @@ ELSEWHERE = (
     ),
     *("vision.compaction.", "vision.protocol.", "vision.training.", "book.claims.", "book.computed_text."),
     *(
-        "book.interpolation.",
-        "book.live_figures.",
         "book.parameters.",
         "book.results.",
         "book.sliders.",

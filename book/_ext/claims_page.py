@@ -17,12 +17,16 @@ from ptft.book.claims import KEY, VERDICTS, Claim, claims_table
 from ptft.book.testbeds import comparison, every_testbed
 
 
+def title_of(notebook: nbformat.NotebookNode) -> str:
+    """Title of a chapter."""
+    return next(str(line[2:]) for cell in notebook.cells for line in cell.source.splitlines() if line.startswith("# "))
+
+
 def read_claims(path: Path) -> tuple[str, list[Claim]]:
     """Title of an executed chapter and the claims that it holds."""
-    cells = nbformat.read(path, 4).cells
-    title = next(line[2:] for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
-    metadata = [output.get("metadata", {}) for cell in cells for output in cell.get("outputs", [])]
-    return title, [Claim(**entry) for one in metadata for entry in one.get(KEY, [])]
+    notebook = nbformat.read(path, 4)
+    metadata = [output.get("metadata", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    return title_of(notebook), [Claim(**entry) for one in metadata for entry in one.get(KEY, [])]
 
 
 class Claims(SphinxDirective):

@@ -7,13 +7,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import linprog
 
 from ptft.checks.identities import Check, relative
+from ptft.end_point import min_penalty
 from ptft.extras import needs_extra
+from ptft.infinite_width.linear import kernel_end_point
 from ptft.initialization import Initialization
 from ptft.penalties import penalty_grad, penalty_hess
-from ptft.regimes import CORNERS, Measures, measures
-from ptft.validation import broadcast, checked, generator, one_of, positive_array, real_array, require, whole_number
+from ptft.regimes import CORNERS, Measures, measures, measures_around
+from ptft.validation import (
+    broadcast,
+    checked,
+    generator,
+    one_of,
+    positive_array,
+    real_array,
+    regression,
+    require,
+    whole_number,
+)
 
 
 @checked
@@ -239,6 +252,43 @@ def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1
 
 
 @checked
+def means_around(init: Initialization, beta_ft: ArrayLike, beta_pt: float = 1.0, points: int = 2001) -> Check:
+    """`measures_around` against the averages of the measures at many coefficients of the decade; shape (2, m).
+
+    Parameters
+    ----------
+    init : Initialization
+        Scalar parameters.
+    beta_ft : array_like, not zero, shape (m,)
+        Middle of each range.
+    beta_pt : float, default 1
+    points : int, default 2001
+        Of a decade, in equal steps of log|beta_ft|.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> means_around(Initialization(1e-3, -0.9e-3), [0.3, 3.0]).holds
+    True
+    """
+    beta_ft = real_array(beta_ft, "beta_ft", ndim=1)
+    mean = measures_around(beta_ft, beta_pt, init)
+    steps = whole_number(points, "points", at_least=3) - 1
+    each = measures(beta_ft * 10 ** np.linspace(-0.5, 0.5, steps + 1)[:, None], beta_pt, init)
+    averages = [np.trapezoid(values, axis=0) / steps for values in (each.ell_order, each.pretraining_dependence)]
+    return Check(
+        "difference of the measures of a range from averages over it",
+        np.stack([mean.ell_order, mean.pretraining_dependence]),
+        np.stack(averages),
+        1e-6,
+    )
+
+
+@checked
 def corner(name: str, at: Measures) -> Check:
     """The measures at a corner of the triangle, which counts as reached within 0.05: both of them, shape (2, ...).
 
@@ -299,3 +349,58 @@ def moves(path: Measures, ell_order: int, pretraining_dependence: int) -> np.nda
 
     result: np.ndarray = goes(path.ell_order, ell_order) & goes(path.pretraining_dependence, pretraining_dependence)
     return result
+
+
+@checked
+def lazy_minimiser(X: ArrayLike, y: ArrayLike, init: Initialization, beta_pt: ArrayLike) -> Check:
+    """For large scales the end point is that of least sum beta^2/(4 (lambda_pt + c_pt) + gamma_ft^2), shape (d,).
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d)
+    y : array_like, shape (n,)
+    init : Initialization
+        Its parameters may differ between the coordinates, arrays of shape (d,).
+    beta_pt : array_like, shape (d,)
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or shapes do not match.
+
+    Examples
+    --------
+    >>> X, y, beta_pt = [[1.0, 2.0]], [1.0], [1.0, 0.0]
+    >>> lazy_minimiser(X, y, Initialization([1e6, 1e7]), beta_pt).holds  # each coordinate has its own scale
+    True
+    >>> lazy_minimiser(X, y, Initialization([1.0, 10.0]), beta_pt).holds  # not yet lazy
+    False
+    """
+    beta_pt = real_array(beta_pt, "beta_pt", ndim=1)
+    limit = kernel_end_point(X, y, np.diag(np.broadcast_to(init.sqrt_k(0.0), beta_pt.shape)))
+    size = float(np.linalg.norm(limit))
+    return Check(
+        "relative distance from the minimiser of the limit", limit, min_penalty(X, y, init.k(beta_pt)).beta, 1e-6, size
+    )
+
+
+@checked
+def rich_minimiser(X: ArrayLike, y: ArrayLike, init: Initialization, beta_pt: ArrayLike) -> Check:
+    """For small scales the end point is that of least sum log(1/sqrt(k)) |beta|, shape (d,), by a linear program.
+
+    Parameters and errors are those of `lazy_minimiser`.
+
+    Examples
+    --------
+    >>> X, y, beta_pt = [[1.0, 2.0]], [1.0], [1.0, 0.0]
+    >>> rich_minimiser(X, y, Initialization.at_distance(1e-3, 1e-30), beta_pt).holds
+    True
+    >>> rich_minimiser(X, y, Initialization(1e-3), beta_pt).holds  # the first coordinate is not rich
+    False
+    """
+    (X, y), beta_pt = regression(X, y), real_array(beta_pt, "beta_pt", ndim=1)
+    weights = np.log(1 / np.broadcast_to(init.sqrt_k(beta_pt), beta_pt.shape))
+    both = linprog(np.tile(weights, 2), A_eq=np.hstack([X, -X]), b_eq=y).x
+    limit = np.nan if both is None else both[: beta_pt.size] - both[beta_pt.size :]
+    measured, size = min_penalty(X, y, init.k(beta_pt)).beta, float(np.linalg.norm(limit))
+    return Check("relative distance from the minimiser of the limit", limit, measured, 1e-2, size)

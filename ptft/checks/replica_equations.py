@@ -14,7 +14,7 @@ from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
 from ptft.limits import basis_pursuit_error, minimum_norm_error, noisy_pretraining_peak, recovery_threshold
 from ptft.monte_carlo import MonteCarloCurve
-from ptft.replica import ReplicaCurve, scalar_moments
+from ptft.replica import ReplicaCurve, effective_regularisation, scalar_moments
 from ptft.teachers import SLABS, GaussianMixture, SpikeSlab, TeacherGroups
 from ptft.two_stages import TwoStageCurve, two_stage_curve
 from ptft.validation import checked, one_of, positive_array
@@ -108,6 +108,46 @@ def one_solution(curves: Iterable[ReplicaCurve]) -> Check:
     """
     mismatch = [curve.mismatch_db.ravel() for curve in curves]
     return Check("mismatch of the two starts, in dB", 0.0, np.concatenate(mismatch), 1e-7)
+
+
+@checked
+def crossings(
+    alpha: Sequence[float], settings: Iterable[tuple[SpikeSlab, Initialization]], every: int = 1, points: int = 61
+) -> Check:
+    """Along the solutions theta(tau^2) of the second equation, both sides of the first cross once (uniqueness).
+
+    tau^2 goes from 10^-45 to 10^15 times E (beta*)^2.
+
+    Parameters
+    ----------
+    alpha : sequence of float in (0, 1)
+    settings : iterable of teachers with their initializations
+    every : int, default 1
+        Of the settings one in `every` is looked at.
+    points : int, default 61
+        On the way.
+
+    Returns
+    -------
+    Check
+        Numbers of crossings, shape (settings, alpha), and 1.
+
+    Examples
+    --------
+    >>> crossings([0.2, 0.5], published_range(), every=500).measured
+    array([[1, 1]])
+    """
+    found = []
+    for teacher, init in itertools.islice(settings, 0, None, every):
+        mixture = teacher.mixture(init)
+        tau2 = np.geomspace(1e-45, 1e15, points) * mixture.power
+        row = []
+        for a in alpha:
+            theta = effective_regularisation(tau2, np.full(points, a), mixture)
+            above = scalar_moments(tau2, theta, mixture).mse > a * tau2
+            row.append(int(np.sum(above[1:] != above[:-1])))
+        found.append(row)
+    return Check("crossings of the two sides of the first equation beyond one", 1, np.array(found), 0.0)
 
 
 # --- the solver against sampling ------------------------------------------------------------------------------------

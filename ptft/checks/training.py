@@ -11,7 +11,7 @@ from ptft.checks.identities import Check
 from ptft.end_point import EndPoint
 from ptft.initialization import Initialization
 from ptft.network import TrainingRun, pretrained_weights
-from ptft.validation import checked, real_array
+from ptft.validation import broadcast, checked, generator, real_array, whole_number
 
 LAYERS = ("w1_plus", "w2_plus", "w1_minus", "w2_minus")
 
@@ -73,6 +73,37 @@ def end_points(runs: Sequence[TrainingRun], ends: Sequence[EndPoint]) -> Check:
 
 
 @checked
+def least_squares(run: TrainingRun, X: ArrayLike, y: ArrayLike) -> Check:
+    """Gradient flow on labels that no coefficients fit ends at the least-squares solution; shape (d,).
+
+    Parameters
+    ----------
+    run : TrainingRun
+        Which has not converged, as the residual does not vanish, but has come to rest.
+    X : array_like, shape (n, d), with independent columns
+    y : array_like, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If X or y is not finite or of another shape.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from ptft import pretraining_weights, train
+    >>> X, y = np.array([[1.0], [1.0]]), np.array([1.0, 2.0])
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")  # no coefficient fits both labels
+    ...     run = train(X, y, pretraining_weights(Initialization(0.5), 1), max_steps=2000)
+    >>> least_squares(run, X, y).holds
+    True
+    """
+    theory = np.linalg.lstsq(real_array(X, "X", ndim=2), real_array(y, "y", ndim=1), rcond=None)[0]
+    return Check("distance of a coefficient from least squares", theory, run.weights.beta, 1e-8)
+
+
+@checked
 def certificates(ends: Sequence[EndPoint]) -> Check:
     """The minimisers satisfy their conditions: both residuals of each, shape (ends, 2).
 
@@ -84,6 +115,47 @@ def certificates(ends: Sequence[EndPoint]) -> Check:
     """
     residuals = [[end.kkt_residual, end.interpolation_residual] for end in ends]
     return Check("residuals of the certificate of a minimiser", 0.0, residuals, 1e-10)
+
+
+@checked
+def errors_on_samples(
+    ends: ArrayLike, teachers: ArrayLike, n_test: int = 10_000, seed: int | np.random.Generator = 0
+) -> Check:
+    """Errors on new inputs x with x_i ~ N(0, 1/d) beside the mean square errors of the coefficients, shape (m,).
+
+    The unit is the standard error of the former: x (beta - beta*) is Gaussian, so it is sqrt(2/n_test) of the latter.
+
+    Parameters
+    ----------
+    ends, teachers : array_like, shape (m, d)
+        Coefficients where training ended, and those of the teachers.
+    n_test : int, default 10,000
+        Of new inputs, which all networks share.
+    seed : int or Generator, default 0
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or the shapes do not match.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> ends, teachers = rng.standard_normal((2, 3, 50))
+    >>> errors_on_samples(ends, teachers, n_test=1000).holds, errors_on_samples(1.1 * ends, ends, n_test=1000).theory.shape
+    (True, (3,))
+    """
+    ends, teachers = broadcast(ends=real_array(ends, "ends", ndim=2), teachers=real_array(teachers, "teachers", ndim=2))
+    deviation, d = ends - teachers, ends.shape[1]
+    X = generator(seed).standard_normal((whole_number(n_test, "n_test", at_least=1), d)) / np.sqrt(d)
+    theory = np.mean(deviation**2, axis=1)
+    return Check(
+        "error on test samples less that of the coefficients, in standard errors",
+        theory,
+        np.mean((X @ deviation.T) ** 2, axis=0),
+        4.0,
+        unit=np.sqrt(2 / n_test) * theory,
+    )
 
 
 @checked

@@ -58,7 +58,7 @@ def shrinkage(z: np.ndarray, k: Sequence[float], theta: float) -> Figure:
         ax.plot(z, prox(z, value, theta), color=color, label=rf"$\sqrt{{k}} = {_power(np.sqrt(value))}$")
     ax.set_xlabel("observation $z$")
     ax.set_ylabel(r"estimate $\hat x(z)$")
-    ax.set_title(rf"effective regularisation $\theta = {theta:g}$")
+    ax.set_title(rf"effective regularisation $\theta$ = {number(theta)}")
     ax.legend()
     return fig
 
@@ -237,7 +237,7 @@ def figure_5(
     curves: Mapping[Setting, ReplicaCurve],
     points: Mapping[Setting, Comparison],
 ) -> Figure:
-    """Figure 5: the four regimes on three tasks; lines are theory, points are simulations with 95 % intervals.
+    """Figure 5: four initializations on three tasks; lines are theory, points are simulations with 95 % intervals.
 
     Examples
     --------
@@ -245,16 +245,16 @@ def figure_5(
     >>> tasks = experiments.figure_5()
     >>> curves = {s: experiments.predict(s, [0.1, 0.3]) for task in tasks.values() for s in task.values()}
     >>> [text.get_text() for text in figure_5(tasks, curves, {}).axes[0].get_legend().get_texts()]
-    ['I', 'II', 'III', 'IV']
+    ['start I', 'start II', 'start III', 'start IV']
     """
     fig, axes = figure(1, len(tasks), height=3.0, sharey=True)
-    for ax, ((omega, rho), regimes) in zip(axes[0], tasks.items(), strict=True):
+    for ax, ((omega, rho), starts) in zip(axes[0], tasks.items(), strict=True):
         for (name, setting), color, line, marker in zip(
-            regimes.items(), COLORS, ("-", "--", ":", "-."), "os^D", strict=False
+            starts.items(), COLORS, ("-", "--", ":", "-."), "os^D", strict=False
         ):
             _theory_and_points(ax, curves[setting], points.get(setting), color, line, marker, name)
         ax.set_title(f"{SYMBOLS['omega']} = {omega:g}, {SYMBOLS['rho_ft']} = {rho:g}")
-    axes[0, 0].legend(title="regime", loc="lower left")
+    axes[0, 0].legend(title="initialization", loc="lower left")
     _error_axes(axes)
     return fig
 
@@ -278,7 +278,7 @@ def single_task(curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting,
         marker = MARKERS[scales.index(setting.c_pt)]
         label = f"{SYMBOLS['c_pt']} = {number(setting.c_pt)}" if ax is axes[0, -1] else ""
         _theory_and_points(ax, curve, points.get(setting), colors[setting.c_pt], "-", marker, label)
-        ax.set_title(rf"$\rho$ = {setting.rho_ft:g}")
+        ax.set_title(rf"$\rho$ = {number(setting.rho_ft)}")
     axes[0, -1].legend(loc="lower left")
     _error_axes(axes)
     return fig
@@ -381,15 +381,20 @@ def _value(setting: Setting, name: str) -> float:
 
 @checked
 def number(value: float) -> str:
-    """A parameter value as mathematics: powers of ten from 0.001 down as such.
+    """A parameter value as mathematics: powers of ten from 0.001 down, and what would be written with an e, as such.
+
+    It stands beside other mathematics, not in it, where 1e-06 would become a difference.
 
     Examples
     --------
-    >>> number(1e-6), number(0.5)
-    ('$10^{-6}$', '0.5')
+    >>> number(1e-6), number(0.5), number(-2.5e-7)
+    ('$10^{-6}$', '0.5', '$-2.5 \\\\cdot 10^{-7}$')
     """
     exponent = np.log10(abs(value)) if value else 0.0
-    return f"$10^{{{round(exponent)}}}$" if exponent <= -3 and np.isclose(exponent, round(exponent)) else f"{value:g}"
+    if value > 0 and exponent <= -3 and np.isclose(exponent, round(exponent)):
+        return f"$10^{{{round(exponent)}}}$"
+    mantissa, e, power = f"{value:g}".partition("e")
+    return rf"${mantissa} \cdot 10^{{{int(power)}}}$" if e else mantissa
 
 
 @checked

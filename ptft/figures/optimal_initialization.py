@@ -12,12 +12,19 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
-from ptft.figures.curves import ALPHA_LABEL, SYMBOLS
+from ptft.figures.curves import ALPHA_LABEL, SYMBOLS, number
 from ptft.figures.page_style import COLORS, figure
 from ptft.optimal_initialization import BestInitialization, Landscape
 from ptft.validation import checked
 
-REGIME_COLORS = {"I": COLORS[0], "II": COLORS[1], "III": "#bbbbbb", "IV": COLORS[3], "between": "#ffffff"}
+REGIME_COLORS = {  # in the order of `ptft.regimes.NAMES`
+    "I": COLORS[0],
+    "I-w": COLORS[5],
+    "II": COLORS[1],
+    "III": "#bbbbbb",
+    "IV": COLORS[3],
+    "between": "#ffffff",
+}
 INACTIVE_LABEL = r"$\sqrt{k}$ of unused coordinates"
 
 Grid = Sequence[Sequence[BestInitialization | None]]  # a row for each rho_ft, a column for each alpha
@@ -103,7 +110,7 @@ def regime_map(results: Mapping[float, Grid], alpha: Sequence[float], rho_ft: Se
                     top.text(j, i, name, ha="center", va="center", fontsize=7.5, color="white" if dark else "black")
                     if best.mse < best.target:  # below the resolution
                         bottom.plot(j, i, "o", ms=3, color="white", mec="black", mew=0.7, label="below resolution")
-        image = _heat(bottom, _cells(grid, lambda best: best.preference), "cividis", LogNorm(1, 20))
+        image = _heat(bottom, _cells(grid, lambda best: float(best.measures.cost_ratio)), "cividis", LogNorm(1, 20))
     _label(axes, results, alpha, rho_ft)
     bar = fig.colorbar(image, ax=list(axes[1]), label="cost of an unused\nover a used feature", extend="max", pad=0.02)
     _plain_ticks(bar, (1, 2, 5, 10, 20))
@@ -196,7 +203,7 @@ def _plain_ticks(bar: Colorbar, ticks: Sequence[float]) -> None:
 
 def _label(axes: np.ndarray, results: Mapping[float, Grid], alpha: Sequence[float], rho_ft: Sequence[float]) -> None:
     for ax, omega in zip(axes[0], results, strict=True):
-        ax.set_title(rf"overlap $\omega = {omega:g}$")
+        ax.set_title(rf"overlap $\omega$ = {number(omega)}")
     for ax in axes[-1]:
         ax.set_xlabel(ALPHA_LABEL)
         ax.set_xticks(range(len(alpha)), [f"{a:g}" for a in alpha], fontsize=7.5)

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from ptft.extras import needs_extra
+from ptft.figures.curves import number
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.outcomes import COLUMNS, by_gamma, curves, ends, gammas, ratios
@@ -182,7 +183,7 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
             beside(bars.get_children(), i, len(values))
         gain = np.array([ratio[P2].loc[gamma_2] for P2 in sizes])
         drawn = axes[2].plot(np.repeat(sizes, gain.shape[1]), gain.ravel(), "o", color=color, ms=3, alpha=0.6)
-        label = rf"$\gamma_2 = {gamma_2:g}$"
+        label = rf"$\gamma_2$ = {number(gamma_2)}"
         drawn += axes[2].plot(sizes, np.exp(np.log(gain).mean(axis=1)), color=color, label=label)
         beside(drawn, i, len(values))
     axes[1].sharey(axes[0])
@@ -273,4 +274,4 @@ def _losses(ax: Axes, table: pd.DataFrame, name: str, start: str, draw: int) -> 
 def _gamma_handles(table: pd.DataFrame, name: str) -> list[Line2D]:
     values = gammas(table, name)
     looks = zip(values, ordered_colors(len(values)), strict=True)
-    return [Line2D([], [], color=color, label=rf"$\gamma_2 = {gamma_2:g}$") for gamma_2, color in looks]
+    return [Line2D([], [], color=color, label=rf"$\gamma_2$ = {number(gamma_2)}") for gamma_2, color in looks]

@@ -28,6 +28,7 @@ class ErrorPanel:
     lines: Mapping[str, tuple[np.ndarray, np.ndarray]]  # abscissae and errors
     points: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)  # and half widths
     reference: float | None = None  # error without pretraining
+    peak: float | None = None  # error next to one pretraining example for each coordinate, with noise
 
 
 @checked
@@ -53,6 +54,7 @@ def along_alpha_pt(
     curves: Mapping[str, list[TwoStageCurve]],
     reference: float,
     points: Mapping[str, list[TwoStageComparison]] | None = None,
+    peak: float | None = None,
 ) -> ErrorPanel:
     """Errors at one data scale of fine-tuning against that of pretraining.
 
@@ -63,6 +65,8 @@ def along_alpha_pt(
     reference : float
         The error without pretraining.
     points : mapping from the same labels to simulations, one for each of some alpha_pt
+    peak : float, optional
+        `ptft.limits.noisy_pretraining_peak`, to which curves with noise rise at 1 between the points of any grid.
 
     Examples
     --------
@@ -78,7 +82,38 @@ def along_alpha_pt(
         given = [one.fine_tuning.given_teachers for one in line]
         at = np.concatenate([one.pretraining.alpha for one in line])
         simulated[label] = (at, np.concatenate([g.mean for g in given]), np.concatenate([g.half_width for g in given]))
-    return ErrorPanel(ALPHA_PT_LABEL, lines, simulated, reference)
+    return ErrorPanel(ALPHA_PT_LABEL, lines, simulated, reference, peak)
+
+
+@checked
+def next_to_the_peak(away: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], peak: float) -> Figure:
+    """Errors on both sides of alpha_pt = 1 against the distance from it; the dotted line is their common limit.
+
+    Parameters
+    ----------
+    away : ndarray, positive, shape (m,)
+        |alpha_pt - 1|.
+    curves : mapping from a label to the errors below and above, two arrays of shape (m,)
+    peak : float
+
+    Examples
+    --------
+    >>> away = np.array([1e-4, 1e-2])
+    >>> fig = next_to_the_peak(away, {"noise 0.1": (np.array([0.9, 0.8]), np.array([0.9, 0.7]))}, 0.9)
+    >>> len(fig.axes[0].lines)
+    3
+    """
+    fig, ((ax,),) = figure(height=2.9)
+    for color, (label, (below, above)) in zip(ordered_colors(len(curves)), curves.items(), strict=True):
+        ax.plot(away, below, color=color, label=f"{label}, below 1")
+        ax.plot(away, above, color=color, linestyle="--", label=f"{label}, above 1")
+    ax.axhline(peak, color="#777777", linewidth=1.0, linestyle=":", label="limit")
+    ax.set_xscale("log")
+    ax.set_xlabel(r"$|\alpha_{\mathrm{PT}} - 1|$")
+    ax.set_ylabel(MSE_LABEL)
+    ax.set_ylim(bottom=0)
+    ax.legend(fontsize="x-small", handlelength=2.4)
+    return fig
 
 
 @checked
@@ -106,6 +141,8 @@ def errors(panels: Mapping[str, ErrorPanel], columns: int = 2, lowest: float = 1
                 ax.errorbar(*panel.points[label], fmt=MARKERS[i], color=color, markersize=3.5, elinewidth=0.8)
         if panel.reference is not None:
             ax.axhline(panel.reference, color="#777777", linewidth=1.0, linestyle="-.", label="none")
+        if panel.peak is not None:
+            ax.axhline(panel.peak, color="#777777", linewidth=1.0, linestyle=":", label="noise, at 1")
         if panel.x_label == ALPHA_PT_LABEL:
             ax.set_xscale("log")
             ax.set_xticks([0.03, 0.1, 0.3, 1, 3, 10], ["0.03", "0.1", "0.3", "1", "3", "10"])

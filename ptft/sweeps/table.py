@@ -83,8 +83,8 @@ def read_table(
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> table, made = read_table(results_file("explorer.parquet"), "python -m ptft.explorer", 1)
-    >>> "log10_alpha" in table, sorted(made)[:3]
+    >>> table, made = read_table(results_file("adapted_kernels.parquet"), "python -m ptft.sweeps adapted-kernels", 2)
+    >>> "gamma_1" in table, sorted(made)[:3]
     (True, ['date', 'format', 'key'])
     """
     content = read_whole(Path(path))

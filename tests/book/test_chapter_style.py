@@ -1,5 +1,7 @@
 """The code of the chapters is held to the rules of the package, and each cell fits on a screen."""
 
+import itertools
+import re
 import subprocess
 import sys
 
@@ -44,6 +46,27 @@ def test_the_code_of_a_chapter_is_formatted(stem, tmp_path):
     found = complaints(cells[True], tmp_path / f"{stem}.ipynb", "format", "--diff")
     found += complaints(cells[False], tmp_path / f"{stem}-shown.ipynb", "format", "--diff", "--line-length", str(PAGE))
     assert not found, found
+
+
+def run_on_items(text):
+    """Lines that begin an item but stand in a paragraph, as the list has ended above them: pages run them together."""
+    lines, found, fence = text.splitlines(), [], False
+    for before, line in itertools.pairwise(lines):
+        fence ^= line.startswith("```")
+        if not fence and re.match(r"([2-9]\. |- )", line) and before and not re.match(r"(\d+\. |- |  |:)", before):
+            found.append(line)
+    return found
+
+
+@pytest.mark.parametrize("stem", listed_chapters())
+def test_no_item_of_a_list_runs_on_in_the_paragraph_before_it(stem):
+    cells = jupytext.read(load_runner().sources()[stem]).cells
+    assert [line for cell in cells if cell.cell_type == "markdown" for line in run_on_items(cell.source)] == []
+
+
+def test_an_item_that_runs_on_is_found():
+    assert run_on_items("1. One\n2. Two\n\n$$\nx\n$$\n\nthe same.\n3. Three") == ["3. Three"]
+    assert run_on_items("1. One\n2. Two\n\n   $$\n   x\n   $$\n\n   the same.\n3. Three\n\n- a\n- b") == []
 
 
 @pytest.mark.parametrize("stem", listed_chapters())

@@ -26,6 +26,7 @@ import matplotlib.pyplot as plt
 
 from ptft import figures
 from ptft.figures.data import COLUMNS, csv_of, data_of, packed_csv
+from ptft.figures.narrow import NARROW_TYPE
 from ptft.figures.page_style import DATA_TYPE, beside
 
 
@@ -413,7 +414,7 @@ def test_a_cell_carries_the_data_of_its_figure(small_book):
     notebook = nbformat.read(small_book / "book" / "chapters" / "01_small.ipynb", 4)
     ((_, name, data),) = take_home.figure_cells(notebook)
     assert name == "fig-small"
-    assert set(data) == {"image/svg+xml", "application/pdf", DATA_TYPE, "text/plain"}
+    assert set(data) == {"image/svg+xml", "application/pdf", DATA_TYPE, NARROW_TYPE, "text/plain"}
 
 
 def test_under_a_figure_are_its_call_and_its_files(small_page):

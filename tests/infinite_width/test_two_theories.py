@@ -24,6 +24,20 @@ EVERY = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("used", "unlike"), [(0, 0), (1, 1), (2, 2), (4, 4), (6, 2), (7, 1), (8, 0)], ids=lambda number: str(number)
+)
+def test_two_used_and_two_unused_coordinates_are_more_than_one_direction(used, unlike):
+    """Proposition `prop-same-theory`: in how many directions the kernels differ from a multiple of the identity."""
+    beta_pt, init = np.where(np.arange(8) < used, 2.0, 0.0), Initialization(0.5, 0.1, 0.2)
+    _, counts = np.unique(init.sqrt_k(beta_pt), return_counts=True)
+    assert 8 - counts.max() == unlike
+    dense = feature_moment(3.0 * np.ones(8))
+    assert np.linalg.matrix_rank(dense - np.eye(8), tol=1e-9) == 1
+    without_memory = Initialization(0.5, -0.5, 0.2).sqrt_k(beta_pt)
+    assert np.ptp(without_memory) == 0
+
+
 @pytest.mark.parametrize("tasks", EVERY, ids=str)
 def test_sampled_teachers_have_the_angle_sizes_and_signs_of_their_law(tasks):
     d = 100_000

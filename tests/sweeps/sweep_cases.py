@@ -51,6 +51,20 @@ CASES = (
         ),
     ),
     Case(
+        "monte-carlo",
+        ("experiment-4", "--samples", "1000", "--alphas", "1"),
+        ("--seeds", "2"),
+        ("experiment-4", "experiment-4", "--samples", "1000", "--alphas", "1"),
+        ("monte_carlo.parquet",),
+        (
+            (("experiment-5",), "name = 'experiment-5' is not allowed"),
+            (("--samples", "10"), "samples = 10 is not allowed: it must be at least 1000"),
+            (("--alphas", "0"), "alphas = 0 is not allowed: it must be at least 1"),
+            (("--seeds", "0"), "--seeds = 0 is not allowed: it must be at least 1"),
+            (("--first-seed", "-1"), "seeds = -1 is not allowed: it must be at least 0"),
+        ),
+    ),
+    Case(
         "rich-transfer",
         ("3a", "--draws", "1", "--width", "10"),
         ("--draws", "2"),

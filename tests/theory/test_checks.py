@@ -58,6 +58,26 @@ def test_training_conserves_what_it_should_and_ends_where_it_should(trained):
     assert checks[1].theory.shape == (2, 4, 8) and checks[2].error.shape == (2, 8)
 
 
+def test_the_error_on_test_samples_is_that_of_the_coefficients(trained):
+    ends = trained[-1]
+    rng = np.random.default_rng(5)
+    betas, teachers = np.array([end.beta for end in ends]), rng.standard_normal((2, 8))
+    assert training.errors_on_samples(betas, teachers, seed=1).holds
+    check = training.errors_on_samples(betas, teachers, seed=1)
+    assert not Check(check.statement, 1.1 * check.theory, check.measured, check.bound, check.unit).holds  # it has power
+
+
+@pytest.mark.filterwarnings("ignore:training stopped")
+def test_labels_that_nothing_fits_lead_to_least_squares():
+    rng = np.random.default_rng(4)
+    X, y = rng.standard_normal((12, 4)), rng.standard_normal(12)
+    run = ptft.train(X, y, ptft.pretraining_weights(ptft.Initialization(0.5, 0.2), 4), max_steps=2000)
+    assert not run.converged  # the residual does not vanish
+    assert training.least_squares(run, X, y).holds
+    early = ptft.train(X, y, ptft.pretraining_weights(ptft.Initialization(0.5, 0.2), 4), max_steps=50)
+    assert not training.least_squares(early, X, y).holds
+
+
 def test_checks_of_training_fail_where_the_sides_do_not_belong_together(trained):
     X_pt, inits, first, second, ends = trained
     assert not training.weights_from_coefficients(first, inits[::-1]).holds
@@ -78,10 +98,25 @@ def test_the_shape_of_the_penalty():
     assert not penalty_shape.lazier_with_scale([1.0, 0.5]).holds  # a scale that falls
 
 
+def test_minimisers_tend_to_weighted_norms_where_the_scales_differ():
+    rng = np.random.default_rng(0)
+    X, beta_pt, spread = rng.standard_normal((6, 12)), np.linspace(0, 1, 12), np.geomspace(1, 10, 12)
+    y = X @ rng.standard_normal(12)
+    lazy = penalty_shape.lazy_minimiser(X, y, ptft.Initialization(1e6 * spread, 5e5, 1.0), beta_pt)
+    least_2 = np.linalg.lstsq(X, y, rcond=None)[0]
+    assert lazy.holds
+    assert np.linalg.norm(lazy.measured - least_2) > 0.1 * np.linalg.norm(least_2)  # Proposition 2.4 needs one scale
+    for near in (1e-30 * spread, 1e-30 ** np.linspace(0.5, 1, 12)):  # a common rate, and different ones
+        assert penalty_shape.rich_minimiser(X, y, ptft.Initialization.at_distance(1e-3, near), beta_pt).holds
+
+
 def test_the_equations_of_chapter_3():
     mixture = TEACHER.mixture(INIT)
     curve = ptft.replica_curve(ALPHA, mixture)
     checks = [
+        replica_equations.crossings(
+            ALPHA, [(TEACHER, INIT), (ptft.SpikeSlab(0.1, 0.9, 0.1), ptft.Initialization(1.0))]
+        ),
         replica_equations.quadrature(mixture),
         replica_equations.solved([curve]),
         replica_equations.one_solution([curve]),

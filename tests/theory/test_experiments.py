@@ -31,10 +31,10 @@ def test_figure_3_shows_the_experiments():
         assert len(fixed) == 1  # only the two named parameters vary
 
 
-def test_figure_5_compares_four_regimes_on_three_tasks():
+def test_figure_5_compares_four_initializations_on_three_tasks():
     tasks = experiments.figure_5()
     assert list(tasks) == [(0.0, 0.1), (1.0, 0.1), (1.0, 0.01)]
-    assert all(list(regimes) == ["I", "II", "III", "IV"] for regimes in tasks.values())
+    assert all(list(starts) == ["start I", "start II", "start III", "start IV"] for starts in tasks.values())
 
 
 def test_every_setting_is_feasible():
@@ -139,8 +139,8 @@ def test_a_trend_of_simulations_needs_the_same_data_scales():
     assert agreement.advantage_seen(points, pairs) is None
 
 
-def test_the_best_regime_has_the_smallest_error():
+def test_the_best_start_has_the_smallest_error():
     every = [s for task in experiments.figure_5().values() for s in task.values()]
     errors = {setting: np.array([1.0, 1.0]) for setting in every}
-    errors[experiments.figure_5()[1.0, 0.01]["IV"]] = np.array([2.0, 0.5])
-    assert experiments.best_regimes(errors)[1.0, 0.01].tolist() == ["I", "IV"]
+    errors[experiments.figure_5()[1.0, 0.01]["start IV"]] = np.array([2.0, 0.5])
+    assert experiments.best_starts(errors)[1.0, 0.01].tolist() == ["start I", "start IV"]

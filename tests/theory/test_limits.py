@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 import ptft
 from ptft.limits import basis_pursuit_error, minimum_norm_error, recovery_threshold
@@ -56,6 +57,16 @@ def test_the_rich_limit_has_the_phase_transition_of_basis_pursuit(rho):
     mixture = sparse(rho, 1e-120)
     curve = ptft.replica_curve(recovery_threshold(mixture) * np.array([0.9, 1.1]), mixture)
     assert curve.converged.all() and curve.mse[0] > 1e-2 and curve.mse[1] < 1e-8
+
+
+def test_least_l1_norm_recovers_sampled_teachers_above_the_threshold_and_not_below():
+    rng, d, rho = np.random.default_rng(0), 300, 0.1
+    threshold = recovery_threshold(ptft.GaussianMixture([rho, 1 - rho], 0.0, [10.0, 0.0], 1.0))
+    for share, recovered in ((0.75, False), (1.3, True)):
+        X, beta = rng.standard_normal((round(share * threshold * d), d)), np.zeros(d)
+        beta[: round(rho * d)] = rng.standard_normal(round(rho * d))
+        both = linprog(np.ones(2 * d), A_eq=np.hstack([X, -X]), b_eq=X @ beta).x
+        assert np.allclose(both[:d] - both[d:], beta, atol=1e-6) == recovered
 
 
 def test_below_its_threshold_basis_pursuit_is_approached_logarithmically():

@@ -35,6 +35,11 @@ def test_rows_are_solved_as_one_by_one():
     alone = [float(replica_curve(a, HALF, init, 0.05).mse) for a, init in zip(alpha, inits, strict=True)]
     assert errors_by_rows(alpha, rows, 0.05, refine=1.0) == pytest.approx(alone, rel=1e-9)
     assert errors_by_rows(alpha, rows, 0.05) == pytest.approx(alone, rel=1e-6)
+    near = replica_curve(alpha, HALF, inits[1], 0.1)  # of one of the problems, with other noise
+    found = errors_by_rows(alpha, rows, 0.05, refine=1.0, start=(near.tau2, near.theta))
+    assert found == pytest.approx(alone, rel=1e-9)
+    with pytest.raises(ValueError, match="the shape of start"):
+        errors_by_rows(alpha, rows, start=[near.tau2])
     many = rows.rows(np.arange(300) % 3)  # more than are solved together
     assert errors_by_rows(np.tile(alpha, 100), many, 0.05) == pytest.approx(np.tile(alone, 100), rel=1e-6)
 
@@ -136,7 +141,7 @@ def test_the_best_lazy_ratio_is_that_of_the_mean_squares():
 def test_a_dense_task_without_relation_to_pretraining_wants_no_bias():
     best = ptft.best_initialization(SpikeSlab(0.1, 1.0, 0.1), 0.4, usual={})
     assert best.mse == pytest.approx(0.6, rel=1e-4)  # least l2 norm: no estimator is better for Gaussian coefficients
-    assert str(best.measures.regime) == "III" and best.preference == pytest.approx(1, abs=0.02)
+    assert str(best.measures.regime) == "III" and best.measures.cost_ratio == pytest.approx(1, abs=0.02)
 
 
 def test_without_pretrained_features_it_is_a_single_task():
@@ -149,7 +154,7 @@ def test_without_pretrained_features_it_is_a_single_task():
 def test_pretraining_that_is_of_no_use_is_forgotten(rho_ft, alpha):
     best = ptft.best_initialization(SpikeSlab(0.1, rho_ft, 0.0), alpha, usual={})
     assert best.mse == pytest.approx(best.single_task.mse, rel=0.02) and best.savings == {"single task": 0.0}
-    assert best.preference == pytest.approx(1, abs=0.03) and "relative" in best.on_bound
+    assert best.measures.cost_ratio == pytest.approx(1, abs=0.03) and "relative" in best.on_bound
 
 
 def test_no_choice_is_better_and_savings_are_those_of_the_curves(half):
@@ -164,13 +169,13 @@ def test_no_choice_is_better_and_savings_are_those_of_the_curves(half):
 
 
 def test_errors_below_the_resolution_count_as_equal():
-    best = ptft.best_initialization(SpikeSlab(0.1, 0.01, 1.0), 0.3, usual={"IV": USUAL["IV"]})
+    best = ptft.best_initialization(SpikeSlab(0.1, 0.01, 1.0), 0.3, usual={"start IV": USUAL["start IV"]})
     assert best.mse < best.target == 1e-4
-    assert best.usual["IV"].mse < 1e-4 and best.savings["IV"] == 0
+    assert best.usual["start IV"].mse < 1e-4 and best.savings["start IV"] == 0
     assert best.on_bound  # without noise, smaller scales recover better still
 
 
-def test_the_usual_choices_are_the_regimes_of_figure_5():
+def test_the_usual_choices_are_those_of_figure_5():
     for task in experiments.figure_5().values():
         for name, setting in task.items():
             assert vars(USUAL[name]) == vars(setting.init)
@@ -232,8 +237,8 @@ def test_figures_show_the_results(half):
     grid = {0.5: [[half, None]], 1.0: [[None, half]]}
     top = drawn.regime_map(grid, [0.1, 0.2], [0.1]).axes
     assert [[text.get_text() for text in ax.texts] for ax in top[:2]] == [[str(half.measures.regime)]] * 2
-    saved = drawn.savings_map(grid, [0.1, 0.2], [0.1], {"II": "base", "single task": "none"}).axes[:4]
-    wanted = [f"{100 * half.savings[name]:.0f}" for name in ("II", "II", "single task", "single task")]
+    saved = drawn.savings_map(grid, [0.1, 0.2], [0.1], {"start II": "base", "single task": "none"}).axes[:4]
+    wanted = [f"{100 * half.savings[name]:.0f}" for name in ("start II", "start II", "single task", "single task")]
     assert [ax.texts[0].get_text() for ax in saved] == wanted
     assert saved[0].texts[0].get_position() == (0, 0) and saved[1].texts[0].get_position() == (1, 0)
 
@@ -253,7 +258,11 @@ def test_figures_show_the_results(half):
 def test_exact_end_points_confirm_the_optimum(half):
     """Paired over seeds: smaller and larger scales are worse on sampled data too, as is the base point."""
     bounds, (used, unused) = Bounds((1e-12, 1e6), (-1 + 1e-9, 1.0), (0.0, 1e3)), half.scales
-    inits = [half.init, *(bounds.initializations(used - unused, k0 * unused, 1.0) for k0 in (1e-3, 1e3)), USUAL["II"]]
+    inits = [
+        half.init,
+        *(bounds.initializations(used - unused, k0 * unused, 1.0) for k0 in (1e-3, 1e3)),
+        USUAL["start II"],
+    ]
     mse = np.array(
         [
             [one.mse for one in ptft.simulation.simulate_many([(HALF, init) for init in inits], 0.1, 2000, seed)]
@@ -263,3 +272,20 @@ def test_exact_end_points_confirm_the_optimum(half):
     excess = mse[:, 1:] - mse[:, :1]
     assert np.all(excess.mean(axis=0) > 3 * excess.std(axis=0, ddof=1) / np.sqrt(10))
     assert mse[:, 0].mean() == pytest.approx(half.mse, rel=0.05)
+
+
+@pytest.mark.parametrize("n", [3, 10, 19])
+def test_of_the_lazy_initializations_the_ratio_of_the_mean_squares_is_the_best_for_every_design(n):
+    """Proposition `prop-best-lazy`, by the exact mean error of least weighted l2 norm on given inputs."""
+    rng, d, rho_pt, omega = np.random.default_rng(n), 20, 0.3, 0.6
+    X, used = rng.standard_normal((n, d)), np.arange(d) < rho_pt * d
+    best = omega / (1 - omega) * (1 - rho_pt) / rho_pt
+    power = np.where(used, omega / rho_pt, (1 - omega) / (1 - rho_pt))  # E (beta*)^2, 1 on average
+
+    def error(ratio):
+        scale = np.where(used, ratio, 1.0)
+        missed = np.eye(d) - scale[:, None] * X.T @ np.linalg.solve((X * scale) @ X.T, X)
+        return np.sum(missed**2 * power)
+
+    errors = [error(best * factor) for factor in (0.5, 0.9, 1.0, 1.1, 2.0)]
+    assert int(np.argmin(errors)) == 2

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import ptft
 from ptft import Initialization
 from ptft.checks.penalty_shape import corner, derivatives_of_definition, moves, random_settings
-from ptft.regimes import CORNERS, measures, phase_portrait
+from ptft.regimes import CORNERS, NAMES, STARTS, measures, measures_around, phase_portrait
 
 
 def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:
@@ -27,6 +27,11 @@ def test_both_measures_stay_in_the_triangle(beta_ft, beta_pt, c_pt, relative, ga
     assert np.all(at.shares >= -1e-15)
     assert at.shares.sum() == pytest.approx(1)
     assert 1 <= at.ell_order <= 2 and -1 <= at.pretraining_dependence <= 0
+
+
+def test_the_pretraining_dependence_is_never_rounded_below_its_bound():
+    at = measures(1.0, np.geomspace(1e2, 1e16, 50_000), Initialization(1e-5))
+    assert at.pretraining_dependence.min() >= -1
 
 
 def test_bounds_are_strict_away_from_the_limits():
@@ -144,11 +149,56 @@ def test_inactive_coordinates_do_not_depend_on_pretraining():
         ("II", 1.0, Initialization(1e-3)),
         ("III", 0.0, Initialization(10.0)),
         ("IV", 1.0, Initialization(1e-3, -0.9e-3)),
+        ("I-w", 1.0, Initialization(1e-3, -0.99e-3)),
+        ("I", 1.0, Initialization(1e-3, -0.999999e-3, 1e-6)),
         ("between", 1.0, Initialization(0.7)),
     ],
 )
 def test_regimes_are_named_by_their_shares(name, beta_pt, init):
     assert measures(1.0, beta_pt, init).regime == name
+
+
+def test_names_are_those_that_a_place_can_have_and_labels_show_both_measures():
+    at = measures(*random_settings(3000, seed=6))
+    assert set(at.regime) == set(NAMES)
+    one = measures(1.0, 1.0, Initialization(1e-3))
+    assert str(one.label) == "II (1.89, -0.89)"
+    assert str(measures(1.0, 1e-4, Initialization(1e-2)).label).endswith(" 0.00)")
+    assert measures([0.5, 1.0], 1.0, Initialization(1e-3)).label.shape == (2,)
+
+
+def test_the_cost_ratio_is_that_of_the_penalties_and_has_its_limits():
+    beta_ft, beta_pt, init = random_settings(300, seed=7)
+    at = measures(beta_ft, beta_pt, init)
+    ratio = ptft.penalty(beta_ft, init.k(0.0)) / ptft.penalty(beta_ft, init.k(beta_pt))
+    assert at.cost_ratio == pytest.approx(ratio, rel=1e-10) and np.all(at.cost_ratio >= 1 - 1e-14)
+    start = Initialization(1e-3, -0.5e-3, 0.1)
+    assert measures(0.0, 2.0, start).cost_ratio == pytest.approx(start.sqrt_k(2.0) / start.sqrt_k(0.0))
+    assert measures(1e-200, 2.0, start).cost_ratio == measures(0.0, 2.0, start).cost_ratio
+    assert measures(1.0, 0.0, start).cost_ratio == 1
+    # the pretraining dependence adds up to it: log q(0) - log q(a) is minus the integral of PD over log|beta_pt|
+    size = np.geomspace(1e-12, 2.0, 20_001)
+    total = -np.trapezoid(measures(1.0, size, start).pretraining_dependence, np.log(size))
+    assert np.log(measures(1.0, 2.0, start).cost_ratio) == pytest.approx(total, rel=1e-6)
+
+
+@pytest.mark.parametrize("init", [*STARTS.values(), Initialization(0.3, 0.2, 0.5)], ids=str)
+def test_measures_around_a_coefficient_are_means_over_its_decades(init):
+    for decades in (0.1, 1.0, 3.0):
+        mean = measures_around(2.0, 1.5, init, decades)
+        each = measures(2.0 * 10 ** np.linspace(-decades / 2, decades / 2, 4001), 1.5, init)
+        assert mean.ell_order == pytest.approx(np.trapezoid(each.ell_order) / 4000, rel=1e-6)
+        dependence = np.trapezoid(each.pretraining_dependence) / 4000
+        assert mean.pretraining_dependence == pytest.approx(dependence, rel=1e-6, abs=1e-15)
+        assert mean.cost_ratio == measures(2.0, 1.5, init).cost_ratio
+    close = measures_around(2.0, 1.5, init, 1e-4)
+    assert close.ell_order == pytest.approx(measures(2.0, 1.5, init).ell_order, rel=1e-7)
+
+
+def test_a_published_label_is_that_of_a_start_and_not_of_the_place_it_leads_to():
+    typical = np.sqrt(10.0)  # of the tasks with rho_ft = 0.1
+    places = {name: str(measures_around(typical, 1.0, init).regime) for name, init in STARTS.items()}
+    assert places == {"start I": "I", "start II": "IV", "start III": "III", "start IV": "I-w"}
 
 
 def test_phase_portrait_holds_the_measures_of_each_cell():
@@ -181,6 +231,8 @@ def test_random_settings_are_reproducible_and_wide():
         (lambda: derivatives_of_definition([0.0], [1.0], Initialization(1.0)), "beta_ft = 0"),
         (lambda: derivatives_of_definition([1.0], [0.0], Initialization(1.0)), "beta_pt = 0"),
         (lambda: measures(np.nan, 1.0, Initialization(1.0)), "beta"),
+        (lambda: measures_around(0.0, 1.0, Initialization(1.0)), "beta_ft = 0"),
+        (lambda: measures_around(1.0, 1.0, Initialization(1.0), 0.0), "decades = 0"),
         (lambda: measures([1.0, 2.0], [1.0, 2.0, 3.0], Initialization(1.0)), "do not broadcast"),
     ],
 )

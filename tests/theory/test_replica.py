@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.optimize import brentq
 
 import ptft
 from ptft.limits import recovery_threshold
@@ -123,6 +124,35 @@ def test_the_whole_published_range_is_solved_from_both_starts(slab):
         assert np.all(curve.mse > 0) and np.all(np.isfinite(curve.mse))
         count += 1
     assert count > 250
+
+
+@pytest.mark.parametrize(("alpha", "noise_var", "k"), [(0.3, 0.0, 1e-4), (0.7, 0.2, 1e-2), (0.5, 0.05, 4.0)])
+def test_the_solution_minimises_the_penalty_among_the_estimators_that_gaussian_comparison_admits(alpha, noise_var, k):
+    """Proposition `prop-unique`: of the proximal estimators at other tau, each with the theta that makes it admissible
+    without slack, none has a smaller mean penalty."""
+    sizes, shares = np.array([0.0, 1.5]), np.array([0.7, 0.3])
+    solved = ptft.replica_curve(alpha, ptft.GaussianMixture(shares, sizes, 0.0, k), noise_var=noise_var)
+    xi, weight = np.polynomial.hermite_e.hermegauss(200)
+    weight = np.outer(shares, weight / weight.sum())
+
+    def estimate(tau, theta):
+        return ptft.prox(sizes[:, None] + tau * xi, k, theta)
+
+    def slack(log_theta, tau):
+        x = estimate(tau, np.exp(log_theta))
+        error = np.sum(weight * (x - sizes[:, None]) ** 2)
+        return np.sqrt(alpha * (noise_var + error)) - np.sum(weight * xi * x)
+
+    def mean_penalty(tau):
+        theta = np.exp(brentq(slack, np.log(solved.theta / 30), np.log(solved.theta * 30), (tau,), xtol=1e-13))
+        return np.sum(weight * ptft.penalty(estimate(tau, theta), k)), theta
+
+    tau = float(np.sqrt(solved.tau2))
+    least, theta = mean_penalty(tau)
+    assert theta == pytest.approx(float(solved.theta), rel=1e-5)
+    others = [mean_penalty(tau * factor)[0] for factor in (0.9, 0.97, 1.03, 1.1)]
+    assert min(others) > least
+    assert others[1] < others[0] and others[2] < others[3]
 
 
 def test_the_solution_satisfies_both_equations():

@@ -119,6 +119,9 @@ def test_the_mixture_of_a_sample_has_its_shares_and_power():
     assert mixture.weight[shared] == pytest.approx(np.mean((beta_ft != 0) & (beta_pt != 0)))
     large, _ = np.histogram(mixture.variance, [0, 1e-9, np.inf])
     assert list(large) == [2, 2]
+    pairs, counts = np.unique(np.column_stack([init.k(beta_pt), beta_ft != 0]), axis=0, return_counts=True)
+    assert np.array_equal(mixture.k, pairs[:, 0]) and np.array_equal(mixture.weight, counts / 500)
+    assert ptft.GaussianMixture.of_sample(np.zeros(3), np.array([1.0, 2.0, 1.0])).k.tolist() == [1.0, 2.0]
 
 
 # --- one notion of a teacher ------------------------------------------------------------------------------------------
@@ -217,3 +220,39 @@ def test_groups_sample_their_law():
 def test_what_is_infeasible_is_shown_whole():
     with pytest.raises(ValueError, match=r"\(rho_pt, rho_ft, omega\) = \(0\.1, 0\.5, 1\.0\) is not allowed"):
         ptft.SpikeSlab(0.1, 0.5, 1)
+
+
+@pytest.mark.parametrize("numbers", [(0.1, 0.5, 0.05), (0.3, 0.0, 0.4), (0.5, 1.0, 0.0), (0.2, 0.3, 0.3)])
+def test_conditional_probabilities_and_overlap_say_the_same(numbers):
+    rho_pt, one, zero = numbers
+    teacher = ptft.SpikeSlab.of_conditional(*numbers)
+    assert teacher.conditional == pytest.approx((one, zero), abs=1e-14)
+    assert (one > zero) == (teacher.omega > rho_pt + 1e-12)
+    beta_pt, beta_ft = teacher.sample(200_000, 0)
+    for active, probability in ((beta_pt != 0, one), (beta_pt == 0, zero)):
+        error = np.sqrt(probability * (1 - probability) / active.sum())
+        assert np.mean(beta_ft[active] != 0) == pytest.approx(probability, abs=4 * error + 1e-12)
+
+
+def test_every_teacher_with_overlap_is_one_with_conditional_probabilities():
+    for teacher in (ptft.SpikeSlab(0.1, 0.04, 0.5), ptft.SpikeSlab(0.1, 0.9, 0.0), ptft.SpikeSlab(0.3, 0.3, 1.0)):
+        again = ptft.SpikeSlab.of_conditional(teacher.rho_pt, *teacher.conditional)
+        assert (again.rho_ft, again.omega) == pytest.approx((teacher.rho_ft, teacher.omega), abs=1e-14)
+    assert np.isnan(ptft.SpikeSlab(0.0, 0.1, 0.0).conditional[0]) and np.isnan(
+        ptft.SpikeSlab(1.0, 0.1, 1.0).conditional[1]
+    )
+    with pytest.raises(ValueError, match="rho_ft > 0"):
+        ptft.SpikeSlab.of_conditional(0.1, 0.0, 0.0)
+
+
+def test_general_groups_are_mixtures_to_the_equations():
+    """Definition C.1 with five groups, two of which share |beta_pt|: the exact error against one from samples."""
+    groups = ptft.TeacherGroups(
+        [0.05, 0.1, 0.15, 0.2, 0.5], [2.0, 0.5, 0.5, 0.0, 0.0], [1.0, 0.0, -2.0, 0.0, 0.0], [0, 4, 0, 0.2, 0]
+    )
+    init = ptft.Initialization(0.1, -0.05, 0.2)
+    exact = ptft.replica_curve([0.3, 0.6], groups, init)
+    sampled = ptft.replica_curve([0.3, 0.6], groups, init, method="monte-carlo", samples=20_000)
+    factor = 1 + (ptft.replica_curve([0.3, 0.6], groups, init, noise_var=1e-4).mse - exact.mse) / 1e-4
+    assert np.all(np.abs(sampled.mse - exact.mse) < 4 * factor * sampled.mse_se)
+    assert groups.mixture(init).k[1] == groups.mixture(init).k[2]

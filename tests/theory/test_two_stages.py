@@ -111,6 +111,21 @@ def test_noisy_pretraining_has_one_peak_for_all(omega, noise_pt):
         assert curve.mse == pytest.approx(peak, rel=0.1 if off < 0 else 1e-3)
 
 
+@pytest.mark.parametrize(("rho", "init"), [(0.1, INIT), (0.9, INIT), (0.04, ptft.Initialization(1e-3, -0.9e-3))])
+def test_noisy_pretraining_at_its_peak_is_worse_than_none_above_the_turning_point_alone(rho, init):
+    teacher = ptft.SpikeSlab(0.1, rho, 0.1)
+    turn = two_stages.peak_harms_from(teacher, init)
+    around = turn * np.array([0.5, 0.98, 1.02, 1.5])
+    at_peak, without = (ptft.two_stage_curve(around, teacher, init, *data).mse for data in ((1 + 1e-8, 0.1), (0.0,)))
+    assert (at_peak > without).tolist() == [False, False, True, True]
+
+
+def test_a_lazy_network_is_never_better_at_the_peak_and_one_without_memory_has_none():
+    assert two_stages.peak_harms_from(TEACHER, ptft.Initialization(10.0)) == 1e-3
+    with pytest.raises(ValueError, match="c_plus_lambda"):
+        two_stages.peak_harms_from(TEACHER, ptft.Initialization(1e-3, -1e-3, 1.0))
+
+
 def test_a_large_readout_hides_pretraining():
     init = ptft.Initialization(1e-3, gamma_ft=1e3)
     curves = [ptft.two_stage_curve(ALPHA, TEACHER, init, a, 0.1) for a in (0.0, 0.5, 0.9, 2.0)]
@@ -249,6 +264,19 @@ def test_noisy_pretraining_above_one_example_for_each_coordinate_is_least_square
     errors = [ptft.simulate_two_stages(TEACHER, INIT, [0.1], 2.0, d, s, noise)[0].mse_pt for s in range(10)]
     assert np.mean(errors) == pytest.approx(noise / (1 - 1 / d), rel=0.1)  # noise d/(n - d - 1)
     assert sampled_inputs(0.1, d, 0).shape == (20, d)
+
+
+def test_turning_the_pretraining_teacher_around_leaves_fine_tuning_as_it_is_for_inputs_without_symmetry():
+    rng, d = np.random.default_rng(7), 12
+    X_pt, X_ft = rng.exponential(size=(6, d)), rng.exponential(size=(4, d))
+    beta_pt, beta_ft = TEACHER.groups.sample(d, rng)
+    beta_pt[:3], beta_ft[2:5], noise = 1.0, 2.0, 0.1 * rng.standard_normal(6)
+    ends = []
+    for sign in (1, -1):
+        first = ptft.min_penalty(X_pt, sign * (X_pt @ beta_pt + noise), INIT.k_single_task).beta
+        ends.append(ptft.min_penalty(X_ft, X_ft @ beta_ft, INIT.k(first)).beta)
+    assert ends[0] == pytest.approx(ends[1], rel=1e-8)
+    assert np.mean([end * sign * beta_pt for end, sign in zip(ends, (1, -1), strict=True)], axis=0) == pytest.approx(0)
 
 
 def test_a_seed_repeats_and_groups_without_coordinates_are_not_numbers():
