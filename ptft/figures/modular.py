@@ -148,7 +148,7 @@ def errors(table: pd.DataFrame, knob: str) -> Figure:
         colors = [*ordered_colors(len(lines) - (column == "error")), "#777777"]
         for place, (name, kind, value) in enumerate(lines):
             n, mean, error = curve(chosen, kind, value, column)
-            look = {"color": colors[place], "label": name, "capsize": 1.5, "lw": 1.2, "ms": 3}
+            look = {"color": colors[place], "label": name, "lw": 1.2, "ms": 3}
             look |= {"ls": ":"} if kind == UNTRAINED else {"marker": MARKERS[place]}
             middle = 2**mean
             bars = ax.errorbar(n, middle, [middle - 2 ** (mean - error), 2 ** (mean + error) - middle], **look)
