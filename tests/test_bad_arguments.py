@@ -22,6 +22,7 @@ from ptft.infinite_width import kernel_transfer, linear, outcomes, rich_transfer
 from ptft.modular import theory as modular_theory
 from ptft.modular import trends as modular_trends
 from ptft.replica import MixtureRows
+from ptft.sweeps import monte_carlo
 from ptft.two_theories import TwoTasks
 
 # --- bad values, by what the valid one is -----------------------------------------------------------------------------
@@ -86,6 +87,7 @@ def bad_values(example, parameter, loose):
 # --- valid arguments, as small as they can be -------------------------------------------------------------------------
 
 ALPHA, D = np.array([0.2, 0.4]), 20
+SAMPLED = pd.DataFrame({name: [0.5] for name in monte_carlo.COLUMNS} | {"converged": [True]})
 X, Y, K = np.array([[1.0, 0.5, 0.2]]), np.ones(1), np.ones(3)
 INPUTS = np.random.default_rng(0).standard_normal((12, 3))
 SLAB, ONE = ptft.SpikeSlab(), ptft.SingleTask()
@@ -343,6 +345,7 @@ def examples():
             "a_pt": 1.0,
             "slab": "signs",
         },
+        "sweeps.monte_carlo.diagnostics": {"table": SAMPLED, "low": 0.0, "high": 1.0},
         "sweeps.monte_carlo.plan": {"name": "experiment-4", "samples": 1000, "seeds": [0], "alphas": 2},
         "sweeps.diagonal.plan": {"name": "experiment-4", "d": D, "seeds": [0], "alpha": ALPHA},
         "sweeps.rich_transfer.plan": {
@@ -1031,9 +1034,9 @@ experiments.Panel teachers.Teacher infinite_width.particles.Particles infinite_w
 infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_width.linear.MeasuredLoss
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
 infinite_width.outcomes.RichTransferPoint modular.training.ModularRun modular.theory.PretrainedLaw
-modular.protocol.ModularProtocol checks.penalty_shape.Derivatives figures.adapted_kernels.Line
-figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves trends.Effect
-book.testbeds.Finding""".split()
+modular.protocol.ModularProtocol checks.penalty_shape.Derivatives sweeps.monte_carlo.Diagnostics
+figures.adapted_kernels.Line figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves
+trends.Effect book.testbeds.Finding""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature penalties.prox_angle
 penalties.prox_point penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation

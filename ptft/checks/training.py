@@ -142,8 +142,8 @@ def errors_on_samples(
     --------
     >>> rng = np.random.default_rng(0)
     >>> ends, teachers = rng.standard_normal((2, 3, 50))
-    >>> errors_on_samples(ends, teachers, n_test=1000).holds, errors_on_samples(1.1 * ends, ends, n_test=1000).theory.shape
-    (True, (3,))
+    >>> errors_on_samples(ends, teachers, n_test=1000).holds
+    True
     """
     ends, teachers = broadcast(ends=real_array(ends, "ends", ndim=2), teachers=real_array(teachers, "teachers", ndim=2))
     deviation, d = ends - teachers, ends.shape[1]

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
+import ptft
 from ptft.infinite_width import rich_transfer
 from ptft.infinite_width.kernel_transfer import solve_point
 from ptft.infinite_width.outcomes import curves, ends
 from ptft.infinite_width.rich_transfer import DIGITS, GAUSSIAN, STARTS
 from ptft.infinite_width.stored_runs import read_run, run_bytes
-from ptft.sweeps import adapted_kernels, engine, modular
+from ptft.sweeps import adapted_kernels, engine, modular, monte_carlo
 from ptft.sweeps import rich_transfer as rich_sweep
 from ptft.sweeps.table import digest
 
@@ -105,6 +106,36 @@ def test_figure_4_has_densities(tmp_path, monkeypatch):
     found, _ = engine.run(rich_sweep.SWEEP, rich_sweep.plan(["4"], [0], 10, ["theory"]), tmp_path)
     density = curves(found["rich_transfer"], "density", start="centred")[0]
     assert density.sum() * (density.index[1] - density.index[0]) == pytest.approx(1, abs=0.05)
+
+
+# --------------------------------------------------------------------------------------------------------- monte carlo
+
+
+def test_a_point_of_monte_carlo_holds_the_diagnostics_and_the_exact_errors(tmp_path):
+    points = monte_carlo.plan("experiment-4", 1000, [3], alphas=2)[:1]
+    found, _ = engine.run(monte_carlo.SWEEP, points, tmp_path)
+    table, setting = found["monte_carlo"], points[0].setting
+    given = {"ridge": monte_carlo.RIDGE, "method": "monte-carlo", "samples": 1000, "seed": 3}
+    curve = ptft.replica_curve([0.01, 0.5], setting.teacher, setting.init, **given)
+    for name in ("alpha", "mse", "mse_se", "residual", "mismatch_db", "reliability_db", "iterations", "converged"):
+        assert table[name].tolist() == getattr(curve, name).tolist()
+    exact = ptft.replica_curve([0.01, 0.5], setting.teacher, setting.init, ridge=monte_carlo.RIDGE).mse
+    assert table["exact"].tolist() == exact.tolist()
+
+
+def test_diagnostics_summarise_the_rows_of_a_range():
+    columns = {"alpha": 0.1, "residual": 1e-11, "mismatch_db": 0.0, "reliability_db": 1.0, "iterations": 5}
+    rows = [
+        {**columns, "exact": 1.0, "mse": 1.25, "mse_se": 0.1, "converged": True},
+        {**columns, "exact": 0.5, "mse": 1.0, "mse_se": 0.1, "converged": False, "residual": 1e-3},
+        {**columns, "exact": 1e-3, "mse": 1e-3, "mse_se": 1e-4, "converged": True},
+    ]
+    one = monte_carlo.diagnostics(pd.DataFrame(rows), low=0.1)
+    assert (one.points, one.not_converged, one.residual, one.within) == (2, 1, 1e-3, 0.5)
+    assert one.distance_db == pytest.approx((10 * np.log10(np.sqrt(1.25 * 2)), 10 * np.log10(2)), rel=1e-9)
+    assert one.se_db[1] == pytest.approx(10 / np.log(10) * 0.1)
+    with pytest.raises(ValueError, match=r"\(low, high\)"):
+        monte_carlo.diagnostics(pd.DataFrame(rows), 2.0, 3.0)
 
 
 # ----------------------------------------------------------------------------------------------------- adapted kernels
