@@ -82,9 +82,12 @@ class Status(SphinxDirective):
             self.env.note_dependency(str(path))
         runs = [chapter_row(chapter, book / "runs") for chapter in chapters]
         tables = [table_row(path, book / "results") for path in stored]
-        text = numbered(runs, "tab-chapter-runs", "The run of each chapter from which these pages are made.")
-        text += "\n\n" + numbered(
-            tables, "tab-stored-tables", "The stored tables, in `book/results`, and what made them."
+        made = "The stored tables, in `book/results`, and what made them."
+        text = "\n\n".join(
+            [
+                numbered(runs, "tab-chapter-runs", "The run of each chapter from which these pages are made."),
+                numbered(tables, "tab-stored-tables", made),
+            ]
         )
         node = nodes.container()
         self.state.nested_parse(StringList(text.splitlines(), source="status"), self.content_offset, node)

@@ -41,7 +41,7 @@ def _make_room(
         if path := sources.get(Path(shown).name):
             places.append(Path(app.srcdir, path).with_name(f"{Path(path).stem}-narrow.svg"))
         narrow = next((place for place in places if place.is_file()), None)
-        size = narrow and get_image_size(narrow)
+        size = narrow and get_image_size(str(narrow))
         if not narrow or not size:
             return match[0]
         shutil.copy(narrow, Path(app.outdir, "_images", narrow.name))

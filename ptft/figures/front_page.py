@@ -52,7 +52,7 @@ def overview(inits: Mapping[str, Initialization], curves: Mapping[str, ReplicaCu
 def _described(name: str, init: Initialization) -> str:
     scales = zip(
         (r"$c_{\mathrm{PT}}$", r"$\lambda_{\mathrm{PT}}/c_{\mathrm{PT}}$", r"$\gamma_{\mathrm{FT}}$"),
-        (number(float(init.c_pt)), relative_scale(init), number(float(init.gamma_ft))),
+        (number(np.asarray(init.c_pt).item()), relative_scale(init), number(np.asarray(init.gamma_ft).item())),
         strict=True,
     )
     return f"{name}: " + ", ".join(f"{symbol} = {value}" for symbol, value in scales)
