@@ -19,7 +19,8 @@ from ptft.book.testbeds import comparison, every_testbed
 
 def title_of(notebook: nbformat.NotebookNode) -> str:
     """Title of a chapter."""
-    return next(str(line[2:]) for cell in notebook.cells for line in cell.source.splitlines() if line.startswith("# "))
+    lines = (str(line) for cell in notebook.cells for line in cell.source.splitlines())
+    return next(line[2:] for line in lines if line.startswith("# "))
 
 
 def read_claims(path: Path) -> tuple[str, list[Claim]]:

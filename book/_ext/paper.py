@@ -106,21 +106,19 @@ def _leave_out_links_in_captions(doctree: nodes.document) -> None:
             brace.parent.remove(brace)
 
 
-def _number_as_on_the_pages(doctree: nodes.document, root: str, numbers: Mapping[str, Mapping[str, Any]]) -> None:
+def _number_as_on_the_pages(doctree: nodes.Element, root: str, numbers: Mapping[str, Mapping[str, Any]]) -> None:
     """Each figure and table gets the number by which the pages call it: LaTeX counts others than they do.
 
     It goes on counting from the last numbered chapter in the pages of the reference, and counts tables without a
     caption that run over several pages.
     """
-    for kind, found in (("figure", nodes.figure), ("table", nodes.table)):
-        for node in list(doctree.findall(found)):
-            page = node.parent
-            while page is not None and not isinstance(page, addnodes.start_of_file):
-                page = page.parent
-            known = numbers.get(page["docname"] if page is not None else root, {}).get(kind, {})
-            for name in node["ids"]:
-                if name in known:
-                    _around(node, _raw(rf"\setcounter{{{kind}}}{{{known[name][-1] - 1}}}"), None)
+    pages = {page["docname"]: page for page in doctree.findall(addnodes.start_of_file)}
+    for name, page in {root: doctree, **pages}.items():
+        for kind, found in (("figure", nodes.figure), ("table", nodes.table)):
+            known = numbers.get(name, {}).get(kind, {})
+            for node in list(page.findall(found)):
+                for number in [known[one][-1] for one in node["ids"] if one in known][:1]:
+                    _around(node, _raw(rf"\setcounter{{{kind}}}{{{number - 1}}}"), None)
 
 
 def _fit_tables(doctree: nodes.document) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from base64 import b64encode
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -72,7 +72,8 @@ def stack(fig: Figure, width: float = NARROW) -> None:
 
 def _take_labels(ax: Axes, others: list[Axes]) -> None:
     """The labels and the numbers that an axis shares with another panel."""
-    for name, grouper in (("x", ax.get_shared_x_axes()), ("y", ax.get_shared_y_axes())):
+    axes: tuple[tuple[Literal["x", "y"], Any], ...] = (("x", ax.get_shared_x_axes()), ("y", ax.get_shared_y_axes()))
+    for name, grouper in axes:
         sharing = [other for other in others if other is not ax and grouper.joined(ax, other)]
         labels = [label for other in [ax, *sharing] if (label := getattr(other, f"get_{name}label")())]
         if sharing and name == "x":

@@ -1,6 +1,7 @@
 """The pages on a telephone, for a reader who has chosen the dark theme, in a browser without a network.
 
-Nothing is cut off: formulas go on in further lines, and captions are as wide as the screen.
+Nothing is cut off: formulas go on in further lines, captions are as wide as the screen, and figures show their narrow
+picture, whose text is as large as that of the wide one on a desk.
 """
 
 from pathlib import Path
@@ -24,6 +25,8 @@ MEASURE = """async () => {
     'formula that scrolls': shown.filter(e => e.scrollWidth > e.clientWidth + 2).map(name),
     'formula cut off': inline.filter(e => [...e.querySelectorAll('mjx-math, .math-part')].some(beyond)).map(name),
     'small formula': formulas.filter(e => size(e) < 0.68).map(name),
+    'small figure': [...article.querySelectorAll('figure img')]  // drawn with text of 8 points and more
+      .filter(e => e.checkVisibility() && e.clientWidth < 0.75 * e.naturalWidth).map(name),
     'caption cut off': [...article.querySelectorAll('caption, figcaption')].filter(beyond).map(name),
   };
 }"""
@@ -52,6 +55,11 @@ def test_a_page_fits_a_telephone(html, browser, name):
         ),
         ("formula cut off", "<p><mjx-container><mjx-math>{}</mjx-math></mjx-container></p>"),
         ("small formula", '<p><mjx-container style="font-size: 50%">x</mjx-container></p>'),
+        (
+            "small figure",
+            "<figure id='f'><img width='300' src=\"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' "
+            "width='702' height='300'/>\"></figure>",
+        ),
         ("caption cut off", "<table><caption>{}</caption><tr><td>x</td></tr></table>"),
     ],
 )
