@@ -13,9 +13,11 @@ Exit code: 0 done, 1 a chapter failed or the run was ended, 2 the request was re
 from __future__ import annotations
 
 import argparse
+import datetime
 import hashlib
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -24,6 +26,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import active_children, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -49,6 +52,8 @@ CHAPTERS = ROOT / "book" / "chapters"
 PARAMETERS = ROOT / "book" / "params.yml"
 SANITIZE = ROOT / "tests" / "nbval_sanitize.cfg"
 STAMPS = ROOT / "_build" / "stamps"
+RUNS = ROOT / "book" / "runs"  # of each executed chapter when, on what and how long it was run
+RUN_WITH = ("numpy", "scipy", "matplotlib", "pandas", "torch")  # the packages that its numbers and figures come from
 
 # Of the kernels: one thread each, since chapters run side by side, and figures without a date.
 ENVIRONMENT = {
@@ -312,6 +317,23 @@ def write(text: str, path: Path) -> None:
     write_whole(path, text.encode())
 
 
+def record(stem: str, seconds: float) -> dict[str, Any]:
+    """What the status page says of the run of a chapter that has just been written, which differs from run to run."""
+    versions = {"python": platform.python_version(), "ptft": ptft.__version__}
+    for name in RUN_WITH:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:  # of an extra without which some chapters run
+            continue
+    return {
+        "chapter": hashlib.sha256(output(stem).read_bytes()).hexdigest(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "seconds": round(seconds),
+        "versions": versions,
+    }
+
+
 # ------------------------------------------------------------------------------------------ what is out of date
 
 
@@ -358,6 +380,7 @@ def _run(stem: str, parameters: dict[str, Any]) -> None:
     print(f"{stem}: running", flush=True)
     write(nbformat.writes(execute(stem, parameters)), output(stem))
     seconds = time.monotonic() - start
+    write(json.dumps(record(stem, seconds), indent=1) + "\n", RUNS / f"{stem}.json")
     _put_stamp("run", stem, _sealed(inputs, output(stem)), seconds)
     print(f"{stem}: done in {seconds:.0f} s", flush=True)
 

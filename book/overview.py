@@ -1,4 +1,7 @@
-"""Draws book/_static/overview.svg, the picture of the front page and of the README, and writes its PDF and its data."""
+"""Draws book/_static/overview.svg, the picture of the front page and of the README.
+
+Its PDF, its data and its narrow form, which a telephone shows, are written beside it.
+"""
 
 from pathlib import Path
 
@@ -6,6 +9,7 @@ import matplotlib
 import numpy as np
 
 from ptft import experiments, figures
+from ptft.figures import narrow
 from ptft.figures.front_page import overview
 from ptft.files import write_whole
 
@@ -22,6 +26,8 @@ def main() -> None:
     for ending in ("svg", "pdf"):
         figures.save(fig, OUT / f"overview.{ending}")
     write_whole(OUT / "overview.csv", figures.csv_of(fig).encode())
+    narrow.stack(fig)
+    figures.save(fig, OUT / "overview-narrow.svg")
 
 
 if __name__ == "__main__":

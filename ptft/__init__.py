@@ -30,6 +30,7 @@ another room of its group):
     beyond diagonal networks
         infinite_width/         the companion theory of infinitely wide networks that learn features
         two_theories            one experiment for both theories
+        trends                  what a knob does, by comparisons that are paired over seeds
         vision/                 residual networks on images
         modular/                networks on modular arithmetic, whose features are known
     what is done with all this

@@ -12,7 +12,7 @@ from scipy import stats
 
 from ptft.experiments import COLUMNS, FiniteSetting, Setting
 from ptft.generalization import replica_curve
-from ptft.replica import MixtureRows, errors_by_rows
+from ptft.replica import MixtureRows, ReplicaCurve, errors_by_rows
 from ptft.simulation import TwoStagePoint, sampled_teacher, simulate_many, simulate_two_stages_many
 from ptft.teachers import GROUPS, GaussianMixture, TeacherGroups
 from ptft.two_stages import two_stage_curve
@@ -157,8 +157,8 @@ def comparison(
     samples = [sampled_teacher(setting.teacher, d, seed) for seed in seeds]
     scales = [setting.teacher.penalty_scale(setting.init, beta_pt) for beta_pt, _ in samples]
     mixtures = [GaussianMixture.of_sample(beta_ft, k) for (_, beta_ft), k in zip(samples, scales, strict=True)]
-    theory = replica_curve(alpha, setting.teacher, setting.init).mse
-    return Comparison(setting, d, alpha, mse, certified, theory, _errors_of(mixtures, alpha))
+    theory = replica_curve(alpha, setting.teacher, setting.init)
+    return Comparison(setting, d, alpha, mse, certified, theory.mse, _errors_of(mixtures, theory))
 
 
 def stored_comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison]:
@@ -199,9 +199,9 @@ def stored_comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison
     return found
 
 
-def _errors_of(mixtures: Sequence[GaussianMixture], alpha: np.ndarray) -> np.ndarray:
-    """Replica predictions for several mixtures without noise, shape (points, mixtures); 0 where one is all zero."""
-    learned = [i for i, one in enumerate(mixtures) if one.power > 0]
+def _errors_of(mixtures: Sequence[GaussianMixture], law: ReplicaCurve) -> np.ndarray:
+    """Replica predictions without noise for samples of a law, shape (points, mixtures); 0 where one is all zero."""
+    learned, alpha = [i for i, one in enumerate(mixtures) if one.power > 0], law.alpha
     errors = np.zeros((alpha.size, len(mixtures)))
     if not learned:
         return errors
@@ -217,7 +217,8 @@ def _errors_of(mixtures: Sequence[GaussianMixture], alpha: np.ndarray) -> np.nda
         of_every_row("weight"), of_every_row("mean"), of_every_row("variance"), of_every_row("k", "edge")
     )
     if below.size:
-        found = errors_by_rows(np.tile(alpha[below], len(learned)), rows, refine=1.0)
+        start = np.tile([law.tau2[below], law.theta[below]], len(learned))
+        found = errors_by_rows(np.tile(alpha[below], len(learned)), rows, refine=1.0, start=start)
         errors[below[:, None], learned] = found.reshape(len(learned), below.size).T
     for point, i in np.argwhere(~np.isfinite(errors)):
         errors[point, i] = replica_curve(alpha[point], mixtures[i]).mse

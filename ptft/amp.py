@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ptft.penalties import prox_angle, prox_slopes
+from ptft.penalties import prox_point, prox_slopes
 from ptft.replica import effective_regularisation, scalar_moments
 from ptft.teachers import GaussianMixture
 from ptft.validation import (
@@ -39,6 +39,7 @@ class Message:
     dual: np.ndarray  # (n,) nu
     slope: np.ndarray  # (d,) X^T nu, which is q'(beta) at the end point
     theta: np.ndarray  # ()
+    gap: np.ndarray  # () largest |slope - q'(beta)|/q''(beta), the Newton step that would close it, over max|beta|
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,31 +91,32 @@ def _iterates(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Generator[Message,
     n, d = X.shape
     sqrt_k, a = np.sqrt(k), np.sqrt(np.einsum("ij,ij->", X, X) / d) or 1.0
     beta, z, misfit = np.zeros(k.shape), y / a, y
-    theta, t = np.mean(sqrt_k, axis=0) * (d / n - 1), None
+    theta, t, angle, curved = np.mean(sqrt_k, axis=0) * (d / n - 1), None, beta, sqrt_k
     while True:
         gradient = X.T @ (z / a)
-        keep = yield Message(beta, misfit, z / (a * theta), gradient / theta, theta)
+        slope, largest = gradient / theta, np.max(np.abs(beta), axis=0)
+        gap = np.max(curved * np.abs(slope - angle / 2), axis=0) / np.where(largest > 0, largest, 1.0)
+        keep = yield Message(beta, misfit, z / (a * theta), slope, theta, gap)
         if keep is not None and not keep.all():
             y, sqrt_k, beta, z, theta, gradient = (v[..., keep] for v in (y, sqrt_k, beta, z, theta, gradient))
             t = None if t is None else t[..., keep]
         r = beta + gradient
-        t, size, response, theta = _matching_prox(np.abs(r), sqrt_k, theta, t, n / d)
-        beta = np.sign(r) * size
+        t, size, curved, response, theta = _matching_prox(np.abs(r), sqrt_k, theta, t, n / d)
+        beta, angle = np.copysign(size, r), np.copysign(t, r)
         misfit = y - X @ beta
         z = misfit / a + (response * d / n) * z
 
 
 def _matching_prox(
     size: np.ndarray, sqrt_k: np.ndarray, theta: np.ndarray, guess: np.ndarray | None, alpha: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Proximal points at a theta whose mean response is alpha within 1 %: angles, points, response, a closer theta.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """As `prox_point` at a theta whose mean response is alpha within 1 %, with that response and a closer theta.
 
     Newton steps on log theta: near the solution, one for each iteration.
     """
     for _ in range(50):
-        guess = t = prox_angle(size, sqrt_k, theta, guess)
-        x = (sqrt_k / 2) * np.sinh(t)
-        c = sqrt_k * np.cosh(t)
+        t, x, c = prox_point(size, sqrt_k, theta, guess)
+        guess = t
         r, _, r_theta = prox_slopes(x, t, c, c + theta, theta)
         response = np.mean(r, axis=0)
         excess = np.log(response / alpha)
@@ -122,7 +124,7 @@ def _matching_prox(
         theta = theta * np.exp(np.clip(-excess * response / slope, -3, 3))
         if np.all(np.abs(excess) < 0.01):
             break
-    return t, x, response, theta
+    return t, x, c, response, theta
 
 
 def state_evolution(alpha: float, mixture: GaussianMixture, steps: int, noise_var: float = 0.0) -> StateEvolution:

@@ -210,8 +210,7 @@ def _amp(X: np.ndarray, Y: np.ndarray, K: np.ndarray, tolerance: float) -> list[
     iterates = message_passing(X, Y, K)
     state = next(iterates)
     for iteration in range(AMP_STEPS + 1):
-        gap = _kkt_gap(state.beta, state.slope, sqrt_k[:, todo])
-        gaps[iteration, todo] = gap
+        gaps[iteration, todo] = gap = state.gap
         certified = (gap <= tolerance / 3) & (np.linalg.norm(state.misfit, axis=0) <= tolerance / 3 * size[todo])
         hopeless = ~(gap < 1e30) | (iteration == AMP_STEPS)
         if iteration >= AMP_PATIENCE:

@@ -225,23 +225,40 @@ def train(
     return run
 
 
-def _velocity(w: np.ndarray, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Minus the gradient of the loss in the weights (4, d), and the residual X beta - y."""
-    misfit = X @ (w[0] * w[1] - w[2] * w[3]) - y
-    gradient = X.T @ misfit
-    return np.stack([-gradient * w[1], -gradient * w[0], gradient * w[3], gradient * w[2]]), misfit
+def _misfit(w: np.ndarray, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    result: np.ndarray = X @ (w[0] * w[1] - w[2] * w[3]) - y
+    return result
+
+
+def _slopes(w: np.ndarray) -> np.ndarray:
+    """Of beta in the weights (4, d), where beta = w1+ w2+ - w1- w2-."""
+    slopes = w[[1, 0, 3, 2]]
+    slopes[2:] *= -1
+    return slopes
 
 
 def _flow(
     X: np.ndarray, y: np.ndarray, start: np.ndarray, target: float, max_steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
+    products, zero = np.tile(X.T @ X, (4, 4)), np.zeros(X.shape[1])
+
     def velocity(_: float, w: np.ndarray) -> np.ndarray:
-        return _velocity(w.reshape(4, -1), X, y)[0].ravel()
+        w = w.reshape(4, -1)
+        result: np.ndarray = -(_misfit(w, X, y) @ X) * _slopes(w)
+        return result.ravel()
+
+    def jacobian(_: float, w: np.ndarray) -> np.ndarray:
+        w = w.reshape(4, -1)
+        gradient, slopes = _misfit(w, X, y) @ X, _slopes(w).ravel()
+        beside = np.concatenate([-gradient, zero, gradient])  # each weight's slope is the other of its pair
+        result: np.ndarray = np.diag(beside, zero.size) + np.diag(beside, -zero.size)
+        result -= slopes[:, None] * products * slopes
+        return result
 
     scale = float(np.max(np.abs(start))) or 1.0
-    solver = LSODA(velocity, 0.0, start.ravel(), t_bound=np.inf, rtol=1e-12, atol=1e-13 * scale)
+    solver = LSODA(velocity, 0.0, start.ravel(), t_bound=np.inf, rtol=1e-12, atol=1e-13 * scale, jac=jacobian)
     times, path = [0.0], [start]
-    while np.linalg.norm(_velocity(path[-1], X, y)[1]) > target and solver.nfev < max_steps:
+    while np.linalg.norm(_misfit(path[-1], X, y)) > target and solver.nfev < max_steps:
         solver.step()
         if solver.status == "failed":
             break
@@ -261,23 +278,28 @@ def _descend(
         np.stack([start[0] - start[1], start[2] + start[3]]),
     )
     above, below = np.sum(plus**2, axis=0) / 4, np.sum(minus**2, axis=0) / 4
-    signs = np.array([[-learning_rate], [learning_rate]])
+    rates, scales = np.array([[-learning_rate], [learning_rate]]), np.stack([above, -below])
 
     def weights(products: np.ndarray) -> np.ndarray:
         (s, q), (t, p) = plus * products[0], minus * products[1]
         return np.stack([s + t, s - t, p + q, p - q]) / 2
 
     products, times, path, step = np.ones((2, X.shape[1])), [0.0], [start], 0
+    new, gradient, misfit = np.empty_like(products), np.empty(X.shape[1]), np.empty(len(X))
     with np.errstate(over="ignore", invalid="ignore"):  # where it diverges, it stops
-        while step < max_steps:
-            grown, shrunk = products * products
-            misfit = X @ (above * grown - below * shrunk) - y
-            if misfit @ misfit <= target**2:
+        while step < max_steps:  # without new arrays, which would take as long as the arithmetic
+            np.multiply(products, products, out=new)
+            np.multiply(new, scales, out=new)
+            np.dot(X, np.add(new[0], new[1], out=gradient), out=misfit)
+            np.subtract(misfit, y, out=misfit)
+            if misfit.dot(misfit) <= target**2:
                 break
-            new = products * (1 + signs * (misfit @ X))
-            if not np.abs(new).max() < 1e70:  # beyond, squares of beta overflow
+            np.multiply(rates, np.dot(misfit, X, out=gradient), out=new)
+            np.add(new, 1, out=new)
+            np.multiply(products, new, out=new)
+            if not np.vdot(new, new) < 1e140:  # beyond, squares of beta overflow
                 break
-            products, step = new, step + 1
+            products, new, step = new, products, step + 1
             if step in record:
                 times.append(learning_rate * step)
                 path.append(weights(products))

@@ -208,7 +208,7 @@ def prox(z: ArrayLike, k: ArrayLike, theta: ArrayLike) -> np.ndarray:
     """
     z, k, theta = broadcast(z=real_array(z, "z"), k=positive_array(k, "k"), theta=positive_array(theta, "theta"))
     sqrt_k = np.sqrt(k)
-    result: np.ndarray = np.sign(z) * (sqrt_k / 2) * np.sinh(prox_angle(np.abs(z), sqrt_k, theta))
+    result: np.ndarray = np.sign(z) * prox_point(np.abs(z), sqrt_k, theta)[1]
     return result
 
 
@@ -217,9 +217,25 @@ def prox_angle(
 ) -> np.ndarray:
     """Hyperbolic angle t >= 0 of the proximal point: (sqrt(k)/2) sinh t + (theta/2) t = z, for z >= 0; unchecked.
 
-    Newton's method, which converges from any start because the left-hand side is convex and the start is kept below the
-    bound (sqrt(k)/2) sinh t <= z. Without a guess it starts from the solution with sinh t = e^t/2, Wright's omega
-    function, where t is large, and from the linear one where it is small.
+    The arguments, and what it raises, are those of `prox_point`, which gives it along with the point.
+
+    Examples
+    --------
+    >>> t = prox_angle(np.array([1.0]), np.array([0.1]), theta=0.2)
+    >>> (0.05 * np.sinh(t) + 0.1 * t).round(12)
+    array([1.])
+    """
+    return prox_point(z, sqrt_k, theta, guess)[0]
+
+
+def prox_point(
+    z: np.ndarray, sqrt_k: np.ndarray, theta: np.ndarray | float, guess: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The proximal point x of z >= 0 as its angle t, x = (sqrt(k)/2) sinh t and 1/q''(x) = sqrt(k) cosh t; unchecked.
+
+    Newton's method, which converges from any start because (sqrt(k)/2) sinh t + (theta/2) t = z is convex and the start
+    is kept below the bound (sqrt(k)/2) sinh t <= z. Without a guess it starts from the solution with sinh t = e^t/2,
+    Wright's omega function, where t is large, and from the linear one where it is small.
 
     Parameters
     ----------
@@ -236,25 +252,28 @@ def prox_angle(
 
     Examples
     --------
-    >>> t = prox_angle(np.array([1.0]), np.array([0.1]), theta=0.2)
-    >>> (0.05 * np.sinh(t) + 0.1 * t).round(12)
-    array([1.])
+    >>> t, x, c = prox_point(np.array([1.0]), np.array([0.1]), theta=0.2)
+    >>> (x + 0.1 * t).round(12), np.allclose(x, 0.05 * np.sinh(t)), np.allclose(c, 0.1 * np.cosh(t))
+    (array([1.]), True, True)
     """
+    twice = 2 * z
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        bound = np.arcsinh(2 * z / sqrt_k)
+        bound = np.arcsinh(twice / sqrt_k)
         if guess is None:
             log_ratio = np.log(sqrt_k / 2) - np.log(theta)
-            linear = 2 * z / theta
+            linear = twice / theta
             omega = wrightomega(linear + log_ratio)
             large = np.where(omega > 1, np.log(omega) - log_ratio, linear - omega)
-            guess = np.where(large > 1, large, 2 * z / (sqrt_k + theta))
+            guess = np.where(large > 1, large, twice / (sqrt_k + theta))
         t = np.minimum(guess, bound)
     for _ in range(50):
-        step = ((sqrt_k / 2) * np.sinh(t) + (theta / 2) * t - z) / (0.5 * (sqrt_k * np.cosh(t) + theta))
+        x, c = sqrt_k * np.sinh(t), sqrt_k * np.cosh(t)  # twice the point
+        slope = c + theta
+        step = (x + theta * t - twice) / slope
+        if np.all(np.abs(step) <= 1e-6 * t + 1e-300):  # to third order in such a step, all that remains is known
+            step += step * step * (x / slope) / 2
+            return t - step, (x - step * (c - step * x / 2)) / 2, c - step * (x - step * c / 2)
         t = np.minimum(t - step, bound)
-        if np.all(np.abs(step) <= 1e-9 * t + 1e-300):  # quadratic convergence: the next step would be below rounding
-            result: np.ndarray = t
-            return result
     raise FloatingPointError("the proximal map did not converge; please report the arguments")
 
 

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from ptft.extras import needs_extra
-from ptft.penalties import prox_angle, prox_slopes
+from ptft.penalties import prox_angle
 from ptft.teachers import GaussianMixture
 from ptft.validation import (
     instance_of,
@@ -120,9 +120,15 @@ class _AngleRange:
 def _angle_range(
     mean: np.ndarray, sd: np.ndarray, s: np.ndarray, theta: np.ndarray, reach: float, centred: bool
 ) -> _AngleRange:
-    t_hi = _signed_angle(mean + reach * sd, s, theta)
-    t_m = np.zeros_like(t_hi) if centred else _signed_angle(mean + 0 * sd, s, theta)
-    t_lo = np.zeros_like(t_hi) if centred else _signed_angle(mean - reach * sd, s, theta)
+    z = mean + reach * sd
+    if centred:  # two of Newton's steps, which lead from above to a little above the angle of z
+        with np.errstate(divide="ignore", over="ignore"):
+            t_hi = np.minimum(np.arcsinh(2 * z / s), 2 * z / theta)
+        for _ in range(2):
+            t_hi -= (s * np.sinh(t_hi) + theta * t_hi - 2 * z) / (s * np.cosh(t_hi) + theta)
+        t_m = t_lo = np.zeros_like(t_hi)
+    else:
+        t_lo, t_m, t_hi = (_signed_angle(end, s, theta) for end in (mean - reach * sd, mean + 0 * sd, z))
     spread = 2 * sd / (s * np.cosh(t_m) + theta)
     low, width = t_lo - t_m, t_hi - t_lo
     # far out, where t can't resolve the Gaussian, it is as wide in t as its linear part
@@ -139,14 +145,22 @@ def _node_count(place: _AngleRange, spacing: float, spacing_in_deviations: float
 def _nodes_at(place: _AngleRange, sd: np.ndarray, s: np.ndarray, theta: np.ndarray, nodes: int) -> AngleNodes:
     t_m, low, centred = place.t_m, place.low, place.centred
     h = place.width / nodes
-    delta = low + h * np.arange(nodes + 1)
-    t = t_m + delta
-    x = (s / 2) * np.sinh(t)
-    rise = x if centred else s * np.cosh(t_m + delta / 2) * np.sinh(delta / 2)  # x_hat(z) - x_hat(mean)
-    dz = rise + (theta / 2) * delta
-    c = s * np.cosh(t)
+    delta = h * np.arange(nodes + 1)
+    if not centred:
+        delta += low
+    t = delta if centred else t_m + delta
+    x, c = np.sinh(t), np.cosh(t)
+    x *= s / 2
+    c *= s
+    dz = (theta / 2) * delta
+    dz += x if centred else s * np.cosh(t_m + delta / 2) * np.sinh(delta / 2)  # x_hat(z) - x_hat(mean)
     total = c + theta
-    probability = (h / (np.sqrt(8 * np.pi) * sd)) * np.exp(-0.5 * (dz / sd) ** 2) * total
+    probability = dz / sd
+    probability *= probability
+    probability *= -0.5
+    np.exp(probability, out=probability)
+    probability *= total
+    probability *= h / (np.sqrt(8 * np.pi) * sd)
     if centred:
         probability[..., 1:] *= 2
     return AngleNodes(t, x, dz, c, total, probability)
@@ -263,6 +277,11 @@ def _blocks(shape: tuple[int, ...], size: int) -> Iterator[tuple[slice, slice]]:
             yield slice(i, i + down), slice(j, j + across)
 
 
+def _means(p: np.ndarray, f: np.ndarray) -> np.ndarray:
+    result: np.ndarray = np.einsum("rcn,rcn->rc", p, f)
+    return result
+
+
 def _mean(probability: np.ndarray, f: np.ndarray) -> np.ndarray:
     result: np.ndarray = np.einsum("rcn,rcn->r", probability, f)
     return result
@@ -272,20 +291,28 @@ def _moments(
     nodes: AngleNodes, tau2: np.ndarray, theta: np.ndarray, weight: np.ndarray, v: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """In the order of `Moments`."""
-    V = v + tau2
-    t, x, total, probability = nodes.t, nodes.estimate, nodes.total, nodes.probability
-    pull = nodes.deviation / V
-    error = tau2 * pull - (theta / 2) * t  # x_hat(z) - E(beta*|z)
-    r, bend, r_theta = prox_slopes(x, t, nodes.inverse_curvature, total, theta)
-    return (
-        _mean(probability, error**2) + np.sum(weight * v * tau2 / V, axis=(1, 2)),
-        _mean(probability, r),
-        _mean(probability, x**2),
-        _mean(probability, r * (error * pull + v / V)),
-        -_mean(probability, error * t * r),
-        _mean(probability, bend * pull),
-        _mean(probability, r_theta),
+    t, x, dz, probability = nodes.t, nodes.estimate, nodes.deviation, nodes.probability
+    V, th = (v + tau2)[..., 0], theta[..., 0]
+    error = (tau2 / (v + tau2)) * dz
+    error -= (theta / 2) * t  # x_hat(z) - E(beta*|z)
+    inverse = 1 / nodes.total
+    p = probability * inverse
+    bend = p * (x * inverse)  # with the factor 2 theta, that of half x_hat''(z)
+    bend *= inverse
+    p *= nodes.inverse_curvature  # with the response x_hat'(z)
+    response = np.einsum("rcn->rc", p)
+    rise = p * error
+    mse = _means(probability * error, error) + (weight * v * tau2)[..., 0] / V
+    parts = (
+        mse,
+        response,
+        _means(probability * x, x),
+        (_means(rise, dz) + v[..., 0] * response) / V,
+        -_means(rise, t),
+        2 * th * _means(bend, dz) / V,
+        -_means(p, inverse) - 2 * th * _means(bend, t),
     )
+    return tuple(part.sum(axis=1) for part in parts)
 
 
 def _distances_from_one(
@@ -694,7 +721,13 @@ def solve_nearby(curve: ReplicaCurve, mixture: GaussianMixture, noise_var: float
     return ReplicaCurve(curve.alpha, *(values.reshape(curve.alpha.shape) for values in arrays))
 
 
-def errors_by_rows(alpha: ArrayLike, mixtures: MixtureRows, noise_var: float = 0.0, refine: float = 0.6) -> np.ndarray:
+def errors_by_rows(
+    alpha: ArrayLike,
+    mixtures: MixtureRows,
+    noise_var: float = 0.0,
+    refine: float = 0.6,
+    start: ArrayLike | None = None,
+) -> np.ndarray:
     """Errors of many problems at once, for a search: interpolation, one start, fewer nodes.
 
     Parameters
@@ -704,6 +737,8 @@ def errors_by_rows(alpha: ArrayLike, mixtures: MixtureRows, noise_var: float = 0
     noise_var : float, default 0
     refine : float, default 0.6
         Factor on the number of quadrature nodes; 0.6 gives a relative accuracy near 1e-8.
+    start : array_like, positive, shape (2, rows), optional
+        tau^2 and theta of similar problems: from them the iteration takes half as long.
 
     Returns
     -------
@@ -724,61 +759,15 @@ def errors_by_rows(alpha: ArrayLike, mixtures: MixtureRows, noise_var: float = 0
     require(alpha < 1, "alpha", alpha, "below 1")
     instance_of(mixtures, MixtureRows, "mixtures")
     refine = positive_number(refine, "refine")
+    if start is not None:
+        start = positive_array(start, "start", ndim=2)
+        require(
+            start.shape == (2, alpha.size), "the shape of start", start.shape, f"{(2, alpha.size)}, as alpha has it"
+        )
     mse = np.empty(alpha.size)
     for rows in np.array_split(np.arange(alpha.size), -(-alpha.size // _CHUNK)):
         problem = _Problem(mixtures.rows(rows), noise_var, 0.0, refine)
-        u, w = problem.start(alpha[rows], 1.0)
+        u, w = problem.start(alpha[rows], 1.0) if start is None else np.log(start[:, rows])
         _, _, found, residual, _ = problem.solve(u, w, alpha[rows])
         mse[rows] = np.where(residual <= TOLERANCE, found, np.inf)
     return mse
-
-
-def data_scale(tau2: ArrayLike, mixture: GaussianMixture) -> np.ndarray:
-    """The data scale alpha at which Proposition 4.2, without noise or ridge, has the effective noise variance tau2.
-
-    Then alpha is the response R, and theta the solution of MSE = tau2 R other than 0: the left-hand side is smaller
-    where theta is small, and larger where it is large.
-
-    Parameters
-    ----------
-    tau2 : array_like, shape (m,), positive
-    mixture : GaussianMixture
-
-    Returns
-    -------
-    ndarray, shape (m,), between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If tau2 is not positive, or it is not a mixture.
-    ArithmeticError
-        If the solution was not found.
-
-    Examples
-    --------
-    >>> from ptft import Initialization, SpikeSlab
-    >>> mixture = SpikeSlab(rho_ft=0.1, omega=0.5).mixture(Initialization(c_pt=1e-3))
-    >>> data_scale(np.array([1.0]), mixture).round(4)
-    array([0.2382])
-    """
-    tau2 = positive_array(tau2, "tau2", ndim=1)
-    instance_of(mixture, GaussianMixture, "mixture")
-    s, deviation = np.sqrt(mixture.k), 6 * np.sqrt(tau2)
-    lazy, rich = np.sum(mixture.weight * s) * tau2 / mixture.power, deviation / (1 + np.arcsinh(deviation / s.min()))
-    alpha, missing = np.empty(tau2.size), np.empty(tau2.size)
-
-    def excess(w: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        theta = np.exp(w)
-        moments = scalar_moments(tau2[rows], theta, mixture)
-        gap = np.log(moments.mse / (tau2[rows] * moments.response))
-        slope = theta * (moments.mse_theta / moments.mse - moments.response_theta / moments.response)
-        rounding = (np.abs(gap) < 1e-9) & (slope <= 0)  # decides the sign next to theta = 0
-        step = np.where(slope > 0, -gap / np.where(slope > 0, slope, 1), 0)
-        alpha[rows], missing[rows] = moments.response + moments.response_theta * theta * step, np.abs(gap)
-        return np.where(rounding, -1e-9, gap), slope
-
-    _increasing_root(excess, np.log(lazy + rich), 80.0, 1e-5)
-    if np.any(missing > 1e-3):
-        raise ArithmeticError(f"no data scale was found for tau2 = {tau2[missing > 1e-3]}")
-    return alpha

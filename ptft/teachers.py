@@ -100,10 +100,11 @@ class GaussianMixture:
         """
         beta, k = broadcast(beta=real_array(beta, "beta", ndim=1), k=positive_array(k, "k"))
         require(beta.ndim == 1, "the number of dimensions of k", beta.ndim, "that of beta, 1, or 0")
-        scales, groups = np.unique(np.column_stack([k, beta != 0]), axis=0, return_inverse=True)
-        counts = np.bincount(groups)
-        variance = np.bincount(groups, weights=beta**2) / counts
-        return cls(counts / beta.size, np.zeros(len(counts)), variance, scales[:, 0])
+        scales, place = np.unique(k, return_inverse=True)
+        groups = 2 * place + (beta != 0)
+        counts = np.bincount(groups, minlength=2 * scales.size)
+        variance = np.bincount(groups, weights=beta**2, minlength=counts.size) / np.maximum(counts, 1)
+        return cls(counts / beta.size, np.zeros(counts.size), variance, np.repeat(scales, 2))
 
     @property
     def power(self) -> float:

@@ -374,7 +374,8 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
                 given = list(value.values()) if isinstance(value, dict) else list(value)
             for one in given:
                 if name in hints and not _is(one, hints[name]):
-                    refuse(name, one, str(parameter.annotation))
+                    kind = parameter.annotation  # text where its module postpones the evaluation of annotations
+                    refuse(name, one, kind if isinstance(kind, str) else inspect.formatannotation(kind))
         return function(*args, **kwargs)
 
     return call

@@ -14,17 +14,16 @@ import torch
 from conftest import modules, public
 
 import ptft
-from ptft import agreement, experiments, infinite_width, modular, optimal_initialization, stopping_rule, vision
+from ptft import agreement, experiments, infinite_width, modular, optimal_initialization, stopping_rule, trends, vision
 from ptft.book.claims import claim
-from ptft.book.interpolation import Axis
 from ptft.checks import identities
 from ptft.figures import adapted_kernels, two_stages, two_theories
 from ptft.infinite_width import kernel_transfer, linear, outcomes, rich_transfer
 from ptft.modular import theory as modular_theory
+from ptft.modular import trends as modular_trends
 from ptft.replica import MixtureRows
 from ptft.sweeps import monte_carlo
 from ptft.two_theories import TwoTasks
-from ptft.vision import trends
 
 # --- bad values, by what the valid one is -----------------------------------------------------------------------------
 
@@ -156,6 +155,20 @@ def made():
             ]
         ),
     }
+    found["modular runs"] = pd.DataFrame(
+        [
+            (*("quadratic", task, size, knob, value, n, seed), *(0.5,) * 3, 90, 100, 50, "loss", *(1.0,) * 6)
+            for task, size in (("nested", 1), ("reuse", 5), ("new", 1))
+            for knob, value in (("baseline", 1.0), ("kappa", 0.5), ("untrained", 1.0))
+            for n in (60, 120)
+            for seed in (0, 1)
+        ],
+        columns=["network", "relation", "size", "knob", "value", "n", "seed"]
+        + ["test_error", "tangent_error", "diagonal_error", "correct", "tested"]
+        + ["pretraining_steps", "pretraining_stopped_by"]
+        + [f"power{task}_{when}" for when in ("before", "after") for task in ("", "_pt", "_ft")],
+    )
+    found["nested runs"] = modular_trends.runs(found["modular runs"], "quadratic", "nested")
     found["network"] = vision.new_model(3, 0)
     found["modular run"] = modular.train(modular.new_quadratic(23, 4), modular.examples(np.eye(23)), max_steps=0)
     found["landscape"] = optimal_initialization.landscape(SLAB, 0.2, [0.1, 1.0], [1.0, 2.0])
@@ -236,8 +249,13 @@ def examples():
         "teachers.require_two_tasks": {"teacher": SLAB},
         "replica.solve_by_quadrature": {"alpha": ALPHA, "mixture": MIXTURE, "noise_var": 0.0, "ridge": 0.0},
         "replica.solve_nearby": {"curve": m["curve"], "mixture": MIXTURE, "noise_var": 0.0},
-        "replica.errors_by_rows": {"alpha": ALPHA[:1], "mixtures": ROWS, "noise_var": 0.0, "refine": 0.6},
-        "replica.data_scale": {"tau2": ALPHA, "mixture": MIXTURE},
+        "replica.errors_by_rows": {
+            "alpha": ALPHA[:1],
+            "mixtures": ROWS,
+            "noise_var": 0.0,
+            "refine": 0.6,
+            "start": np.ones((2, 1)),
+        },
         "replica.joined_curves": {"curves": [m["curve"]], "alpha": ALPHA},
         "monte_carlo.solve_by_monte_carlo": {
             "alpha": ALPHA,
@@ -580,6 +598,7 @@ def examples():
         "infinite_width.rich_transfer.compare": {"setting": SMALL, "gamma_2": [1.0], "width": 10, "draw": 0},
         "infinite_width.rich_transfer.preactivations": {"particles": CLOUD, "X": INPUTS},
         "infinite_width.rich_transfer.untrained_preactivations": {"X": INPUTS},
+        "infinite_width.rich_transfer.total_variation": {"density": np.full(128, 0.1), "other": np.full(128, 0.2)},
         "infinite_width.outcomes.outcome": {
             "setting": SMALL,
             "run": m["flow"],
@@ -590,6 +609,8 @@ def examples():
         "infinite_width.outcomes.curves": {"table": m["table"], "quantity": "test_loss"},
         "infinite_width.outcomes.ends": {"table": m["table"], "quantity": "test_loss"},
         "infinite_width.outcomes.at_time": {"table": m["table"], "time": 1.0},
+        "infinite_width.outcomes.at_equal_train_loss": {"table": m["table"]},
+        "infinite_width.outcomes.stopped_by_time": {"table": m["table"], "tolerance": 1e-6},
         "infinite_width.outcomes.gammas": {"table": m["table"], "figure": "3a"},
         "infinite_width.outcomes.by_gamma": {"table": m["table"], "quantity": "test_loss", "figure": "3a"},
         "infinite_width.outcomes.ratios": {"table": m["table"], "start": "centred"},
@@ -740,6 +761,9 @@ def examples():
         "figures.page_style.beside": {"artists": [], "i": 0, "count": 1, "points": 3.0},
         "figures.page_style.ordered_colors": {"count": 2},
         "figures.page_style.save": {"fig": plt.Figure(), "path": here},
+        "figures.narrow.stack": {"fig": plt.figure(), "width": 3.6},
+        "figures.narrow.packed_svg": {"fig": plt.figure()},
+        "figures.penalties.level_sets": {"example": np.ones(2), "label": 1.0, "scales": {"one": np.ones(2)}},
         "figures.penalties.penalty_shapes": {"z": ALPHA, "penalties": {1.0: ALPHA}},
         "figures.penalties.training": {"pretraining": m["run"], "fine_tuning": m["run"], "beta_pt": K, "end": m["end"]},
         "figures.penalties.penalty_scales": {"beta_pt": ALPHA, "panels": {"one": {"two": ALPHA}}},
@@ -783,6 +807,14 @@ def examples():
         "figures.vision.trends": {"table": m["accuracies"]},
         "figures.vision.dimensions": {"representations": m["accuracies"], "n": 10},
         "figures.vision.signature_curves": {"runs": m["accuracies"]},
+        "figures.modular.features": {"tasks": {"one": ((1,), (2,))}, "count": 2},
+        "figures.modular.spectra": {"powers": {"one": K}, "first": [1], "second": {"one": []}},
+        "figures.modular.errors": {"table": m["modular runs"], "knob": "kappa"},
+        "figures.modular.slopes_by_size": {"table": m["modular runs"]},
+        "figures.modular.orders": {"table": m["modular runs"]},
+        "figures.modular.shares": {"table": m["modular runs"], "kappa": ALPHA, "theory": ALPHA, "n": 60},
+        "figures.modular.pretraining_lengths": {"table": m["modular runs"], "losses": {"one": ALPHA}},
+        "figures.modular.attention": {"points": {"one": {1.0: (2.0, 0.1)}}},
         # modular arithmetic
         "modular.group.characters": {"p": 5},
         "modular.group.power_by_frequency": {"values": ALPHA},
@@ -821,6 +853,7 @@ def examples():
         "modular.networks.scaled": {"network": QUADRATIC, "embedding": 0.5, "hidden": 0.5, "readout": 0.5},
         "modular.networks.with_new_readout": {"network": TRANSFORMER, "gamma": 0.5, "seed": 0, "outputs": 2},
         "modular.networks.norms": {"network": QUADRATIC},
+        "modular.networks.attention_of": {"network": TRANSFORMER},
         "modular.training.train": {
             "network": QUADRATIC,
             "data": PAIRS,
@@ -863,31 +896,51 @@ def examples():
             "n": 9,
             "seed": 0,
         },
+        "modular.trends.runs": {"table": m["modular runs"], "network": "quadratic", "relation": "nested", "size": 1},
+        "modular.trends.effect": {"samples": ALPHA, "expected_sign": 1},
+        "modular.trends.role": {"runs": m["nested runs"], "knob": "kappa", "column": "error", "expected_sign": 1},
+        "modular.trends.roles": {"runs": m["nested runs"], "knob": "kappa", "column": "error"},
+        "modular.trends.contrast": {"first": m["nested runs"], "second": m["nested runs"], "knob": "kappa", "n": 60},
+        "modular.trends.worth": {"runs": m["nested runs"], "kappa": 1.0, "expected_sign": 1},
+        "modular.trends.cost": {"first": m["nested runs"], "second": m["nested runs"], "n": 60},
+        "modular.trends.order_agreement": {"runs": m["nested runs"], "theory": "tangent", "n": 60},
+        "modular.trends.pretraining_steps": {"table": m["modular runs"], "network": "quadratic", "knob": "kappa"},
         "checks.modular.conservation": {"start": QUADRATIC, "end": QUADRATIC},
         "checks.modular.still_beside": {"start": QUADRATIC, "end": QUADRATIC, "frequencies": [1]},
         "checks.modular.function_of_sums": {"network": QUADRATIC, "frequencies": [1]},
         "checks.modular.out_of_phase": {"start": QUADRATIC, "end": QUADRATIC, "task": SCALAR},
         "checks.modular.needed": {"network": QUADRATIC, "task": SCALAR},
         "checks.modular.shares": {"networks": [QUADRATIC], "task": SCALAR, "kappa": 0.5, "fitted": 0.9},
+        "checks.modular.adam_from_other_scales": {"network": QUADRATIC, "data": PAIRS, "c": 2.0, "steps": 2},
+        "checks.modular.strengths_by_law": {
+            "network": QUADRATIC,
+            "task": SCALAR,
+            "law": MADE_BY_HAND["PretrainedLaw"],
+            "gamma": 0.1,
+        },
         "checks.modular.strengths_of_phases": {"network": QUADRATIC, "task": SCALAR},
         # images
         "vision.representation.participation_ratio": {"A": INPUTS, "centred": True},
         "vision.representation.ensd": {"A": INPUTS, "B": INPUTS, "centred": True},
         **{
-            f"vision.trends.{name}": {"table": m["accuracies"], "knob": "kappa", **more}
+            f"trends.{name}": {"table": m["accuracies"], "knob": "kappa", **more}
             for name, more in (
                 ("by_seed", {"value": 0.5, "n": 10, "column": "accuracy"}),
                 ("values_of", {}),
                 ("curve", {"value": 0.5, "column": "accuracy"}),
                 ("differences", {"value": 0.5, "n": 10, "column": "accuracy"}),
                 ("slopes", {"n": 10, "column": "accuracy"}),
+                ("pooled_slopes", {"column": "accuracy"}),
                 ("trend", {"column": "accuracy", "expected_sign": -1}),
                 ("gains", {"column": "accuracy"}),
             )
         },
-        **{f"vision.trends.{name}": {"table": m["accuracies"]} for name in ("knobs_of", "sizes_of", "scaling_order")},
-        "vision.trends.paired_effect": {"samples": ALPHA, "expected_sign": 1},
-        "vision.trends.tally": {"effects": [trends.paired_effect(ALPHA, 1)]},
+        **{f"vision.trends.{name}": {"table": m["accuracies"]} for name in ("knobs_of", "scaling_order")},
+        "trends.sizes_of": {"table": m["accuracies"]},
+        "trends.paired_effect": {"samples": ALPHA, "expected_sign": 1},
+        "trends.tally": {"effects": [trends.paired_effect(ALPHA, 1)]},
+        "trends.joint_signs": {"pairs": [(trends.paired_effect(ALPHA, 1),) * 2]},
+        "trends.holm": {"effects": [trends.paired_effect(ALPHA, 1)]},
         "vision.trends.signature": {"representations": m["accuracies"], "stage": "stage 4"},
         "vision.representation.dimensions": {"A": INPUTS, "B": INPUTS, "centred": True},
         "vision.representation.columns_of": {"convention": "batch", "measured_on": "test"},
@@ -959,10 +1012,10 @@ def examples():
         "book.computed_text.stretches": {"holds": np.array([True, False]), "at": ALPHA},
         "book.computed_text.either": {"holds": True, "yes": "a", "no": "b"},
         "book.computed_text.paragraph": {"holds": True, "text": "a"},
-        "book.interpolation.Axis": {"nodes": ALPHA, "degree": 1},
-        "book.interpolation.InterpolationTable": {"axes": (Axis(ALPHA),), "values": ALPHA},
-        "book.live_figures.scale_tables": {"beta_pt": Axis(ALPHA)},
-        "book.live_figures.task": {"log_rho": -1.0, "share": 0.5, "log_scale": -3.0, "log_ratio": 0.5},
+        "book.testbeds.diagonal_testbed": {"table": STORED, "task": "nested"},
+        "book.testbeds.finding": {"table": m["accuracies"].assign(error=0.5), "knob": "kappa"},
+        "book.testbeds.findings": {"beds": {("a", "b"): m["accuracies"].assign(error=0.5)}},
+        "book.testbeds.comparison": {"beds": {("a", "b"): m["accuracies"].assign(error=0.5)}, "name": "tab-a"},
         "book.tables.numbered": {"rows": [{"a": 1}], "name": "tab-a", "caption": "b"},
         "book.tables.checks": {"measured": [CHECK], "name": "tab-a", "caption": "b"},
     }
@@ -983,15 +1036,17 @@ infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures in
 infinite_width.outcomes.RichTransferPoint modular.training.ModularRun modular.theory.PretrainedLaw
 modular.protocol.ModularProtocol checks.penalty_shape.Derivatives sweeps.monte_carlo.Diagnostics
 figures.adapted_kernels.Line figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves
-vision.trends.Effect""".split()
+trends.Effect book.testbeds.Finding""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature penalties.prox_angle
-penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation end_point.newton
-monte_carlo.iterate_once infinite_width.particles.activate""".split()
+penalties.prox_point penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation
+end_point.newton monte_carlo.iterate_once infinite_width.particles.activate""".split()
 NO_ARGUMENTS = (
     "experiments.figure_3",
     "experiments.figure_5",
     "experiments.trends",
+    "book.testbeds.image_testbeds",
+    "book.testbeds.every_testbed",
     "figures.page_style.style",
     "infinite_width.rich_transfer.numbers",
 )
@@ -1009,8 +1064,6 @@ ELSEWHERE = (
     ),
     *("vision.compaction.", "vision.protocol.", "vision.training.", "book.claims.", "book.computed_text."),
     *(
-        "book.interpolation.",
-        "book.live_figures.",
         "book.parameters.",
         "book.results.",
         "book.sliders.",

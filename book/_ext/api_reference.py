@@ -1,21 +1,28 @@
 """Docstrings as they are written for a terminal, made fit for the reference pages.
 
 A bar, as in |beta|, and a star, as in beta*, are themselves; an indented formula keeps its lines; and the fields of a
-dataclass or a named tuple are listed with the comments beside them.
+dataclass or a named tuple are listed with the comments beside them. An example begins with the imports that it needs,
+which in its module are there already.
 """
 
 from __future__ import annotations
 
 import ast
+import doctest
 import inspect
 import re
+import sys
 import textwrap
 import tokenize
+from collections.abc import Iterator
 from io import StringIO
+from types import ModuleType
 from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
+
+import ptft
 
 LITERAL = re.compile(r"(``.*?``|`[^`]*`)")
 UNDERLINE = re.compile(r"-{3,}")  # of the head of a section
@@ -40,6 +47,66 @@ def readable(lines: list[str]) -> list[str]:
         formula = indented or (formula and not line and i < first)
         found.append(line if formula else escaped(line))
     return found
+
+
+def names_needed(code: str) -> set[str]:
+    """The names that a program reads before it has bound them."""
+    needed: set[str] = set()
+    bound: set[str] = set()
+    for statement in ast.parse(code).body:
+        inside = list(ast.walk(statement))
+        local = {one.arg for one in inside if isinstance(one, ast.arg)}
+        for one in inside:
+            if isinstance(one, ast.comprehension):
+                local |= {name.id for name in ast.walk(one.target) if isinstance(name, ast.Name)}
+        read = {one.id for one in inside if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
+        assigned = {one.id for one in inside if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+        needed |= read - local - bound - (assigned if hasattr(statement, "body") else set())  # for and with bind first
+        bound |= assigned
+        bound |= {one.name for one in inside if isinstance(one, ast.FunctionDef | ast.ClassDef)}
+        bound |= {name for name, _ in _imports(statement)}
+    return needed
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[str, tuple[str, str]]]:
+    """What is imported: pairs of the name there, and of the module and the import as it is written."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+            for one in node.names:
+                yield one.asname or one.name, (module, one.name + (f" as {one.asname}" if one.asname else ""))
+
+
+def imports_of_examples(doc: str, module: ModuleType) -> list[str]:
+    """The lines that import what the examples of a docstring take from the module that it stands in."""
+    code = "".join(example.source for example in doctest.DocTestParser().get_examples(doc))
+    imported = dict(_imports(ast.parse(inspect.getsource(module))))
+    wanted: dict[str, list[str]] = {}
+    for name in sorted(names_needed(code) & vars(module).keys() - {"__name__"}):
+        if name in ptft.__all__ and vars(ptft)[name] is vars(module)[name]:
+            place, text = "ptft", name
+        else:
+            place, text = imported.get(name, (module.__name__, name))
+        wanted.setdefault(place, []).append(text)
+    plain = [f"import {text}" for text in wanted.pop("", [])]
+    return plain + [f"from {place} import {', '.join(texts)}" for place, texts in sorted(wanted.items())]
+
+
+def module_of(name: str) -> ModuleType:
+    """The module in which something with this full name stands."""
+    while name not in sys.modules:
+        name = name.rpartition(".")[0]
+    return sys.modules[name]
+
+
+def with_imports(lines: list[str], module: ModuleType) -> list[str]:
+    """The lines of a docstring whose first example begins with the imports of all."""
+    for i, line in enumerate(lines):
+        if line.lstrip().startswith(">>>"):
+            indent = line[: len(line) - len(line.lstrip())]
+            added = [f"{indent}>>> {one}" for one in imports_of_examples("\n".join(lines), module)]
+            return [*lines[:i], *added, *lines[i:]]
+    return lines
 
 
 def fields_of(cls: type) -> list[tuple[str, str, str]]:
@@ -68,7 +135,7 @@ def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
     if inspect.isclass(obj) and "Parameters" not in lines and fields_of(obj):
         first = next((i - 1 for i, line in enumerate(lines) if UNDERLINE.fullmatch(line)), len(lines))
         lines[first:first] = fields_section(obj)
-    lines[:] = readable(lines)
+    lines[:] = readable(with_imports(lines, module_of(name)))
 
 
 def skip(app: Sphinx, what: str, name: str, obj: Any, skipped: bool, options: Any) -> bool | None:

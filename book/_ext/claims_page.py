@@ -1,4 +1,6 @@
-"""The directive `claims`: a table for each chapter that computed entries, read from the executed notebooks."""
+"""The directives of the page of claims: `claims`, a table for each chapter that computed entries, read from the
+executed notebooks, and `testbeds`, which compares all experiments by their stored results.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,20 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 from ptft.book.claims import KEY, VERDICTS, Claim, claims_table
+from ptft.book.testbeds import comparison, every_testbed
+
+
+def title_of(notebook: nbformat.NotebookNode) -> str:
+    """Title of a chapter."""
+    lines = (str(line) for cell in notebook.cells for line in cell.source.splitlines())
+    return next(line[2:] for line in lines if line.startswith("# "))
 
 
 def read_claims(path: Path) -> tuple[str, list[Claim]]:
     """Title of an executed chapter and the claims that it holds."""
-    cells = nbformat.read(path, 4).cells
-    title = next(line[2:] for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
-    metadata = [output.get("metadata", {}) for cell in cells for output in cell.get("outputs", [])]
-    return title, [Claim(**entry) for one in metadata for entry in one.get(KEY, [])]
+    notebook = nbformat.read(path, 4)
+    metadata = [output.get("metadata", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    return title_of(notebook), [Claim(**entry) for one in metadata for entry in one.get(KEY, [])]
 
 
 class Claims(SphinxDirective):
@@ -36,12 +44,26 @@ class Claims(SphinxDirective):
                 tables.append(claims_table(claims, f"tab-all-claims-{number}", f"Chapter {int(number)}: {title}"))
                 verdicts += [claim.verdict for claim in claims]
         counts = ", ".join(f"{verdicts.count(verdict)} *{verdict}*" for verdict in VERDICTS)
-        text = "\n\n".join([f"Of {len(verdicts)} statements: {counts}.", *tables])
-        node = nodes.container()
-        self.state.nested_parse(StringList(text.splitlines(), source="claims"), self.content_offset, node)
-        return list(node.children)
+        return parsed(self, "\n\n".join([f"Of {len(verdicts)} statements: {counts}.", *tables]))
+
+
+class Testbeds(SphinxDirective):
+    """Which knob does what on which testbed."""
+
+    def run(self) -> list[nodes.Node]:
+        for path in sorted(Path(self.env.srcdir).glob("book/results/**/*.parquet")):
+            self.env.note_dependency(str(path))
+        return parsed(self, comparison(every_testbed()))
+
+
+def parsed(directive: SphinxDirective, text: str) -> list[nodes.Node]:
+    """What Markdown in the place of a directive becomes."""
+    node = nodes.container()
+    directive.state.nested_parse(StringList(text.splitlines(), source=directive.name), directive.content_offset, node)
+    return list(node.children)
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("claims", Claims)
+    app.add_directive("testbeds", Testbeds)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib.metadata import version
+from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
@@ -62,6 +64,7 @@ def _for_paper(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         _leave_out_programs(doctree)
         _leave_out_downloads(doctree)
         _let_calls_break(doctree)
+        _number_as_on_the_pages(doctree, docname, app.env.toc_fignumbers)
         _fit_tables(doctree)
         _leave_out_links_in_captions(doctree)
         _end_proofs(doctree)
@@ -101,6 +104,21 @@ def _leave_out_links_in_captions(doctree: nodes.document) -> None:
     for caption in [*captions, *doctree.findall(nodes.caption)]:
         for brace in list(caption.findall(raw_latex)):  # those of \hyperlink around a year
             brace.parent.remove(brace)
+
+
+def _number_as_on_the_pages(doctree: nodes.Element, root: str, numbers: Mapping[str, Mapping[str, Any]]) -> None:
+    """Each figure and table gets the number by which the pages call it: LaTeX counts others than they do.
+
+    It goes on counting from the last numbered chapter in the pages of the reference, and counts tables without a
+    caption that run over several pages.
+    """
+    pages = {page["docname"]: page for page in doctree.findall(addnodes.start_of_file)}
+    for name, page in {root: doctree, **pages}.items():
+        for kind, found in (("figure", nodes.figure), ("table", nodes.table)):
+            known = numbers.get(name, {}).get(kind, {})
+            for node in list(page.findall(found)):
+                for number in [known[one][-1] for one in node["ids"] if one in known][:1]:
+                    _around(node, _raw(rf"\setcounter{{{kind}}}{{{number - 1}}}"), None)
 
 
 def _fit_tables(doctree: nodes.document) -> None:
@@ -162,6 +180,7 @@ def _describe(app: Sphinx, config: Config) -> None:
         "extraclassoptions": "openany,oneside",
         "geometry": r"\usepackage[hmargin=2.4cm,vmargin=2.6cm]{geometry}",
         "fncychap": "",
+        "figure_align": "H",  # by their text, even where that leaves a page short
         "sphinxsetup": ",".join(STATEMENTS),
         "maketitle": TITLE_PAGE.replace(r"\version", version("ptft")),
         "tableofcontents": r"\renewcommand{\contentsname}{Contents}\sphinxtableofcontents",

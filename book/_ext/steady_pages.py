@@ -1,8 +1,13 @@
-"""Pages that do not jump while they load: pictures have room before they come, and text waits for its formulas."""
+"""Pages that do not jump while they load: pictures have room before they come, and text waits for its formulas.
+
+On a telephone a figure shows its narrow picture, where it has one: of a chapter's figure `take_home.py` writes it into
+_build/figures, that of any other lies beside it.
+"""
 
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,9 @@ from sphinx.application import Sphinx
 from sphinx.util.images import get_image_size
 from sphinx.util.typing import ExtensionMetadata
 
-IMAGE = re.compile(r'<img ([^>]*?)src="([^":]+\.svg)"')
+IMAGE = re.compile(r'<img ([^>]*?)src="([^":]+\.svg)"([^>]*>)')
+FIGURE = re.compile(r'(<figure [^>]*\bid="([^"]+)"[^>]*>\s*(?:<a [^>]*>)?)(<img [^>]*src="([^":]+\.svg)"[^>]*>)')
+TELEPHONE = "(max-width: 576px)"
 
 
 def _make_room(
@@ -26,9 +33,22 @@ def _make_room(
         size = path and get_image_size(Path(app.srcdir) / path)
         if not size or "width" in match[1]:
             return match[0]
-        return f'<img {match[1]}width="{size[0]}" height="{size[1]}" src="{match[2]}"'
+        return f'<img {match[1]}width="{size[0]}" height="{size[1]}" src="{match[2]}"{match[3]}'
 
-    context["body"] = IMAGE.sub(with_size, context["body"])
+    def with_narrow(match: re.Match[str]) -> str:
+        start, name, image, shown = match.groups()
+        places = [Path(app.outdir).parent / "figures" / f"{name}-narrow.svg"]
+        if path := sources.get(Path(shown).name):
+            places.append(Path(app.srcdir, path).with_name(f"{Path(path).stem}-narrow.svg"))
+        narrow = next((place for place in places if place.is_file()), None)
+        size = narrow and get_image_size(str(narrow))
+        if not narrow or not size:
+            return match[0]
+        shutil.copy(narrow, Path(app.outdir, "_images", narrow.name))
+        source = f'media="{TELEPHONE}" srcset="{shown.rpartition("/")[0]}/{narrow.name}"'
+        return f'{start}<picture><source {source} width="{size[0]}" height="{size[1]}">{image}</picture>'
+
+    context["body"] = FIGURE.sub(with_narrow, IMAGE.sub(with_size, context["body"]))
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

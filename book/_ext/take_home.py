@@ -26,6 +26,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.nodes import make_refnode
 from sphinx.util.typing import ExtensionMetadata
 
+from ptft.figures.narrow import NARROW_TYPE
 from ptft.figures.page_style import DATA_TYPE
 
 PACKAGE = "ptft.figures"
@@ -111,6 +112,8 @@ def _add_legends(app: Sphinx, doctree: nodes.document) -> None:
             ending, content = FORMATS[kind]
             (folder / f"{name}.{ending}").write_bytes(content(data[kind]))
             links.append(f"{name}.{ending}")
+        if NARROW_TYPE in data:  # steady_pages.py shows it on a telephone
+            (folder / f"{name}-narrow.svg").write_bytes(gzip.decompress(b64decode(data[NARROW_TYPE])))
         figures[name] += legend(app, calls[0] if len(calls) == 1 else None, folder, sorted(links, key=_order))
 
 

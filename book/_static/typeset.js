@@ -1,7 +1,9 @@
-/* Shows the text once its formulas are typeset: it would jump under the reader's eyes otherwise. book.css hides it. */
+/* Shows the text once its formulas are typeset: it would jump under the reader's eyes otherwise. book.css hides it.
+   A formula that is wider than its column goes on in further lines, which MathJax 3 leaves to others. */
 document.documentElement.classList.add("typesetting");
 document.addEventListener("DOMContentLoaded", () => {
   const show = () => {
+    breakWideFormulas(document);
     document.documentElement.classList.remove("typesetting");
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (target) target.scrollIntoView({ behavior: "instant" }); // formulas have moved it since
@@ -9,3 +11,97 @@ document.addEventListener("DOMContentLoaded", () => {
   if (window.MathJax && MathJax.startup) MathJax.startup.promise.then(show, show);
   else show(); // a page without formulas
 });
+addEventListener("resize", () => breakWideFormulas(document));
+document.addEventListener("toggle", (event) => breakWideFormulas(event.target), true); // what was folded has a width now
+
+/* A line ends at a wide space or a comma; where that is not enough before a relation, and then before any sign. */
+const RELATIONS = "=<>≤≥≈≪≫∼≃≡∝∈→←⇒↦";
+const OPERATORS = "+−±∓⋅×⊙∣|";
+const SIGNS = ["", RELATIONS, RELATIONS + OPERATORS];
+const SMALLEST = 0.7; // of the size of the text, where a formula has no sign at which it could break
+
+function breakWideFormulas(page) {
+  for (const container of page.querySelectorAll("article mjx-container:not(.broken)")) {
+    const formula = container.querySelector(":scope > mjx-math");
+    const column = container.closest("div.math, p, li, dd, dt, td, th, caption, h1, h2, h3, h4");
+    if (!formula || !column || column.matches("td, th, caption")) continue; // a table scrolls in its box
+    const room = container.hasAttribute("display") ? container.clientWidth : column.clientWidth;
+    if (!room || widthOf(formula) <= room) continue;
+    container.classList.add("broken");
+    breakRow(formula, room - 24); // further lines are indented
+    const excess = container.hasAttribute("display") ? container.scrollWidth / room : widthOf(formula) / room;
+    if (excess > 1) container.style.fontSize = `${Math.max(SMALLEST, 0.98 / excess) * 100}%`;
+  }
+}
+
+/* The row becomes a line of parts, and so does a part that is still too wide; whether it came to that. */
+function breakRow(row, room, level = 0, nested = false) {
+  const table = row.querySelector(":scope > mjx-mtable");
+  if (table && row.querySelectorAll(":scope > :not(mjx-tstrut)").length === 1) {
+    table.classList.add("math-lines");
+    const cells = [...table.querySelectorAll("mjx-mtd")].filter((cell) => cell.closest("mjx-mtable") === table);
+    row.classList.add("math-row");
+    for (const cell of cells) {
+      cell.classList.add("math-row"); // first, since the widths in a cell of a table are those that it has left
+      breakRow(cell, room);
+    }
+    return true;
+  }
+  const parts = partsOf(row, SIGNS[level], nested);
+  if (parts.length > 1) {
+    for (const members of parts) {
+      const part = document.createElement("span");
+      part.className = "math-part";
+      row.insertBefore(part, members[0]);
+      part.append(...members);
+    }
+  }
+  let broken = parts.length > 1;
+  for (const part of broken ? [...row.children] : [row]) {
+    if (widthOf(part) <= room) continue;
+    if (level + 1 < SIGNS.length) broken = breakRow(part, room, level + 1, nested) || broken;
+    else if (!nested) broken = breakRow(part, room, level, true) || broken;
+    else {
+      const rows = [...part.children].filter((child) => isRow(child) && widthOf(child) > room / 2);
+      const inside = rows.map((child) => breakRow(child, room)).some(Boolean);
+      if (inside) part.classList.add("math-row");
+      broken ||= inside;
+    }
+  }
+  if (broken) row.classList.add("math-row");
+  return broken;
+}
+
+/* The children of a row, divided before the signs and after commas; inside of brackets only where `nested`. */
+function partsOf(row, signs, nested) {
+  const parts = [[]];
+  let depth = 0;
+  let previous = "(";
+  for (const child of [...row.children]) {
+    const sign = signOf(child);
+    const open = nested || depth === 0;
+    const begins = signs.includes(sign || "\0") && !signs.includes(previous || "\0") && !"([{,".includes(previous || "\0");
+    const wide = child.localName === "mjx-mspace" && widthOf(child) > 12;
+    if (parts.at(-1).length && open && (begins || wide || previous === "," || previous === ";")) parts.push([]);
+    parts.at(-1).push(child);
+    if (sign && "([{".includes(sign)) depth += 1;
+    if (sign && ")]}".includes(sign)) depth -= 1;
+    previous = sign;
+  }
+  return parts;
+}
+
+/* The character of an operator, of which MathJax makes a class such as mjx-c3D; empty for anything else. */
+function signOf(node) {
+  const glyphs = node.localName === "mjx-mo" ? node.querySelectorAll("mjx-c") : [];
+  const code = glyphs.length === 1 && /mjx-c([0-9A-F]+)/.exec(glyphs[0].className);
+  return code ? String.fromCodePoint(parseInt(code[1], 16)) : "";
+}
+
+const isRow = (node) => ["mjx-mrow", "mjx-texatom", "mjx-mstyle", "mjx-math"].includes(node.localName);
+
+function widthOf(node) {
+  return node.classList.contains("math-row") && !node.classList.contains("math-part")
+    ? Math.max(0, ...[...node.children].map(widthOf))
+    : node.getBoundingClientRect().width;
+}

@@ -1,4 +1,4 @@
-"""The sliders of the live figures: their positions, what each shows, and where it lies on an axis."""
+"""The sliders of the live figures: their positions, what each shows, and with which a view begins."""
 
 from __future__ import annotations
 
@@ -6,23 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
-import numpy as np
-
-from ptft.book.interpolation import Axis
-
 
 @dataclass(frozen=True)
 class Slider:
-    """Positions of one slider: what each shows, an exact number or sum of two, and where it lies on a table's axis."""
+    """Positions of one slider: what each shows, an exact number or sum of two, and its value in the formulas."""
 
     texts: tuple[str, ...]
-    coordinates: tuple[float, ...]
-    start: int  # the position at first
-
-    @property
-    def axis(self) -> Axis:
-        """An axis with a node at each position, where interpolation is exact."""
-        return Axis(np.array(self.coordinates))
+    values: tuple[float, ...]
 
 
 def _numbers(low: int, high: int) -> list[str]:
@@ -32,32 +22,49 @@ def _numbers(low: int, high: int) -> list[str]:
     return [f"{number.normalize():f}" for number in [*numbers, Decimal(10) ** high]]
 
 
-def _slider(texts: Sequence[str], start: str, logarithmic: bool = False, shown: Sequence[str] | None = None) -> Slider:
-    values = np.array([float(text) for text in texts])
-    shown = texts if shown is None else shown
-    return Slider(tuple(shown), tuple((np.log10(values) if logarithmic else values).tolist()), list(shown).index(start))
+def _slider(values: Sequence[str], texts: Sequence[str] | None = None) -> Slider:
+    return Slider(tuple(values if texts is None else texts), tuple(map(float, values)))
 
 
-_ABOVE = [*_numbers(-6, 0), "1.3", "1.6", "2"]  # lambda_pt/c_pt + 1
-_RELATIVE = [f"-1 + {x}" if float(x) < 0.01 else f"{Decimal(x) - 1:f}" for x in _ABOVE]
+_DISTANCES = [*_numbers(-6, 0), "1.3", "1.6", "2"]  # 1 + lambda_pt/c_pt
+_RELATIVE = [f"-1 + {x}" if float(x) < 0.01 else f"{Decimal(x) - 1:f}" for x in _DISTANCES]
 
-RHO_PT = 0.1  # of the teachers behind the error curves, whose pretrained coefficients are 1
-BETA_FT = 1.0  # the coefficient at which the measures are taken
+RHO_PT = 0.1  # of the teachers, whose pretrained coefficients are 1
 FLOOR = 1e-6  # smaller errors are not shown
 SLIDERS = {
-    "c_pt": _slider(_numbers(-6, 1), "0.001", logarithmic=True),
-    "relative": _slider(_ABOVE, "-0.9", logarithmic=True, shown=_RELATIVE),
-    "gamma_ft": _slider(["0", *_numbers(-3, 1)], "0"),
-    "beta_pt": _slider(["0", *_numbers(-3, 1)], "1"),
-    "rho_ft": _slider([*_numbers(-2, 0)[:-1], "0.9"], "0.1", logarithmic=True),
-    "overlap": _slider([f"{i / 20:g}" for i in range(21)], "1"),  # as a share of the largest
-    "alpha": _slider([f"{i / 100:g}" for i in range(1, 51)], "0.1", logarithmic=True),
+    "c_pt": _slider(_numbers(-6, 1)),
+    "relative": _slider(_DISTANCES, _RELATIVE),
+    "gamma_ft": _slider(["0", *_numbers(-3, 1)]),
+    "beta_pt": _slider(["0", *_numbers(-3, 1)]),
+    "beta_ft": _slider(["0", *_numbers(-3, 1)]),
+    "rho_ft": _slider([*_numbers(-2, 0)[:-1], "0.9"]),
+    "overlap": _slider([f"{i / 20:g}" for i in range(21)]),  # as a share of the largest
+    "noise_var": _slider(["0", *_numbers(-3, 0)]),
+    "alpha_pt": _slider([f"{i / 20:g}" for i in range(21)]),
+    "alpha": _slider([f"{i / 100:g}" for i in range(1, 51)]),
 }
-BEST_OF = {  # the initializations among which the best is sought
+_BASE = {"c_pt": "0.001", "relative": "-0.9", "gamma_ft": "0"}
+VIEWS = {  # the sliders of each live figure, and what they show at first
+    "plane": {**_BASE, "beta_pt": "1", "beta_ft": "1"},
+    "error": {**_BASE, "rho_ft": "0.1", "overlap": "1", "noise_var": "0", "alpha_pt": "1", "alpha": "0.1"},
+    "best": {"rho_ft": "0.1", "overlap": "0.5", "noise_var": "0", "alpha": "0.1"},
+}
+BEST_OF = {  # the initializations among which the second view seeks the best
     "c_pt": ("0.000001", "0.00001", "0.0001", "0.001", "0.01", "0.1", "1", "10"),
     "relative": ("-1 + 0.000001", "-1 + 0.001", "-0.99", "-0.9", "0", "1"),
     "gamma_ft": ("0", "0.1", "1", "10"),
 }
+
+
+def value(name: str, text: str) -> float:
+    """The value in the formulas of what a slider shows, which for lambda_pt/c_pt is its distance from -1.
+
+    Examples
+    --------
+    >>> value("relative", "-0.9"), value("relative", "-1 + 0.001")
+    (0.1, 0.001)
+    """
+    return SLIDERS[name].values[SLIDERS[name].texts.index(text)]
 
 
 def overlaps() -> list[list[str]]:

@@ -9,10 +9,20 @@ import numpy as np
 
 from ptft.checks.identities import Check, relative
 from ptft.modular.group import characters, power_by_frequency, power_of_sums, share
-from ptft.modular.networks import QuadraticNetwork
+from ptft.modular.networks import Examples, QuadraticNetwork, scaled
 from ptft.modular.tasks import ScalarTask
-from ptft.modular.theory import closed_pretraining, conserved, needed_products, quadratures, strengths
-from ptft.validation import checked
+from ptft.modular.theory import (
+    PretrainedLaw,
+    closed_pretraining,
+    conserved,
+    needed_products,
+    quadratures,
+    strengths,
+)
+from ptft.modular.training import flat_weights, train
+from ptft.validation import checked, positive_number
+
+ADAM_RATE = 1e-3  # of the checks
 
 
 @checked
@@ -167,3 +177,90 @@ def strengths_of_phases(network: QuadraticNetwork, task: ScalarTask) -> tuple[Ch
         Check("strength out of phase above a tenth of that in phase", inside / 10, across, 0.0, at_most=True),
         Check("strength of a frequency above that of the task", whole, inside, 0.0, at_most=True),
     )
+
+
+@checked
+def adam_from_other_scales(network: QuadraticNetwork, data: Examples, c: float, steps: int = 50) -> Check:
+    """Adam from c times the weights, at c times the rate and on c^3 times the targets, is c times Adam's path (proved).
+
+    The outputs are homogeneous of degree 3, so all gradients are c^5 times those without c, a factor that Adam divides
+    out. Its constant of 1e-8, which the proof takes for 0, is what the bound leaves room for; for c far below 1 the
+    gradients are so small that it shows.
+
+    Parameters
+    ----------
+    network : QuadraticNetwork
+    data : Examples
+    c : float, positive
+    steps : int, default 50
+
+    Raises
+    ------
+    ValueError
+        If c is not positive, or the steps are not a number of them.
+
+    Examples
+    --------
+    >>> from ptft.modular import ScalarTask, examples, new_quadratic
+    >>> data = examples(ScalarTask(5, (1,), (0.0,)).table)
+    >>> adam_from_other_scales(new_quadratic(5, 8), data, c=2.0).holds
+    True
+    """
+    positive_number(c, "c")
+    plain = train(network, data, "adam", 0.0, steps, ADAM_RATE).network
+    larger = scaled(network, embedding=c, readout=c)
+    found = train(larger, Examples(data.pairs, c**3 * data.targets), "adam", 0.0, steps, c * ADAM_RATE).network
+    theory, measured = (flat_weights(one) for one in (plain, found))
+    unit = np.abs(theory).max()
+    return Check("weights of Adam at other scales, in units of the largest", theory, measured / c, 1e-2, unit)
+
+
+@checked
+def strengths_by_law(network: QuadraticNetwork, task: ScalarTask, law: PretrainedLaw, gamma: float) -> dict[str, Check]:
+    """Strengths of functions of unit norm where fine-tuning begins, beside those of a closed network (measured).
+
+    Parameters
+    ----------
+    network : QuadraticNetwork
+        Pretrained on the task, with a new readout.
+    task : ScalarTask
+        Of pretraining.
+    law : PretrainedLaw
+        From `closed_pretraining` with the same numbers.
+    gamma : float
+        Of the new readout.
+
+    Returns
+    -------
+    dict
+        By the kinds of `PretrainedLaw.strengths_with_readout`; what is measured are those of each frequency, and of a
+        new one in the phases 0 and a quarter.
+
+    Examples
+    --------
+    >>> from ptft.modular import examples, new_quadratic, train, with_new_readout
+    >>> task = ScalarTask(11, (1, 3), (0.0, 1.0))
+    >>> run = train(new_quadratic(11, 1000), examples(task.table), loss_below=1e-3)
+    >>> law = closed_pretraining(1.0, 1000, 11, 2)
+    >>> found = strengths_by_law(with_new_readout(run.network, 0.01), task, law, 0.01)
+    >>> {kind: check.holds for kind, check in found.items()}
+    {'of pretraining': True, 'in phase': True, 'out of phase': True, 'new': True}
+    """
+    quarter = np.pi / 2
+    beside = [k for k in range(1, (task.p + 1) // 2) if k not in task.frequencies]
+    pairs = list(zip(task.frequencies, task.phases, strict=True))
+    functions = {
+        "of pretraining": [task],
+        "in phase": [ScalarTask(task.p, (k,), (phase,)) for k, phase in pairs],
+        "out of phase": [ScalarTask(task.p, (k,), (phase + quarter,)) for k, phase in pairs],
+        "new": [ScalarTask(task.p, (k,), (phase,)) for k in beside for phase in (0.0, quarter)],
+    }
+    return {
+        kind: relative(
+            f"strength of a function {kind}",
+            law.strengths_with_readout(gamma)[kind],
+            np.diag(strengths(network, [one.table / task.p for one in tasks])).mean(),
+            bound=0.5,
+        )
+        for kind, tasks in functions.items()
+    }

@@ -3,6 +3,7 @@
 from ptft.figures.data import csv_of, data_of
 from ptft.figures.page_style import COLORS, figure, ordered_colors, save, style
 from ptft.figures.penalties import (
+    level_sets,
     measure_curves,
     penalty_scales,
     penalty_shapes,
@@ -16,6 +17,7 @@ __all__ = [
     "csv_of",
     "data_of",
     "figure",
+    "level_sets",
     "measure_curves",
     "ordered_colors",
     "penalty_scales",

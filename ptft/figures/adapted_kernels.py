@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 from numpy.typing import ArrayLike
 
+from ptft.figures.curves import number
 from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.infinite_width import MeasuredLoss
 from ptft.validation import checked, require
@@ -196,7 +197,7 @@ def budget(
     fig, axes = figure(1, 2, height=3.0)
     left, right = axes[0]
     for (nu, line), color in zip(losses_by_nu.items(), ordered_colors(len(losses_by_nu)), strict=True):
-        left.semilogx(gamma_1, line.loss, color=color, label=rf"$\nu_2$ = {nu:g}")
+        left.semilogx(gamma_1, line.loss, color=color, label=rf"$\nu_2$ = {number(nu)}")
         for measured in filter(None, line.measured):
             _points(left, measured_gamma_1, measured.mean, measured.se, "o", color)
         if 0 < optimal[nu][0] < np.inf:
@@ -251,7 +252,7 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
                 if all(len(one) > 1 for one in found):
                     se = np.array([np.std(one, ddof=1) / np.sqrt(len(one)) for one in found])
                 if look == "-":
-                    ax.plot(sizes, mean, color=color, label=rf"$\gamma_1$ = {gamma:g}")
+                    ax.plot(sizes, mean, color=color, label=rf"$\gamma_1$ = {number(gamma)}")
                     if se is not None:
                         low, high = mean - 1.96 * se, mean + 1.96 * se
                         ax.fill_between(sizes, low, high, color=color, alpha=0.15, linewidth=0)
@@ -296,7 +297,9 @@ def widths(differences: pd.DataFrame) -> Figure:
     for ax, P_1 in zip(axes[0], sources, strict=True):
         ax.plot(N, guide, "--", color="#555555", label="$N^{-1/2}$")
         for gamma, color, marker in zip(gammas, ordered_colors(len(gammas)), "os^Dv", strict=False):
-            ax.plot(N, 100 * differences[P_1, gamma], marker=marker, color=color, label=rf"$\gamma_1$ = {gamma:g}")
+            ax.plot(
+                N, 100 * differences[P_1, gamma], marker=marker, color=color, label=rf"$\gamma_1$ = {number(gamma)}"
+            )
         ax.set(xscale="log", yscale="log", title=rf"$P_1$ = {P_1}", xlabel="neurons $N$")
         ax.set_xticks(N, [str(n) for n in N])
         ax.set_yticks([1, 2, 5, 10], ["1", "2", "5", "10"])

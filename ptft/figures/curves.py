@@ -58,7 +58,7 @@ def shrinkage(z: np.ndarray, k: Sequence[float], theta: float) -> Figure:
         ax.plot(z, prox(z, value, theta), color=color, label=rf"$\sqrt{{k}} = {_power(np.sqrt(value))}$")
     ax.set_xlabel("observation $z$")
     ax.set_ylabel(r"estimate $\hat x(z)$")
-    ax.set_title(rf"effective regularisation $\theta = {theta:g}$")
+    ax.set_title(rf"effective regularisation $\theta$ = {number(theta)}")
     ax.legend()
     return fig
 
@@ -278,7 +278,7 @@ def single_task(curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting,
         marker = MARKERS[scales.index(setting.c_pt)]
         label = f"{SYMBOLS['c_pt']} = {number(setting.c_pt)}" if ax is axes[0, -1] else ""
         _theory_and_points(ax, curve, points.get(setting), colors[setting.c_pt], "-", marker, label)
-        ax.set_title(rf"$\rho$ = {setting.rho_ft:g}")
+        ax.set_title(rf"$\rho$ = {number(setting.rho_ft)}")
     axes[0, -1].legend(loc="lower left")
     _error_axes(axes)
     return fig
@@ -381,15 +381,20 @@ def _value(setting: Setting, name: str) -> float:
 
 @checked
 def number(value: float) -> str:
-    """A parameter value as mathematics: powers of ten from 0.001 down as such.
+    """A parameter value as mathematics: powers of ten from 0.001 down, and what would be written with an e, as such.
+
+    It stands beside other mathematics, not in it, where 1e-06 would become a difference.
 
     Examples
     --------
-    >>> number(1e-6), number(0.5)
-    ('$10^{-6}$', '0.5')
+    >>> number(1e-6), number(0.5), number(-2.5e-7)
+    ('$10^{-6}$', '0.5', '$-2.5 \\\\cdot 10^{-7}$')
     """
     exponent = np.log10(abs(value)) if value else 0.0
-    return f"$10^{{{round(exponent)}}}$" if exponent <= -3 and np.isclose(exponent, round(exponent)) else f"{value:g}"
+    if value > 0 and exponent <= -3 and np.isclose(exponent, round(exponent)):
+        return f"$10^{{{round(exponent)}}}$"
+    mantissa, e, power = f"{value:g}".partition("e")
+    return rf"${mantissa} \cdot 10^{{{int(power)}}}$" if e else mantissa
 
 
 @checked

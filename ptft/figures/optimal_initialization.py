@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
-from ptft.figures.curves import ALPHA_LABEL, SYMBOLS
+from ptft.figures.curves import ALPHA_LABEL, SYMBOLS, number
 from ptft.figures.page_style import COLORS, figure
 from ptft.optimal_initialization import BestInitialization, Landscape
 from ptft.validation import checked
@@ -203,7 +203,7 @@ def _plain_ticks(bar: Colorbar, ticks: Sequence[float]) -> None:
 
 def _label(axes: np.ndarray, results: Mapping[float, Grid], alpha: Sequence[float], rho_ft: Sequence[float]) -> None:
     for ax, omega in zip(axes[0], results, strict=True):
-        ax.set_title(rf"overlap $\omega = {omega:g}$")
+        ax.set_title(rf"overlap $\omega$ = {number(omega)}")
     for ax in axes[-1]:
         ax.set_xlabel(ALPHA_LABEL)
         ax.set_xticks(range(len(alpha)), [f"{a:g}" for a in alpha], fontsize=7.5)

@@ -18,6 +18,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from ptft.extras import needs_extra
 from ptft.figures.data import packed_csv
+from ptft.figures.narrow import NARROW_TYPE, packed_svg
 from ptft.files import write_whole
 from ptft.validation import checked
 
@@ -54,7 +55,8 @@ _PARAMETERS: Any = {
 def style() -> None:
     """Use this style and nothing else from now on, whatever matplotlib's own files of settings say.
 
-    In a notebook, figures become SVG on the page, PDF on paper, and carry their data: each once, below its cell.
+    In a notebook, figures become SVG on the page, PDF on paper, and carry their data and a picture for narrow screens:
+    each once, below its cell.
 
     Examples
     --------
@@ -89,6 +91,9 @@ def _notebook_style(shell: Any) -> None:
     carry = BaseFormatter(parent=shell.display_formatter, format_type=DATA_TYPE, print_method="_repr_data_")
     carry.for_type(Figure, lambda fig: b64encode(packed_csv(fig)).decode())  # type: ignore[no-untyped-call]
     shell.display_formatter.formatters[DATA_TYPE] = carry
+    narrow = BaseFormatter(parent=shell.display_formatter, format_type=NARROW_TYPE, print_method="_repr_narrow_")
+    narrow.for_type(Figure, packed_svg)  # type: ignore[no-untyped-call]
+    shell.display_formatter.formatters[NARROW_TYPE] = narrow  # the last, since it changes the figure
 
 
 @checked

@@ -8,15 +8,68 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ptft.end_point import EndPoint
+from ptft.end_point import EndPoint, min_penalty
+from ptft.figures.curves import number
 from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.network import TrainingRun
-from ptft.penalties import ell_order
+from ptft.penalties import ell_order, penalty
 from ptft.regimes import CORNERS, Measures, PhasePortrait
-from ptft.validation import checked
+from ptft.validation import checked, require
 
 # even in lightness; light stands for lazy in one measure, for dependence on pretraining in the other
 MAP = "cividis"
+
+
+@checked
+def level_sets(example: np.ndarray, label: float, scales: Mapping[str, np.ndarray]) -> Figure:
+    """Level sets of the penalty of two coefficients, one of which touches the coefficients that fit an example.
+
+    Parameters
+    ----------
+    example : ndarray, shape (2,)
+        Its entries must not be 0.
+    label : float
+        Not 0.
+    scales : mapping from the title of a panel to k, shape (2,)
+
+    Raises
+    ------
+    ValueError
+        If the example or its label has a zero, or another shape.
+
+    Examples
+    --------
+    >>> fig = level_sets(np.array([1.0, 0.5]), 1.0, {"lazy": np.full(2, 1e4), "rich": np.full(2, 1e-12)})
+    >>> [ax.get_title() for ax in fig.axes]
+    ['lazy', 'rich']
+    >>> lazy, rich = (ax.lines[-1].get_xydata()[0] for ax in fig.axes)
+    >>> lazy.round(2).tolist(), bool(abs(rich[1]) < 0.05)
+    ([0.8, 0.4], True)
+    """
+    require(example.shape == (2,) and bool(np.all(example != 0)), "example", example, "two numbers other than 0")
+    require(label != 0, "label", label, "other than 0")
+    fig, axes = figure(1, len(scales), height=2.5, sharex=True, sharey=True)
+    crossings = label / example  # of the line of interpolators with the axes
+    reach = np.max(np.abs(crossings))
+    z = np.linspace(-0.45, 1.25, 171) * reach
+    for ax, (title, k) in zip(axes[0], scales.items(), strict=True):
+        end = min_penalty(example[None], np.array([label]), k).beta
+        first, second = np.sign(crossings)[:, None] * z
+        values = penalty(first, k[0])[None, :] + penalty(second, k[1])[:, None]
+        touching = float(np.sum(penalty(end, k)))
+        contours = ax.contour(first, second, values, levels=touching * np.array([0.2, 0.6, 1.0, 1.6]))
+        contours.remove()  # lines carry their data
+        for i, pieces in enumerate(contours.allsegs):
+            for piece in pieces:
+                look = {"color": COLORS[0], "lw": 1.8} if i == 2 else {"color": "#999999", "lw": 0.8}
+                ax.plot(*np.transpose(piece), **look)
+        ax.plot(first, (label - example[0] * first) / example[1], color="black", lw=1.2, label=r"$X\beta = y$")
+        ax.plot(*end, "o", color=COLORS[1], ms=7, label="where training ends")
+        ax.set(title=title, xlabel=r"$\beta_1$", aspect="equal", xlim=(min(first), max(first)))
+        ax.set_ylim(min(second), max(second))
+    axes[0, 0].set_ylabel(r"$\beta_2$")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return fig
 
 
 @checked
@@ -33,7 +86,7 @@ def penalty_shapes(z: np.ndarray, penalties: Mapping[float, np.ndarray]) -> Figu
     --------
     >>> from ptft import penalty
     >>> z = np.geomspace(1e-2, 1, 50)
-    >>> fig = penalty_shapes(z, {root: penalty(z, root**2) for root in (0.1, 1.0)})
+    >>> fig = penalty_shapes(z, {root: penalty(z, root**2) for root in (1e-6, 1.0)})
     >>> [ax.get_title() for ax in fig.axes]
     ['Shape', 'One function']
     """
@@ -44,7 +97,7 @@ def penalty_shapes(z: np.ndarray, penalties: Mapping[float, np.ndarray]) -> Figu
     left.plot(both, unit**2, "--", color="black", lw=1, label="quadratic")
     left.plot(both, np.abs(unit), ":", color="black", lw=1, label="absolute value")
     for (root, q), color in zip(penalties.items(), ordered_colors(len(penalties)), strict=True):
-        left.plot(both, np.concatenate([q[::-1], q]) / q[-1], color=color, label=rf"$\sqrt{{k}} = {root:g}$")
+        left.plot(both, np.concatenate([q[::-1], q]) / q[-1], color=color, label=rf"$\sqrt{{k}}$ = {number(root)}")
         right.loglog(z / root, q / root, color=color, lw=2.4)
     left.set(xlabel=r"coefficient $z$", ylabel=rf"$q_k(z)\,/\,q_k({z[-1]:g})$", title="Shape")
     left.legend(loc="upper center")
@@ -235,11 +288,13 @@ def phase_portraits(portraits: Sequence[PhasePortrait]) -> Figure:
             if beta_pt == portrait.beta_pt:
                 _portrait(axes[row, column], portrait, name)
     for ax, gamma in zip(axes[0], gammas, strict=True):
-        ax.set_title(rf"$\gamma_{{\mathrm{{FT}}}} = {gamma:g}$")
+        ax.set_title(rf"$\gamma_{{\mathrm{{FT}}}}$ = {number(gamma)}")
     for ax in axes[-1]:
         ax.set_xlabel(r"$c_{\mathrm{PT}}$")
     for (beta_pt, _), ax in zip(rows, axes[:, 0], strict=True):
-        ax.set_ylabel(rf"$\beta_{{\mathrm{{PT}}}} = {beta_pt:g}$" + "\n" + r"$\lambda_{\mathrm{PT}}/c_{\mathrm{PT}}$")
+        ax.set_ylabel(
+            rf"$\beta_{{\mathrm{{PT}}}}$ = {number(beta_pt)}" + "\n" + r"$\lambda_{\mathrm{PT}}/c_{\mathrm{PT}}$"
+        )
     for name, label in (("ell", r"$\ell$-order"), ("pd", "pretraining dependence")):
         mine = [row for row, (_, which) in enumerate(rows) if which == name]
         for row in mine:

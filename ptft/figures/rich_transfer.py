@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from ptft.extras import needs_extra
+from ptft.figures.curves import number
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.outcomes import COLUMNS, by_gamma, curves, ends, gammas, ratios
@@ -21,6 +22,7 @@ from ptft.validation import checked, one_of, require, require_table
 with needs_extra("sweep", __name__):
     import pandas as pd
 
+_PLAIN = ("centred", "scratch")
 TITLES = {"scratch": "from scratch", "centred": "after pretraining", "reset": "new readout", "raw": "raw"}
 FIGURES = {
     "3a": "3a: linear, then square",
@@ -89,7 +91,7 @@ def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
     require(draw in set(table["draw"]), "draw", draw, "in the table")
     fig, axes = figure(1, 3, height=2.8)
     axes[0, 1].sharey(axes[0, 0])
-    for ax, start in zip(axes[0], ("centred", "scratch"), strict=False):
+    for ax, start in zip(axes[0], _PLAIN, strict=False):
         _losses(ax, table, "4", start, draw)
         ax.set(title=TITLES[start], xlabel="time $t$", yscale="log")
     axes[0, 0].set_ylabel("target test loss")
@@ -109,7 +111,7 @@ def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
 
 @checked
 def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind: str = "network") -> Figure:
-    """Last test loss after pretraining over that from random neurons, draw by draw, against gamma_2.
+    """Test loss after pretraining over that from random neurons, where runs end, draw by draw, against gamma_2.
 
     One panel per figure; lines join geometric means over draws. Below 1, pretraining helps.
 
@@ -150,9 +152,10 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
 
 @checked
 def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
-    """Last test loss against the number of target examples, means over draws with their standard deviation (Figure 5).
+    """Test loss of the target where its runs end against the number of its examples, over draws (Figure 5).
 
-    Left: after pretraining (solid) and from random neurons (dashed). Right: the ratio of the two, draw by draw.
+    Left and middle: after pretraining and from random neurons, means and standard deviations. Right: the ratio of the
+    two, draw by draw.
 
     Raises
     ------
@@ -163,37 +166,35 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     --------
     >>> from ptft.book.results import results_file
     >>> fig = sample_sizes(pd.read_parquet(results_file("rich_transfer.parquet")))
-    >>> [ax.get_ylabel() for ax in fig.axes]
-    ['last target test loss', 'target loss, over scratch']
+    >>> [ax.get_title() for ax in fig.axes]
+    ['after pretraining', 'from scratch', 'ratio']
     """
     one_of(kind, "kind", KINDS)
     require_table(table, "table", COLUMNS)
-    fig, (axes,) = figure(1, 2, height=3.0)
+    fig, (axes,) = figure(1, 3, height=2.8)
     values = gammas(table, "5")
     sizes = sorted(table.loc[(table["figure"] == "5") & (table["P2"] > 0), "P2"].unique().tolist())
     ratio = {P2: ratios(table, figure="5", kind=kind, P2=P2) for P2 in sizes}
     for (i, gamma_2), color in zip(enumerate(values), ordered_colors(len(values)), strict=True):
-        for start, ls in (("centred", "-"), ("scratch", "--")):
+        for ax, start in zip(axes, _PLAIN, strict=False):
             point: dict[str, Any] = {"figure": "5", "start": start, "gamma_2": gamma_2, "kind": kind}
             last = pd.DataFrame([ends(table, P2=P2, **point) for P2 in sizes])
-            look: dict[str, Any] = {"color": color, "ls": ls, "marker": "o", "ms": 3, "capsize": 2}
-            bars = axes[0].errorbar(sizes, last.mean(axis=1), last.std(axis=1), **look)
+            bars = ax.errorbar(sizes, last.mean(axis=1), last.std(axis=1), color=color, marker="o", ms=3, capsize=2)
             beside(bars.get_children(), i, len(values))
         gain = np.array([ratio[P2].loc[gamma_2] for P2 in sizes])
-        drawn = axes[1].plot(np.repeat(sizes, gain.shape[1]), gain.ravel(), "o", color=color, ms=3, alpha=0.6)
-        label = rf"$\gamma_2 = {gamma_2:g}$"
-        drawn += axes[1].plot(sizes, np.exp(np.log(gain).mean(axis=1)), color=color, label=label)
+        drawn = axes[2].plot(np.repeat(sizes, gain.shape[1]), gain.ravel(), "o", color=color, ms=3, alpha=0.6)
+        label = rf"$\gamma_2$ = {number(gamma_2)}"
+        drawn += axes[2].plot(sizes, np.exp(np.log(gain).mean(axis=1)), color=color, label=label)
         beside(drawn, i, len(values))
-    axes[1].axhline(1, color="black", lw=0.8, ls="--")
-    for ax in axes:
-        ax.set(xscale="log", xlabel="target examples $P_2$")
+    axes[1].sharey(axes[0])
+    axes[2].axhline(1, color="black", lw=0.8, ls="--")
+    for ax, title in zip(axes, (*map(TITLES.get, _PLAIN), "ratio"), strict=True):
+        ax.set(title=title, xscale="log", xlabel="target examples $P_2$")
         ax.set_xticks(sizes, labels=sizes)
         ax.minorticks_off()
-    axes[0].set(ylabel="last target test loss")
-    handles = [Line2D([], [], color="black", ls=ls, label=TITLES[s]) for s, ls in (("centred", "-"), ("scratch", "--"))]
-    axes[0].legend(handles=handles)
-    axes[1].set_ylabel("target loss, over scratch")
-    axes[1].legend(fontsize="x-small")
+    axes[0].set_ylabel("target test loss")
+    axes[2].set_ylabel("target loss, over scratch")
+    axes[2].legend(fontsize="x-small")
     return fig
 
 
@@ -273,4 +274,4 @@ def _losses(ax: Axes, table: pd.DataFrame, name: str, start: str, draw: int) -> 
 def _gamma_handles(table: pd.DataFrame, name: str) -> list[Line2D]:
     values = gammas(table, name)
     looks = zip(values, ordered_colors(len(values)), strict=True)
-    return [Line2D([], [], color=color, label=rf"$\gamma_2 = {gamma_2:g}$") for gamma_2, color in looks]
+    return [Line2D([], [], color=color, label=rf"$\gamma_2$ = {number(gamma_2)}") for gamma_2, color in looks]

@@ -54,7 +54,7 @@ def both_losses(alpha: np.ndarray, panels: Mapping[str, Mapping[str, BothCurves]
         ax.set_title(title)
         ax.set_xlabel(r"target data $\alpha = \nu_2$")
     axes[0, 0].set_ylabel(r"loss on the target, relative to $|\beta|^2$")
-    axes[0, 0].set_ylim(-0.04, 1.55)
+    axes[0, 0].set_ylim(bottom=-0.04)
     labels = next(iter(panels.values()))
     keys = [
         *(Line2D([], [], color=c, label=label) for label, c in zip(labels, ordered_colors(len(labels)), strict=True)),
@@ -70,6 +70,8 @@ def both_losses(alpha: np.ndarray, panels: Mapping[str, Mapping[str, BothCurves]
 def lazy_limit(scales: np.ndarray, distance: Mapping[str, np.ndarray]) -> Figure:
     """Distance of each end point from that of its limit, as fine-tuning of the diagonal network becomes lazier.
 
+    The second panel shows it times the square of the scale, which tells lines apart that the first cannot.
+
     Parameters
     ----------
     scales : ndarray, shape (m,)
@@ -78,14 +80,18 @@ def lazy_limit(scales: np.ndarray, distance: Mapping[str, np.ndarray]) -> Figure
     Examples
     --------
     >>> fig = lazy_limit(np.array([1.0, 10.0]), {"diagonal": np.array([1e-2, 1e-4])})
-    >>> fig.axes[0].get_xscale()
-    'log'
+    >>> [ax.get_yscale() for ax in fig.axes]
+    ['log', 'linear']
     """
-    fig, axes = figure(1, 1, height=2.8)
-    ax = axes[0, 0]
+    fig, axes = figure(1, 2, height=2.9)
+    left, right = axes[0]
     for i, ((label, values), color, marker) in enumerate(zip(distance.items(), COLORS, "os^", strict=False)):
-        ax.loglog(scales, values, color=color, marker=marker, markersize=11 - 4 * i, label=label)  # they may coincide
-    ax.set_xlabel(r"scale of the weights $c_{\mathrm{PT}}$, at fixed $\beta_{\mathrm{PT}}/c_{\mathrm{PT}}$")
-    ax.set_ylabel("relative distance of the coefficients")
-    ax.legend(loc="upper right")
+        look = {"color": color, "marker": marker, "markersize": 11 - 4 * i, "label": label}  # they may coincide
+        left.loglog(scales, values, **look)
+        right.semilogx(scales, scales**2 * values, **look)
+    for ax in axes[0]:
+        ax.set_xlabel(r"scale $c_{\mathrm{PT}}$, at fixed $\beta_{\mathrm{PT}}/c_{\mathrm{PT}}$")
+    left.set_ylabel("relative distance of end points")
+    right.set_ylabel(r"the same times $c_{\mathrm{PT}}^2$")
+    fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(distance))
     return fig

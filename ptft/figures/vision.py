@@ -12,17 +12,10 @@ from matplotlib.figure import Figure
 
 from ptft.extras import needs_extra
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
+from ptft.trends import BASELINE, curve, sizes_of, trend, values_of
 from ptft.validation import checked
-from ptft.vision.protocol import BASELINE, SAMPLE_SIZES, UNTRAINED
-from ptft.vision.trends import (
-    PUBLISHED_SCALING,
-    PUBLISHED_UNTRAINED,
-    curve,
-    knobs_of,
-    sizes_of,
-    trend,
-    values_of,
-)
+from ptft.vision.protocol import SAMPLE_SIZES, UNTRAINED
+from ptft.vision.trends import PUBLISHED_SCALING, PUBLISHED_UNTRAINED, knobs_of
 
 with needs_extra("vision", __name__):
     import pandas as pd
@@ -86,12 +79,12 @@ def accuracy_curves(table: pd.DataFrame, knobs: Sequence[str], column: str = "ac
     2
     """
     shown = [knob for knob in knobs if knob in _panels(table)] or [BASELINE[0]]
-    fig, axes = figure(1, len(shown), height=3.2, sharey=True)
+    fig, axes = figure(1, len(shown), height=3.7, sharey=True)
     for ax, knob in zip(axes[0], shown, strict=True):
         _accuracy(ax, {value: curve(table, knob, value, column) for value in values_of(table, knob)}, SYMBOLS[knob])
         _untrained(ax, *curve(table, *UNTRAINED, column))
         ax.set_title(TITLES[knob], fontsize="small")
-        ax.legend(loc="lower right", frameon=True, framealpha=1, edgecolor="none", borderpad=0.1)  # over the line
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, columnspacing=1, handlelength=1.6)
     axes[0, 0].set_ylabel("accuracy on two new classes")
     return fig
 

@@ -24,12 +24,13 @@ from ptft.extras import needs_extra
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.particles import Task
 from ptft.infinite_width.rich_transfer import EDGES, FIGURES, TransferSetting, preactivations
-from ptft.validation import checked, one_of, positive_array, require, require_table, whole_number
+from ptft.validation import checked, one_of, positive_array, positive_number, require, require_table, whole_number
 
 with needs_extra("sweep", __name__):
     import pandas as pd
 
 SOURCE = "source"
+LOSSES = ("train_loss", "test_loss", "source_loss")
 
 
 class RichTransferPoint(NamedTuple):
@@ -156,7 +157,57 @@ def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
     {0: 0.7}
     """
     require_table(table, "table", COLUMNS)
-    return table[~(table["x"] > time)]
+    return table[~(table["quantity"].isin(LOSSES) & (table["x"] > time))]
+
+
+@checked
+def at_equal_train_loss(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
+    """The table as if target training had ended at one train loss in all runs of a figure, and that loss by figure.
+
+    It is the least power of ten that all of them reach; a run ends at the first recorded time at or below it. So runs
+    that were stopped by the time limit can be compared with those that converged.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column.
+
+    Examples
+    --------
+    >>> point = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0)
+    >>> losses = {"scratch": (1.0, 0.2, 0.05), "centred": (1.0, 0.02, 0.01)}  # at three times
+    >>> rows = [(*point, s, "train_loss", float(t), loss) for s in losses for t, loss in enumerate(losses[s])]
+    >>> ended, level = at_equal_train_loss(pd.DataFrame(rows, columns=list(COLUMNS)))
+    >>> level, ended.groupby("start")["x"].max().to_dict()
+    ({'3a': 0.1}, {'centred': 1.0, 'scratch': 2.0})
+    """
+    run = list(RichTransferPoint._fields)
+    train = _target_training(table)
+    least = train.groupby(run)["value"].min().groupby("figure").max()
+    level = {str(figure): 10.0 ** math.ceil(math.log10(loss)) for figure, loss in least.items()}
+    there = train[train["value"] <= train["figure"].map(level)].groupby(run)["x"].min().rename("end").reset_index()
+    end = table[run].merge(there, on=run, how="left")["end"].to_numpy()
+    return table[~(table["quantity"].isin(LOSSES) & (table["x"] > end))], level
+
+
+@checked
+def stopped_by_time(table: pd.DataFrame, tolerance: float) -> pd.Series:
+    """Whether the time limit ended target training, above the train loss `tolerance`; one for each run.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or the tolerance is not positive.
+
+    Examples
+    --------
+    >>> from ptft.book.results import results_file
+    >>> stopped = stopped_by_time(pd.read_parquet(results_file("rich_transfer.parquet")), tolerance=1e-6)
+    >>> bool(stopped.loc["3a"].any()), bool(stopped.loc["4"].any())
+    (False, True)
+    """
+    positive_number(tolerance, "tolerance")
+    return _target_training(table).groupby(list(RichTransferPoint._fields))["value"].min() >= tolerance
 
 
 @checked
@@ -280,6 +331,11 @@ def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
     network, theory = sides[0].align(sides[1], join="inner")
     require(len(network) > 0, "point", str(point), "that of runs of network and theory")
     return (network / theory - 1).abs().groupby(level=list(range(len(columns) - 1))).max()
+
+
+def _target_training(table: pd.DataFrame) -> pd.DataFrame:
+    require_table(table, "table", COLUMNS)
+    return table[(table["quantity"] == "train_loss") & (table["start"] != SOURCE)]
 
 
 def _rows(table: pd.DataFrame, quantity: str, point: dict[str, Any]) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from ptft.validation import (
     positive_array,
     positive_number,
     real_array,
+    require,
     seed_number,
     whole_number,
 )
@@ -444,3 +445,29 @@ def untrained_preactivations(X: ArrayLike) -> Law:
     below = norm.cdf(EDGES[:, None] / np.sqrt(variance)).mean(axis=1)
     kurtosis = 3 * np.mean(variance**2) / np.mean(variance) ** 2 - 3
     return Law(0.0, float(np.sqrt(variance.mean())), 0.0, float(kurtosis), np.diff(below) / np.diff(EDGES))
+
+
+@checked
+def total_variation(density: ArrayLike, other: ArrayLike) -> np.ndarray:
+    """Largest difference of the probabilities that two laws give to a set of bins of `EDGES`, from 0 to 1.
+
+    Parameters
+    ----------
+    density, other : array_like (bins,) or (bins, k)
+        As in `Law`; of k laws at once.
+
+    Raises
+    ------
+    ValueError
+        If a density is negative, or has not a value for each bin.
+
+    Examples
+    --------
+    >>> near, far = (untrained_preactivations(np.full((1, 3), length)).density for length in (1.0, 3.0))
+    >>> float(total_variation(near, near)), float(total_variation(near, far).round(2))
+    (0.0, 0.48)
+    """
+    values = [real_array(one, name) for one, name in ((density, "density"), (other, "other"))]
+    for one, name in zip(values, ("density", "other"), strict=True):
+        require(one.ndim > 0 and len(one) == len(EDGES) - 1 and np.all(one >= 0), name, one, "a density in the bins")
+    return np.asarray(0.5 * np.diff(EDGES) @ np.abs(values[0] - values[1]))

@@ -329,8 +329,8 @@ class Transformer:
         """The network with other weights, by name."""
         return Transformer(parameters, self.heads)
 
-    def _at_last(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
-        """The last token after attention, (n, d), and the activations of the hidden layer, (n, h)."""
+    def _at_last(self, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The last token after attention (n, d), the hidden activations (n, h), and attention (3, n, heads, 1)."""
         w = self.weights
         width = w["tokens"].shape[1]
         inner = width // self.heads
@@ -348,7 +348,11 @@ class Transformer:
         attention = torch.softmax(seen, dim=0)[..., None]
         mixed = attention[0] * values[0, a] + attention[1] * values[1, b] + attention[2] * own_value
         attended = last + mixed.reshape(len(pairs), width) @ w["mix"]
-        return attended, torch.relu(attended @ w["rise"])
+        return attended, torch.relu(attended @ w["rise"]), attention
+
+    def attention(self, pairs: Tensor) -> Tensor:
+        """Weights with which each head sees a, b and the last token itself, (3, n, heads), whose sum is 1."""
+        return self._at_last(pairs)[2][..., 0]
 
     def hidden(self, pairs: Tensor) -> Tensor:
         """Activations of the layer with the ReLU, (n, h)."""
@@ -356,7 +360,7 @@ class Transformer:
 
     def outputs(self, pairs: Tensor) -> Tensor:
         """Outputs, (n, outputs), or (n,) where there is one."""
-        attended, hidden = self._at_last(pairs)
+        attended, hidden, _ = self._at_last(pairs)
         found = (attended + hidden @ self.weights["fall"]) @ self.weights["readout"]
         return found[:, 0] if found.shape[1] == 1 else found
 
@@ -503,3 +507,24 @@ def norms(network: QuadraticNetwork | Transformer) -> dict[str, float]:
         part: math.sqrt(sum(float((weights[name].double() ** 2).sum()) for name in names))
         for part, names in network.parts.items()
     }
+
+
+@checked
+def attention_of(network: Transformer) -> tuple[float, float]:
+    """At how many of its three places a head looks, and how far its scores are apart, over all pairs and heads.
+
+    The first is the mean of 1/sum a^2 over the three weights a, the second the root of the mean square of log a minus
+    its mean over the places: of the fourth order in the scale of all weights before the readout.
+
+    Examples
+    --------
+    >>> network = new_transformer(5, width=8, heads=2, mlp=8)
+    >>> places, spread = attention_of(network)
+    >>> 1 < places <= 3, round(attention_of(scaled(network, embedding=2.0, hidden=2.0))[1] / spread, 3)
+    (True, 16.0)
+    """
+    pairs = torch.cartesian_prod(torch.arange(network.p), torch.arange(network.p)).to(network.embedding.device)
+    exact = network.with_parameters({name: weight.detach().double() for name, weight in network.parameters.items()})
+    weights = exact.attention(pairs)
+    scores = torch.log(weights) - torch.log(weights).mean(0)
+    return float((1 / (weights**2).sum(0)).mean()), float((scores**2).mean().sqrt())

@@ -35,12 +35,12 @@ from ptft.modular.networks import (
 from ptft.modular.tasks import ClassTask, shuffled, two_tasks
 from ptft.modular.theory import conserved, diagonal_prediction, tangent_prediction
 from ptft.modular.training import ModularRun, train
+from ptft.trends import BASELINE, UNTRAINED
 from ptft.validation import checked, one_of, positive_number, require, seed_number
 from ptft.vision.representation import ensd, participation_ratio
 
 NETWORKS = ("quadratic", "transformer", "classifier")
-BASELINE, UNTRAINED = "baseline", "untrained"
-KNOBS = (BASELINE, "kappa", "embedding", "c", "gamma", UNTRAINED)
+KNOBS = (BASELINE[0], "kappa", "embedding", "c", "gamma", UNTRAINED)
 SAMPLE_SIZES = (60, 120, 180, 240, 320, 420)
 
 
@@ -163,7 +163,7 @@ def settings(network: str) -> list[tuple[str, float]]:
     ([('baseline', 1.0), ('kappa', 0.1)], 18)
     """
     protocol = PROTOCOLS[one_of(network, "network", NETWORKS)]
-    return [(BASELINE, 1.0), *((knob, value) for knob, values in protocol.knobs for value in values)]
+    return [BASELINE, *((knob, value) for knob, values in protocol.knobs for value in values)]
 
 
 @checked

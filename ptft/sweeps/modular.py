@@ -13,19 +13,13 @@ from typing import Any, NamedTuple
 
 import ptft
 from ptft.extras import needs_extra
-from ptft.modular.protocol import (
-    BASELINE,
-    MEASURED,
-    NETWORKS,
-    PROTOCOLS,
-    SAMPLE_SIZES,
-    fine_tune_point,
-    pretrain_point,
-    settings,
-)
+from ptft.modular import protocol
+from ptft.modular.protocol import NETWORKS, PROTOCOLS, SAMPLE_SIZES
 from ptft.modular.tasks import RELATIONS
 from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
+from ptft.sweeps.table import endings
+from ptft.trends import BASELINE
 from ptft.validation import checked, listed, one_of, whole_number
 from ptft.vision.compaction import check_device
 
@@ -68,11 +62,8 @@ def plan(
     (128, 1)
     """
     names = [one_of(network, "networks", NETWORKS) for network in listed(networks, "networks")]
-    chosen = (
-        RELATIONS
-        if relations is None
-        else [one_of(one, "relations", RELATIONS) for one in listed(relations, "relations")]
-    )
+    given = listed(RELATIONS if relations is None else relations, "relations")
+    chosen = [one_of(relation, "relations", RELATIONS) for relation in given]
     seeds = [whole_number(seed, "seeds") for seed in listed(seeds, "seeds")]
     most = min(PROTOCOLS[name].p ** 2 - 1 for name in names)  # pairs must be left for the test
     sizes = [whole_number(n, "sizes", 1, most) for n in listed(sizes, "sizes")]
@@ -80,7 +71,7 @@ def plan(
         ModularPoint(name, relation, size, knob, value, n, seed)
         for name in names
         for seed in seeds
-        for knob, value in settings(name)
+        for knob, value in protocol.settings(name)
         for relation, size in PROTOCOLS[name].cells
         if relation in chosen
         for n in sizes
@@ -95,7 +86,7 @@ def start_of(point: ModularPoint) -> tuple[int, int, str, float]:
     >>> start_of(ModularPoint("quadratic", "new", 1, "gamma", 10.0, 60, 3))
     (0, 3, 'baseline', 1.0)
     """
-    knob, value = (BASELINE, 1.0) if point.knob in (BASELINE, "gamma") else (point.knob, point.value)
+    knob, value = BASELINE if point.knob in (BASELINE[0], "gamma") else (point.knob, point.value)
     return NETWORKS.index(point.network), point.seed, knob, value
 
 
@@ -111,15 +102,11 @@ def solve(points: Sequence[ModularPoint], prepared: bytes | None = None, device:
     _, seed, knob, value = start_of(points[0])
     torch.set_flush_denormal(True)  # Adam's moments of weights that nothing moves any more
     try:
-        pretraining = pretrain_point(points[0].network, knob, value, seed, device)
-        return [{"modular": [_measured(point, pretraining, device)]} for point in points]
+        trained = protocol.pretrain_point(points[0].network, knob, value, seed, device)
+        found = [protocol.fine_tune_point(point.network, trained, *point[1:], device) for point in points]
+        return [{"modular": [one]} for one in found]
     finally:
         torch.set_flush_denormal(False)  # what else this process computes has its small numbers
-
-
-def _measured(point: ModularPoint, pretraining: Any, device: str) -> dict[str, Any]:
-    tasks = point.relation, point.size
-    return fine_tune_point(point.network, pretraining, *tasks, point.knob, point.value, point.n, point.seed, device)
 
 
 def depends_on() -> list[Any]:
@@ -130,14 +117,10 @@ def depends_on() -> list[Any]:
     >>> depends_on()[0]["quadratic"]["p"]
     23
     """
-    numbers = {name: dataclasses.asdict(protocol) for name, protocol in PROTOCOLS.items()}
-    for protocol in numbers.values():  # of which points there are is the plan's
-        del protocol["knobs"], protocol["cells"]
+    numbers = {name: dataclasses.asdict(one) for name, one in PROTOCOLS.items()}
+    for one in numbers.values():  # of which points there are is the plan's
+        del one["knobs"], one["cells"]
     return [numbers, FORMAT, ptft.__version__]
-
-
-def _summary(table: Any) -> str:
-    return f"fine-tuning stopped by {table['stopped_by'].value_counts().to_dict()}"
 
 
 SWEEP = Sweep(
@@ -146,11 +129,11 @@ SWEEP = Sweep(
     depends_on=depends_on,
     point=ModularPoint,
     solve=solve,
-    tables={"modular": MEASURED},
+    tables={"modular": protocol.MEASURED},
     together=start_of,
     batch=100,
     where={"device": "cpu"},
-    summary=_summary,
+    summary=endings,
 )
 
 

@@ -34,6 +34,17 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def endings(table: pd.DataFrame) -> str:
+    """What ended the training of the rows of a table that says so, in words.
+
+    Examples
+    --------
+    >>> endings(pd.DataFrame({"stopped_by": ["loss", "cap", "loss"]}))
+    "fine-tuning stopped by {'loss': 2, 'cap': 1}"
+    """
+    return f"fine-tuning stopped by {table['stopped_by'].value_counts().to_dict()}"
+
+
 def provenance(made_by: str, table_format: int, key: str) -> dict[str, Any]:
     """What the provenance of any table of this version holds, with today's date.
 
@@ -72,8 +83,8 @@ def read_table(
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> table, made = read_table(results_file("explorer.parquet"), "python -m ptft.explorer", 1)
-    >>> "log10_alpha" in table, sorted(made)[:3]
+    >>> table, made = read_table(results_file("adapted_kernels.parquet"), "python -m ptft.sweeps adapted-kernels", 2)
+    >>> "gamma_1" in table, sorted(made)[:3]
     (True, ['date', 'format', 'key'])
     """
     content = read_whole(Path(path))

@@ -13,32 +13,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 import ptft
 from ptft import vision
 from ptft.extras import needs_extra
 from ptft.sweeps.options import add_images, add_protocol, add_range, given_protocol, given_range
 from ptft.sweeps.sweep import Preparation, Rows, Sweep
+from ptft.sweeps.table import endings
 from ptft.validation import whole_number
 from ptft.vision import DIGITS, Point, Protocol
 from ptft.vision.checkpoints import checkpoint_bytes, load_checkpoint, read_record
 from ptft.vision.compaction import check_device
-from ptft.vision.protocol import check_sample_size, knob_values, start_of
+from ptft.vision.protocol import MEASURED, MEASURED_BY_STAGE, check_sample_size, knob_values, start_of
 
 with needs_extra("vision", __name__):
-    import pandas as pd
     import torch
 
 FORMAT = 2  # 1 had neither the maximum over epochs nor any convention but the first, and drew classes independently
-
-ACCURACIES: dict[str, Any] = {"accuracy": float, "accuracy_recalibrated": float, "accuracy_maximum": float | None}
-ACCURACIES |= {"loss": float | None, "stopped_by": str, "pretraining_images": int, "epochs": int, "seconds": float}
-REPRESENTATIONS: dict[str, Any] = {"stage": str} | {
-    column: np.float32 | None
-    for convention, measured_on in itertools.product(vision.CONVENTIONS, vision.MEASURED_ON)
-    for column in vision.columns_of(convention, measured_on)
-}
 
 
 class VisionPoint(NamedTuple):
@@ -124,7 +114,7 @@ def solve(
     images = 0 if prepared is None else load_checkpoint(prepared, model)["pretraining_images"]
     knob = Point(point.knob, point.value, point.n)
     found = {"pretraining_images": images, **vision.fine_tune_point(protocol, split, point.seed, model, knob, device)}
-    return [{"vision": [{name: found[name] for name in ACCURACIES}], "representations": found["stages"]}]
+    return [{"vision": [{name: found[name] for name in MEASURED}], "representations": found["stages"]}]
 
 
 def depends_on(record: dict[str, Any]) -> list[Any]:
@@ -136,10 +126,6 @@ def depends_on(record: dict[str, Any]) -> list[Any]:
     'digits'
     """
     return [record, FORMAT, ptft.__version__, torch.__version__]
-
-
-def _summary(table: pd.DataFrame) -> str:
-    return f"fine-tuning stopped by {table['stopped_by'].value_counts().to_dict()}"
 
 
 def sweep(protocol: Protocol = DIGITS, root: str | Path | None = None, device: str = "cpu") -> Sweep:
@@ -165,7 +151,7 @@ def sweep(protocol: Protocol = DIGITS, root: str | Path | None = None, device: s
         depends_on=partial(depends_on, protocol.record),
         point=VisionPoint,
         solve=solve,
-        tables={"vision": ACCURACIES, "representations": REPRESENTATIONS},
+        tables={"vision": MEASURED, "representations": MEASURED_BY_STAGE},
         preparation=Preparation(
             "pretraining", pretraining_of, prepare, read_record, ".safetensors", first, "pretrainings"
         ),
@@ -173,7 +159,7 @@ def sweep(protocol: Protocol = DIGITS, root: str | Path | None = None, device: s
         former_formats=(1,),
         where={"protocol": protocol, "root": root, "device": device},
         notes={"protocol": protocol.record} | ({"images": protocol.images(root).record} if protocol.digest else {}),
-        summary=_summary,
+        summary=endings,
     )
 
 

@@ -15,11 +15,24 @@ with needs_extra("vision", __name__):  # scikit-learn last: it looks for torch i
     import pandas  # noqa: F401
     # isort: on
 
+from ptft.trends import (
+    BASELINE,
+    Effect,
+    by_seed,
+    curve,
+    differences,
+    gains,
+    paired_effect,
+    sizes_of,
+    slopes,
+    tally,
+    trend,
+    values_of,
+)
 from ptft.vision.compaction import compact, has_bf16, restore
 from ptft.vision.data import DATASETS, Dataset, Split, load, normalize, split_classes, split_dataset
 from ptft.vision.image_folders import read_folder
 from ptft.vision.protocol import (
-    BASELINE,
     CONTROLS,
     DIGITS,
     KNOBS,
@@ -55,22 +68,7 @@ from ptft.vision.training import (
     scale_readout,
     train,
 )
-from ptft.vision.trends import (
-    Effect,
-    by_seed,
-    curve,
-    differences,
-    gains,
-    knobs_of,
-    paired_effect,
-    scaling_order,
-    signature,
-    sizes_of,
-    slopes,
-    tally,
-    trend,
-    values_of,
-)
+from ptft.vision.trends import knobs_of, scaling_order, signature
 
 __all__ = [
     "BASELINE",

@@ -21,6 +21,7 @@ import numpy as np
 from torch import Tensor
 from torchvision.models import ResNet
 
+from ptft import trends
 from ptft.validation import check_fields, checked, one_of, whole_number
 from ptft.vision.data import Dataset, Split, load, normalize, split_dataset
 from ptft.vision.representation import CONVENTIONS, MEASURED_ON, STAGES, activations, columns_of, dimensions
@@ -37,6 +38,23 @@ from ptft.vision.training import (
     scale_readout,
     train,
 )
+
+# what `fine_tune_point` finds, with its types, once and for each stage
+MEASURED: dict[str, Any] = {
+    "accuracy": float,
+    "accuracy_recalibrated": float,
+    "accuracy_maximum": float | None,
+    "loss": float | None,
+    "stopped_by": str,
+    "pretraining_images": int,
+    "epochs": int,
+    "seconds": float,
+}
+MEASURED_BY_STAGE: dict[str, Any] = {"stage": str} | {
+    column: np.float32 | None
+    for convention, measured_on in itertools.product(CONVENTIONS, MEASURED_ON)
+    for column in columns_of(convention, measured_on)
+}
 
 
 @dataclass(frozen=True)
@@ -211,8 +229,7 @@ class Point(NamedTuple):
 
 
 Start = tuple[str, float]  # the knob and value of a pretraining
-BASELINE: Start = ("baseline", 1.0)
-UNTRAINED: Start = ("untrained", 0.0)  # fine-tuning from the initialization, a control
+UNTRAINED: Start = (trends.UNTRAINED, 0.0)  # fine-tuning from the initialization, a control
 KNOBS: dict[str, tuple[float, ...]] = {
     "kappa": (0.25, 0.5, 2.0),
     "c": (0.5, 2.0, 4.0),
@@ -235,7 +252,7 @@ def grid(sample_sizes: Sequence[int] = SAMPLE_SIZES, knobs: Mapping[str, Sequenc
     >>> len(points), points[0]
     (8, Point(knob='baseline', value=1.0, n=10))
     """
-    settings = [BASELINE, UNTRAINED, *((knob, value) for knob, values in knobs.items() for value in values)]
+    settings = [trends.BASELINE, UNTRAINED, *((knob, value) for knob, values in knobs.items() for value in values)]
     return [Point(knob, value, n) for (knob, value), n in itertools.product(settings, sample_sizes)]
 
 
@@ -294,12 +311,12 @@ def start_of(point: Point) -> Start:
     >>> start_of(Point("kappa", 0.5, 10)), start_of(Point("gamma", 0.1, 10))
     (('kappa', 0.5), ('baseline', 1.0))
     """
-    return (point.knob, point.value) if point.knob in (*AT_INITIALIZATION, UNTRAINED[0]) else BASELINE
+    return (point.knob, point.value) if point.knob in (*AT_INITIALIZATION, UNTRAINED[0]) else trends.BASELINE
 
 
 @checked
 def pretrain_point(
-    protocol: Protocol, split: Split, seed: int, start: Start = BASELINE, device: str = "cpu"
+    protocol: Protocol, split: Split, seed: int, start: Start = trends.BASELINE, device: str = "cpu"
 ) -> Training:
     """Pretrain from the initialization that `start` = (knob, value) scales; the untrained control takes no step.
 

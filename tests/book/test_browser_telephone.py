@@ -1,17 +1,69 @@
-"""The pages on a telephone, for a reader who has chosen the dark theme, in a browser without a network."""
+"""The pages on a telephone, for a reader who has chosen the dark theme, in a browser without a network.
+
+Nothing is cut off: formulas go on in further lines, captions are as wide as the screen, and figures show their narrow
+picture, whose text is as large as that of the wide one on a desk.
+"""
 
 from pathlib import Path
 
 import pytest
-from browser import NARROW, faults, opened
+from browser import NARROW, faults, opened, write_page
 from conftest import listed_pages
 from test_browser import SCREENSHOTS
+
+# All that is folded is unfolded first.
+MEASURE = """async () => {
+  for (const folded of document.querySelectorAll('article details')) folded.open = true;
+  await new Promise(done => setTimeout(done, 100));
+  const article = document.querySelector('article'), edge = article.getBoundingClientRect().right;
+  const name = e => (e.id || e.parentElement.id || e.closest('p, li, div, table').textContent.trim()).slice(0, 50);
+  const size = e => parseFloat(getComputedStyle(e).fontSize) / parseFloat(getComputedStyle(article).fontSize);
+  const formulas = [...article.querySelectorAll('mjx-container')].filter(e => !e.closest('td, th'));
+  const shown = formulas.filter(e => e.hasAttribute('display')), inline = formulas.filter(e => !shown.includes(e));
+  const beyond = e => e.getBoundingClientRect().right > edge + 1;
+  return {
+    'formula that scrolls': shown.filter(e => e.scrollWidth > e.clientWidth + 2).map(name),
+    'formula cut off': inline.filter(e => [...e.querySelectorAll('mjx-math, .math-part')].some(beyond)).map(name),
+    'small formula': formulas.filter(e => size(e) < 0.68).map(name),
+    'small figure': [...article.querySelectorAll('figure img')]  // drawn with text of 8 points and more
+      .filter(e => e.checkVisibility() && e.clientWidth < 0.75 * e.naturalWidth).map(name),
+    'caption cut off': [...article.querySelectorAll('caption, figcaption')].filter(beyond).map(name),
+  };
+}"""
+
+
+def cut_off(page):
+    """What does not fit the width of the screen, with all folded parts unfolded."""
+    return [f"{kind}: {name}" for kind, names in page.evaluate(MEASURE).items() for name in names]
 
 
 @pytest.mark.parametrize("name", listed_pages())
 def test_a_page_fits_a_telephone(html, browser, name):
     with opened(browser, html / f"{name}.html", "dark", NARROW) as (page, complaints):
-        found = faults(page, "dark") + complaints
+        found = faults(page, "dark") + cut_off(page) + complaints
         if found:
             page.screenshot(path=SCREENSHOTS / f"{Path(name).name}-telephone.png", full_page=True)
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "body"),
+    [
+        (
+            "formula that scrolls",
+            '<div><mjx-container display="true" style="display: block; overflow: auto">{}</mjx-container></div>',
+        ),
+        ("formula cut off", "<p><mjx-container><mjx-math>{}</mjx-math></mjx-container></p>"),
+        ("small formula", '<p><mjx-container style="font-size: 50%">x</mjx-container></p>'),
+        (
+            "small figure",
+            "<figure id='f'><img width='300' src=\"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' "
+            "width='702' height='300'/>\"></figure>",
+        ),
+        ("caption cut off", "<table><caption>{}</caption><tr><td>x</td></tr></table>"),
+    ],
+)
+def test_what_is_cut_off_is_seen(browser, tmp_path, fault, body):
+    wide = '<span style="display: inline-block; width: 900px">x</span>'
+    with opened(browser, write_page(tmp_path, body.format(wide)), "light", NARROW) as (page, _):
+        assert fault in {text.partition(":")[0] for text in cut_off(page)}

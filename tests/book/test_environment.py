@@ -26,6 +26,23 @@ def direct_requirements():
     return [requirement for requirement in found if requirement.name != PROJECT["name"]]
 
 
+def extras_within(name):
+    """An extra and those that it brings along."""
+    reached, pending = set(), {name}
+    while pending:
+        reached |= pending
+        inner = [Requirement(text) for extra in pending for text in PROJECT["optional-dependencies"][extra]]
+        pending = {name for item in inner if item.name == PROJECT["name"] for name in item.extras} - reached
+    return reached
+
+
+def requirements_of(*extras):
+    """The names of the packages that these extras ask for by themselves, as they are imported."""
+    asked = [Requirement(text).name for extra in extras for text in PROJECT["optional-dependencies"][extra]]
+    imported = {"pillow": "PIL", "scikit-learn": "sklearn", "pyyaml": "yaml", "pytest-xdist": "xdist"}
+    return {imported.get(name, name.replace("-", "_")) for name in asked if name != PROJECT["name"]}
+
+
 def constraint_lines():
     """The lines of constraints.txt without comments."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
@@ -54,13 +71,9 @@ def test_the_conda_environment_asks_for_what_pyproject_asks_for():
     assert environment["channels"] == ["conda-forge"]
     assert conda == [f"python{PROJECT['requires-python']}", "pip"]
     assert pip == {"pip": ["-c constraints.txt", "-e .[dev]"]}
-    extras = PROJECT["optional-dependencies"]
-    reached, pending = set(), {"dev"}
-    while pending:  # `dev` must reach every extra, or the two files would ask for different packages
-        reached |= pending
-        inner = [Requirement(text) for extra in pending for text in extras[extra]]
-        pending = {name for item in inner if item.name == PROJECT["name"] for name in item.extras} - reached
-    assert reached == set(extras) - {"bench"}  # only `make bench` installs a second convex solver
+    # `dev` must reach every extra, or the two files would ask for different packages; only `make bench` installs a
+    # second convex solver, and only `make lab` JupyterLab
+    assert extras_within("dev") == set(PROJECT["optional-dependencies"]) - {"bench", "lab"}
 
 
 def test_the_citation_and_the_changelog_know_the_version():
@@ -111,6 +124,50 @@ def test_importing_the_package_needs_only_its_core_requirements():
     code = f"import sys, ptft; print([name for name in {names!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
+
+
+RENDERING = """
+import importlib, re, sys
+from pathlib import Path
+from sphinx.ext.autodoc.mock import mock
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {absent}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+sys.path.insert(0, "book/_ext")
+for extension in Path("book/_ext").glob("*.py"):
+    importlib.import_module(extension.stem)
+with mock({mocked}):
+    for page in Path("book/api").glob("*.md"):
+        for module in re.findall(r"automodule:: (\\S+)", page.read_text(encoding="utf-8")):
+            importlib.import_module(module)
+            print(module)
+"""
+
+
+def test_rendering_needs_neither_what_running_needs_nor_what_tests_need():
+    """Nothing that the extensions and the modules of the reference import is missing from the extra `pages`."""
+    absent = requirements_of(*set(PROJECT["optional-dependencies"]) - extras_within("pages"))
+    assert {"torch", "torchvision", "papermill", "pytest", "hypothesis", "mypy"} <= absent
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]["config"]
+    # these come with jupyter-book and with matplotlib, too
+    code = RENDERING.format(absent=sorted(absent - {"ipykernel", "yaml", "PIL"}), mocked=config["autodoc_mock_imports"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert {"ptft.vision.training", "ptft.modular.networks"} <= set(done.stdout.split())
+
+
+def test_the_makefile_knows_what_extras_bring_along():
+    """A target must not install what another has just brought, while a third already runs it."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    within = {name: set(found.split()) for name, found in re.findall(r"^WITHIN_(\w+) *:= (.*)$", makefile, re.M)}
+    steps = set(re.findall(r"\$\(VENV\)/\.(\w+)", makefile))
+    assert {step: within.get(step, set()) for step in steps} == {
+        step: extras_within(step) & steps - {step} for step in steps
+    }
 
 
 def test_the_readme_example_runs():
@@ -171,7 +228,7 @@ class Nothing:
 
 sys.meta_path.insert(0, Nothing())
 import ptft
-from ptft.book import computed_text, live_figures
+from ptft.book import computed_text
 
 def attempt(call):
     try:
@@ -185,7 +242,6 @@ for module in pkgutil.walk_packages(ptft.__path__, "ptft.", onerror=lambda name:
 attempt(ptft.replica_curve(0.5, ptft.SpikeSlab(0.1, 0.1, 0.5), ptft.Initialization(0.1)).to_frame)
 attempt(lambda: computed_text.state(a="b"))
 attempt(lambda: computed_text.paragraph(True, "a"))
-attempt(live_figures._nodes)
 """
 
 
@@ -199,7 +255,7 @@ def test_without_extras_whatever_fails_names_its_extra():
     assert len(lines) > 10 and not [
         line for line in lines if not re.fullmatch(r".* needs \w+: pip install 'ptft\[\w+\]'", line)
     ]
-    assert {line.split()[0] for line in lines} >= {"to_frame", "state", "paragraph", "ptft.book.live_figures"}
+    assert {line.split()[0] for line in lines} >= {"to_frame", "state", "paragraph"}
 
 
 def test_a_clone_that_is_not_installed_can_be_imported(tmp_path):

@@ -128,7 +128,37 @@ def _complaints(pages, check):
 def test_all_chapters_and_the_bibliography_are_there(html):
     names = ["book/intro", "book/bibliography", *(f"book/chapters/{stem}" for stem in listed_chapters())]
     assert [name for name in names if not (html / f"{name}.html").is_file()] == []
-    assert len(listed_chapters()) == 10
+    assert len(listed_chapters()) == 11
+
+
+def test_every_work_is_linked(html):
+    """To arXiv or to its DOI, and where it has neither to where it was published."""
+    page = (html / "book" / "bibliography.html").read_text(encoding="utf-8")
+    works = re.findall(r'<div class="citation" id="[^"]+">(.*?)</div>', page, re.S)
+    assert len(works) > 20
+    linked = [re.findall(r'href="(https://[^"]+)"', work) for work in works]
+    assert [work for work, links in zip(works, linked, strict=True) if not links] == []
+    preferred = [any(re.match(r"https://(arxiv\.org/abs|doi\.org)/", link) for link in links) for links in linked]
+    assert sum(preferred) >= len(works) - 2  # a technical report, and proceedings without either
+
+
+def test_works_are_cited_by_author_and_year(pages):
+    """No page shows the short keys of the list of works."""
+    for path, page in pages.items():
+        if path.stem != "bibliography":
+            assert re.findall(r"\[[A-Z]\w{2,8}\+?\d\d\]", page.text) == [], path
+
+
+def test_what_is_folded_is_named(html):
+    """A fold says whether it hides code or what came out of it."""
+    folds: dict[str, set[str]] = {}
+    fold = re.compile(
+        r'<details class="admonition hide (\w+-\w+)">\s*<summary[^>]*>\s*<p class="collapsed [^>]*>(.*?)</p>'
+    )
+    for path in html.rglob("*.html"):
+        for kind, name in fold.findall(path.read_text(encoding="utf-8")):
+            folds.setdefault(kind, set()).add(name)
+    assert folds == {"above-input": {"Show code"}, "below-input": {"Show output"}}
 
 
 def test_every_chapter_has_figures_formulas_and_links(html):

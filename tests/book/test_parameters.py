@@ -379,6 +379,11 @@ SMALL = {  # ranges that keep a run short
         "n_stage_seeds": "[2, 3]",
     },
     "05_resnet_experiments": {"recompute": '{""}', "live_n": "[2, 20]", "live_gamma": "1 to 2 distinct in [1e-3, 10]"},
+    "06_transformers_on_modular_arithmetic": {
+        "n_seeds": "[2, 3]",
+        "saddles": "1 to 2 increasing in [0.3, 3]",
+        "draws": "[2, 4]",
+    },
     "07_transfer_with_adaptive_kernels": {
         "D": "[3, 60]",
         "draws": "[2, 4]",

@@ -17,15 +17,18 @@ import nbformat
 import numpy as np
 import pytest
 from conftest import ROOT, listed_chapters
+from docutils import nodes
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from nbclient import NotebookClient
+from sphinx import addnodes
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
 from ptft import figures
 from ptft.figures.data import COLUMNS, csv_of, data_of, packed_csv
+from ptft.figures.narrow import NARROW_TYPE
 from ptft.figures.page_style import DATA_TYPE, beside
 
 
@@ -38,6 +41,7 @@ def extension(name):
 
 
 take_home = extension("take_home")
+paper = extension("paper")
 
 
 @pytest.fixture(autouse=True)
@@ -413,7 +417,7 @@ def test_a_cell_carries_the_data_of_its_figure(small_book):
     notebook = nbformat.read(small_book / "book" / "chapters" / "01_small.ipynb", 4)
     ((_, name, data),) = take_home.figure_cells(notebook)
     assert name == "fig-small"
-    assert set(data) == {"image/svg+xml", "application/pdf", DATA_TYPE, "text/plain"}
+    assert set(data) == {"image/svg+xml", "application/pdf", DATA_TYPE, NARROW_TYPE, "text/plain"}
 
 
 def test_under_a_figure_are_its_call_and_its_files(small_page):
@@ -454,6 +458,22 @@ def test_on_paper_proofs_are_unfolded_and_programs_left_out(small_paper):
     proof = small_paper[small_paper.index("Proof of ") :]
     assert re.match(r"Proof of .*?It is what it is\.\\hspace\*\{\\fill\}\\\(\\square\\\)", proof, re.DOTALL)
     assert "pyplot" not in small_paper and "measure_curves" not in small_paper
+
+
+def test_on_paper_figures_and_tables_have_the_numbers_of_the_pages():
+    page = addnodes.start_of_file("", docname="book/claims")
+    page += nodes.table(ids=["tab-all"])
+    document = nodes.section("", nodes.figure(ids=["fig-front"]), nodes.table(ids=["tab-without-number"]), page)
+    numbers = {"book/intro": {"figure": {"fig-front": (1,)}}, "book/claims": {"table": {"tab-all": (14,)}}}
+    paper._number_as_on_the_pages(document, "book/intro", numbers)
+    kinds = [(type(node).__name__, node.astext()) for node in [*document[:3], *page]]
+    assert kinds == [
+        ("raw", r"\setcounter{figure}{0}"),
+        ("figure", ""),
+        ("table", ""),
+        ("raw", r"\setcounter{table}{13}"),
+        ("table", ""),
+    ]
 
 
 def test_on_paper_only_what_has_a_number_on_the_pages_has_one(small_paper):

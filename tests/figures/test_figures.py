@@ -182,8 +182,8 @@ def test_phase_portraits_share_their_colours_and_leave_out_the_empty_row():
     drawn = panels[0].collections[0].get_array()
     assert np.array_equal(np.asarray(drawn).reshape(7, 9), portraits()[0].measures.ell_order)
     assert [ax.get_title() for ax in panels[:2]] == [
-        r"$\gamma_{\mathrm{FT}} = 0$",
-        r"$\gamma_{\mathrm{FT}} = 1$",
+        r"$\gamma_{\mathrm{FT}}$ = 0",
+        r"$\gamma_{\mathrm{FT}}$ = 1",
     ]
 
 

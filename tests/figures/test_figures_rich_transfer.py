@@ -64,9 +64,9 @@ def test_gains_have_a_line_for_each_start(table):
 def test_forgetting_and_sample_sizes(table):
     axes = figures.forgetting(table, {"3a": 4, "5": 4}).axes
     assert [len(ax.lines) for ax in axes] == [4, 4]  # two draws, each after and before
-    left, right = figures.sample_sizes(table).axes
-    assert len(left.containers) == 4 and len(right.lines) == 5
-    assert left.get_ylabel() and right.get_xlabel()
+    after, scratch, ratio = figures.sample_sizes(table).axes
+    assert len(after.containers) == len(scratch.containers) == 2 and len(ratio.lines) == 5
+    assert after.get_ylim() == scratch.get_ylim() and ratio.get_xlabel()
 
 
 def test_live_runs():

@@ -4,7 +4,16 @@ import pandas as pd
 import pytest
 
 from ptft.infinite_width import outcomes
-from ptft.infinite_width.outcomes import at_time, curves, disagreements, ends, ratios, spread
+from ptft.infinite_width.outcomes import (
+    at_equal_train_loss,
+    at_time,
+    curves,
+    disagreements,
+    ends,
+    ratios,
+    spread,
+    stopped_by_time,
+)
 
 
 def made_up(values, quantity="test_loss", **point):
@@ -36,3 +45,27 @@ def test_network_and_theory_are_compared_at_each_time_that_both_have():
         disagreements(network)
     with pytest.raises(ValueError, match="the columns of one run of each draw"):
         curves(pd.concat([made_up([[2.0]]), network]))
+
+
+def test_runs_that_time_has_stopped_are_compared_with_others_at_the_loss_that_all_reach():
+    """Of test losses 4 and 8 at a train loss of 0.03, and 1 and 2 at the end, only the first two are comparable."""
+    table = pd.concat(
+        [
+            made_up([[1.0, 0.03, 0.0001]], "train_loss"),
+            made_up([[9.0, 4.0, 1.0]]),
+            made_up([[0.0] * 12], "density"),
+            made_up([[1.0, 0.5, 0.03]], "train_loss", start="scratch"),
+            made_up([[9.0, 9.0, 8.0]], start="scratch"),
+            made_up([[1.0, 0.9, 0.8]], "train_loss", start="source"),
+        ]
+    )
+    ended, level = at_equal_train_loss(table)
+    assert level == {"3a": 0.1}
+    assert ratios(ended, figure="3a").to_numpy().tolist() == [[0.5]]
+    kept = ended.groupby(["quantity", "start"]).size()
+    assert kept["density", "centred"] == 12 and kept["train_loss", "source"] == 3
+    assert stopped_by_time(table, 0.001).groupby("start").sum().to_dict() == {"centred": 0, "scratch": 1}
+
+
+def test_a_time_cuts_losses_and_nothing_else():
+    assert len(at_time(made_up([[0.0] * 12], "density"), 3.0)) == 12

@@ -50,6 +50,16 @@ def test_the_fixed_point_is_the_end_point():
     assert message.slope == pytest.approx(ptft.penalty_grad(message.beta, k), abs=1e-8)
 
 
+def test_every_iterate_brings_the_gap_of_its_certificate():
+    rng = np.random.default_rng(1)
+    X, K = rng.standard_normal((30, 80)) / np.sqrt(80), np.geomspace(1e-8, 1.0, 160).reshape(80, 2)
+    for message in itertools.islice(ptft.message_passing(X, X @ rng.standard_normal((80, 2)), K), 40):
+        step = (message.slope - ptft.penalty_grad(message.beta, K)) / ptft.penalty_hess(message.beta, K)
+        size = np.max(np.abs(message.beta), axis=0)
+        gap = np.max(np.abs(step), axis=0) / np.where(size > 0, size, 1)
+        assert message.gap == pytest.approx(gap, rel=1e-9, abs=1e-14)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

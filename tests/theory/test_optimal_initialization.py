@@ -35,6 +35,11 @@ def test_rows_are_solved_as_one_by_one():
     alone = [float(replica_curve(a, HALF, init, 0.05).mse) for a, init in zip(alpha, inits, strict=True)]
     assert errors_by_rows(alpha, rows, 0.05, refine=1.0) == pytest.approx(alone, rel=1e-9)
     assert errors_by_rows(alpha, rows, 0.05) == pytest.approx(alone, rel=1e-6)
+    near = replica_curve(alpha, HALF, inits[1], 0.1)  # of one of the problems, with other noise
+    found = errors_by_rows(alpha, rows, 0.05, refine=1.0, start=(near.tau2, near.theta))
+    assert found == pytest.approx(alone, rel=1e-9)
+    with pytest.raises(ValueError, match="the shape of start"):
+        errors_by_rows(alpha, rows, start=[near.tau2])
     many = rows.rows(np.arange(300) % 3)  # more than are solved together
     assert errors_by_rows(np.tile(alpha, 100), many, 0.05) == pytest.approx(np.tile(alone, 100), rel=1e-6)
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ptft
+from ptft.penalties import prox_point
 
 scales = st.floats(-8, 8).map(lambda e: 10.0**e)
 coefficients = st.floats(-10, 10).map(lambda e: 10.0**e) | st.just(0.0)
@@ -134,6 +135,16 @@ def test_prox_solves_its_equation(z, k, theta):
     x = ptft.prox(z, k, theta)
     assert x + theta * ptft.penalty_grad(x, k) == pytest.approx(z, rel=1e-13)
     assert x * z >= 0 and abs(x) <= abs(z)
+
+
+@pytest.mark.parametrize("theta", [1e-6, 0.3, 1e5])
+def test_the_proximal_point_comes_with_its_angle_and_curvature(theta):
+    z, sqrt_k = np.geomspace(1e-9, 1e3, 400), np.geomspace(1e-8, 1e2, 5)[:, None]
+    for guess in (None, np.full((5, 400), 1.0)):
+        t, x, c = prox_point(z, sqrt_k, theta, guess)
+        np.testing.assert_allclose(x + theta / 2 * t, np.broadcast_to(z, x.shape), rtol=1e-14)
+        np.testing.assert_allclose(x, sqrt_k / 2 * np.sinh(t), rtol=2e-14)
+        np.testing.assert_allclose(c, sqrt_k * np.cosh(t), rtol=2e-14)
 
 
 def test_prox_covers_the_extremes_of_float64():

@@ -119,6 +119,9 @@ def test_the_mixture_of_a_sample_has_its_shares_and_power():
     assert mixture.weight[shared] == pytest.approx(np.mean((beta_ft != 0) & (beta_pt != 0)))
     large, _ = np.histogram(mixture.variance, [0, 1e-9, np.inf])
     assert list(large) == [2, 2]
+    pairs, counts = np.unique(np.column_stack([init.k(beta_pt), beta_ft != 0]), axis=0, return_counts=True)
+    assert np.array_equal(mixture.k, pairs[:, 0]) and np.array_equal(mixture.weight, counts / 500)
+    assert ptft.GaussianMixture.of_sample(np.zeros(3), np.array([1.0, 2.0, 1.0])).k.tolist() == [1.0, 2.0]
 
 
 # --- one notion of a teacher ------------------------------------------------------------------------------------------

@@ -1,0 +1,214 @@
+"""Which knob does what on which testbed: one table over all experiments of the book, computed from its stored results.
+
+Each testbed is a table with the columns ``seed``, ``knob``, ``value``, ``n`` and ``error``, in which smaller is better
+(see `ptft.trends`); the knobs are the relative scale, ``kappa``, that of the embedding alone, ``embedding``, the
+absolute scale, ``c``, and that of the readout, ``gamma``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ptft.book.computed_text import literal
+from ptft.book.results import results_file
+from ptft.book.tables import MarkdownTable, numbered
+from ptft.experiments import C_PT, GAMMA_FT, SHARE
+from ptft.modular.protocol import NETWORKS
+from ptft.modular.trends import effect, runs
+from ptft.sweeps import diagonal, modular, vision
+from ptft.trends import BASELINE, Effect, holm, pooled_slopes, slopes, values_of
+from ptft.validation import checked, one_of, require_table
+
+COLUMNS = ["seed", "knob", "value", "n", "error"]
+KNOBS = {  # the heads of the columns
+    "kappa": "relative scale, $\\lambdaPT$ or $\\kappa$",
+    "embedding": "embedding alone, $\\kappa_E$",
+    "c": "absolute scale, $\\cPT$ or $c$",
+    "gamma": "readout, $\\gammaFT$ or $\\gamma$",
+}
+DIAGONAL_TASKS = {"nested": (1.0, 0.01), "reuse": (1.0, 0.1), "new": (0.0, 0.1)}  # (omega, rho_ft)
+BETTER = {"agree": "smaller", "disagree": "larger", "undecided": "undecided"}
+LABELS = {"quadratic": "quadratic network", "transformer": "Transformer", "classifier": "Transformer, classes"}
+
+
+@checked
+def diagonal_testbed(table: pd.DataFrame, task: str) -> pd.DataFrame:
+    """The simulations of diagonal networks on one of `DIAGONAL_TASKS`, in the largest dimension.
+
+    Of each knob the three values of the published sweeps are one step apart, so that a slope is per step; errors are
+    logarithms to the base 2.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or the task is none of these.
+
+    Examples
+    --------
+    >>> table, _ = diagonal.SWEEP.read_table(results_file("simulations.parquet"))
+    >>> bed = diagonal_testbed(table, "nested")
+    >>> sorted(bed["value"].unique().tolist()), sorted(bed["knob"].unique())
+    ([0.5, 1.0, 2.0, 4.0], ['baseline', 'c', 'gamma', 'kappa'])
+    """
+    axes = ["c_pt", "lambda_pt", "gamma_ft"]
+    require_table(table, "table", ["d", "omega", "rho_ft", *axes, "alpha", "seed", "mse"])
+    omega, rho_ft = DIAGONAL_TASKS[one_of(task, "task", tuple(DIAGONAL_TASKS))]
+    rows = table[(table["d"] == table["d"].max()) & (table["omega"] == omega) & (table["rho_ft"] == rho_ft)]
+    base = C_PT[1]
+    places = {BASELINE: (base, 0.0, 0.0)}
+    places |= {("c", 2.0 ** (i - 1)): (c, 0.0, 0.0) for i, c in enumerate(C_PT) if c != base}
+    places |= {("kappa", 2.0 ** (i - 1)): (base, base * share, 0.0) for i, share in enumerate(SHARE) if share}
+    places |= {("gamma", 2.0**i): (base, 0.0, gamma) for i, gamma in enumerate(GAMMA_FT) if gamma}
+    found = []
+    for (knob, value), place in places.items():
+        chosen = rows[np.all(np.isclose(rows[axes].to_numpy(float), place, rtol=1e-9, atol=1e-12), axis=1)]
+        chosen = chosen.drop_duplicates(["alpha", "seed"])
+        found.append(chosen.assign(knob=knob, value=value, n=chosen["alpha"], error=np.log2(chosen["mse"])))
+    return pd.concat(found)[COLUMNS]
+
+
+def image_testbeds() -> dict[str, pd.DataFrame]:
+    """The stored tables of residual networks, of each set of images the one with the most runs; errors are minus the
+    accuracy.
+
+    Examples
+    --------
+    >>> "fashion-mnist" in image_testbeds()
+    True
+    """
+    found: dict[str, pd.DataFrame] = {}
+    for path in sorted(results_file("vision.parquet").parent.rglob("vision.parquet")):
+        table, _ = vision.SWEEP.read_table(path)
+        for dataset, rows in table.groupby("dataset"):
+            if len(rows) > len(found.get(str(dataset), ())):
+                found[str(dataset)] = rows
+    return {name: rows.assign(error=-rows["accuracy"])[COLUMNS] for name, rows in sorted(found.items())}
+
+
+def every_testbed() -> dict[tuple[str, str], pd.DataFrame]:
+    """All testbeds of the book's stored results, by what is trained and its task.
+
+    Examples
+    --------
+    >>> list(every_testbed())[:3]
+    [('diagonal network', 'nested'), ('diagonal network', 'reuse'), ('diagonal network', 'new')]
+    """
+    simulations, _ = diagonal.SWEEP.read_table(results_file("simulations.parquet"))
+    found = {("diagonal network", task): diagonal_testbed(simulations, task) for task in DIAGONAL_TASKS}
+    found |= {("residual network", literal(name)): table for name, table in image_testbeds().items()}
+    stored, _ = modular.SWEEP.read_table(results_file("modular.parquet"))
+    for network in NETWORKS:
+        for task in DIAGONAL_TASKS:
+            found[LABELS[network], task] = runs(stored, network, task)[COLUMNS]
+    return found
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a knob does on a testbed."""
+
+    pooled: Effect  # of a doubling, or a step, on the error; over all values and sample sizes
+    by_size: list[Effect]  # the same for each sample size
+
+    def __str__(self) -> str:
+        """Which scale is better, and at how many of the sample sizes the smaller and the larger."""
+        smaller, larger = ([one.verdict for one in holm(self.by_size)].count(word) for word in ("agree", "disagree"))
+        word = BETTER[self.pooled.verdict]
+        shown = word if word == "undecided" else f"**{word}**"
+        return f"{shown} ({smaller} / {larger} of {len(self.by_size)})"
+
+
+@checked
+def finding(table: pd.DataFrame, knob: str) -> Finding | None:
+    """What a knob does on a testbed, at the sample sizes that are there for each of its values; None without runs.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or the knob is none of `KNOBS`.
+
+    Examples
+    --------
+    >>> rows = [(s, k, v, 10, s + v) for s in range(3) for k, v in (("baseline", 1.0), ("c", 2.0))]
+    >>> print(finding(pd.DataFrame(rows, columns=COLUMNS), "c"), finding(pd.DataFrame(rows, columns=COLUMNS), "kappa"))
+    **smaller** (1 / 0 of 1) None
+    """
+    require_table(table, "table", COLUMNS)
+    one_of(knob, "knob", tuple(KNOBS))
+    if knob not in set(table["knob"]):
+        return None
+    rows = table[table["knob"].isin([knob, BASELINE[0]])]
+    complete = rows.groupby("n")["value"].nunique() == len(values_of(rows, knob))
+    rows = rows[rows["n"].isin(complete.index[complete])].assign(n=lambda t: t["n"].rank(method="dense").astype(int))
+    sizes = sorted(rows["n"].unique().tolist())
+    return Finding(effect(pooled_slopes(rows, knob, "error")), [effect(slopes(rows, knob, n, "error")) for n in sizes])
+
+
+@checked
+def findings(beds: Mapping[tuple[str, str], pd.DataFrame]) -> dict[tuple[str, str], dict[str, Finding]]:
+    """What each knob does on each testbed; the pooled effects of all are told from zero together, by Holm's procedure.
+
+    Parameters
+    ----------
+    beds : mapping from what is trained and its task to a table
+
+    Examples
+    --------
+    >>> rows = [(s, k, v, 10, s + v) for s in range(3) for k, v in (("baseline", 1.0), ("c", 2.0))]
+    >>> found = findings({("a network", "a task"): pd.DataFrame(rows, columns=COLUMNS)})
+    >>> {knob: one.pooled.verdict for knob, one in found["a network", "a task"].items()}
+    {'c': 'agree'}
+    """
+    found = {
+        (bed, knob): one for bed, table in beds.items() for knob in KNOBS if (one := finding(table, knob)) is not None
+    }
+    together = dict(zip(found, holm(one.pooled for one in found.values()), strict=True))
+    return {
+        bed: {knob: Finding(together[bed, knob], found[bed, knob].by_size) for knob in KNOBS if (bed, knob) in found}
+        for bed in beds
+    }
+
+
+@checked
+def comparison(beds: Mapping[tuple[str, str], pd.DataFrame], name: str = "tab-testbeds") -> MarkdownTable:
+    """The table over all testbeds.
+
+    Parameters
+    ----------
+    beds : mapping from what is trained and its task to a table
+    name : str, default "tab-testbeds"
+        Its label.
+
+    Raises
+    ------
+    ValueError
+        If there is no testbed.
+
+    Examples
+    --------
+    >>> rows = [(s, k, v, 10, s + v) for s in range(3) for k, v in (("baseline", 1.0), ("c", 2.0))]
+    >>> text = comparison({("a network", "a task"): pd.DataFrame(rows, columns=COLUMNS)})
+    >>> print(text.splitlines()[-2])
+    | a network | a task |  |  | **smaller** (1 / 0 of 1) |  | 3 |
+    """
+    rows = [
+        {
+            "trained": trained,
+            "task": task,
+            **{head: str(found.get(knob, "")) for knob, head in KNOBS.items()},
+            "seeds": max((one.pooled.seeds for one in found.values()), default=0),
+        }
+        for (trained, task), found in findings(beds).items()
+    ]
+    caption = (
+        "Which value of a knob is better on which testbed. The word is the sign of the error's slope over the values "
+        "of the knob, averaged over all sample sizes and paired over seeds, where its 95 % interval excludes zero "
+        "after Holm's correction for all entries of the table. In brackets at how many sample sizes a smaller and at "
+        "how many a larger scale is better, with the same correction within the entry. Empty: not swept, or the same "
+        "as another knob."
+    )
+    return numbered(rows, name, caption)

@@ -1,0 +1,330 @@
+"""What the stored runs on modular arithmetic say of the knobs: slopes of errors, orders of settings, shares of power.
+
+Errors are looked at as logarithms to the base 2, since they range over orders of magnitude: a slope of 1 over the
+logarithm of a knob doubles the error with each doubling of the scale, and an `Effect` agrees where it is positive, that
+is where smaller scales are better.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from ptft.modular.protocol import NETWORKS
+from ptft.modular.tasks import RELATIONS
+from ptft.trends import (
+    UNTRAINED,
+    Effect,
+    by_seed,
+    paired_effect,
+    pooled_slopes,
+    sizes_of,
+    slopes,
+    values_of,
+)
+from ptft.validation import checked, one_of, real_array, require, require_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+THEORIES = {"tangent": "tangent_error", "diagonal": "diagonal_error"}  # columns of `runs` and of the stored table
+
+
+@checked
+def runs(table: pd.DataFrame, network: str, relation: str, size: int | None = None) -> pd.DataFrame:
+    """The rows of one network and one pair of tasks, with the columns that are compared.
+
+    ``error``, ``tangent`` and ``diagonal`` are the logarithms to the base 2 of the test error and of its predictions;
+    ``wrong`` is the share of wrong answers; ``on_pt_before``, ``on_ft_before``, ``on_pt_after`` and ``on_ft_after`` are
+    the shares of the embedding's power at the frequencies of either task. A seed of which a run has no finite error is
+    left out.
+
+    Parameters
+    ----------
+    table : DataFrame, as `ptft.sweeps.modular` stores it
+    network : str
+        One of `ptft.modular.protocol.NETWORKS`.
+    relation : str
+        One of `ptft.modular.tasks.RELATIONS`.
+    size : int, optional
+        Number of frequencies of fine-tuning, by default the smallest of the table.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or has no complete seed of this network on these tasks.
+
+    Examples
+    --------
+    >>> from ptft.book.results import results_file
+    >>> from ptft.sweeps.modular import SWEEP
+    >>> table, _ = SWEEP.read_table(results_file("modular.parquet"))
+    >>> nested = runs(table, "quadratic", "nested")
+    >>> nested["size"].unique().tolist(), bool((nested["on_pt_before"] <= 1).all())
+    ([1], True)
+    """
+    powers = [f"power{task}_{when}" for when in ("before", "after") for task in ("", "_pt", "_ft")]
+    measured = ["test_error", "correct", "tested", *THEORIES.values(), *powers]
+    require_table(table, "table", ["network", "relation", "size", "knob", "value", "n", "seed", *measured])
+    one_of(network, "network", NETWORKS)
+    one_of(relation, "relation", RELATIONS)
+    rows = table[(table["network"] == network) & (table["relation"] == relation)]
+    rows = rows[rows["size"] == (rows["size"].min() if size is None else size)]
+    rows = rows[~rows["seed"].isin(rows["seed"][~np.isfinite(rows["test_error"].astype(float))])]
+    if not len(rows):
+        raise ValueError(f"table has no complete seed of the {network} on {relation} tasks of size {size}")
+    errors = {"error": "test_error", **THEORIES}
+    found = {name: np.log2(rows[column].astype(float)) for name, column in errors.items()}
+    for when in ("before", "after"):
+        for task in ("pt", "ft"):
+            found[f"on_{task}_{when}"] = rows[f"power_{task}_{when}"] / rows[f"power_{when}"]
+    return rows.assign(**found, wrong=1 - rows["correct"] / rows["tested"])
+
+
+@checked
+def effect(samples: ArrayLike, expected_sign: int = 1) -> Effect:
+    """`ptft.trends.paired_effect`, for which a single seed decides nothing.
+
+    Parameters
+    ----------
+    samples : array_like (seeds,)
+    expected_sign : +1 (default) or -1
+
+    Raises
+    ------
+    ValueError
+        If there is no sample, one is not finite, or the sign is neither 1 nor -1.
+
+    Examples
+    --------
+    >>> effect([0.5]).verdict, effect([0.5, 0.6, 0.7]).verdict
+    ('undecided', 'agree')
+    """
+    x = real_array(samples, "samples", ndim=1)
+    if len(x) > 1:
+        return paired_effect(x, expected_sign)
+    require(expected_sign in (1, -1), "expected_sign", expected_sign, "1 or -1")
+    return Effect(float(x[0]), np.nan, np.nan, 1, "undecided")
+
+
+@checked
+def role(runs: pd.DataFrame, knob: str, column: str = "error", expected_sign: int = 1) -> Effect:
+    """Slope of a column per doubling of a knob, over its values and all numbers of pairs, paired by seed.
+
+    Parameters
+    ----------
+    runs : DataFrame, as `runs` returns it
+    knob : str
+    column : str, default "error"
+    expected_sign : +1 (default) or -1
+
+    Raises
+    ------
+    ValueError
+        If the table lacks the column or the knob.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(s, k, v, n, s + 0.5 * np.log2(v)) for s in range(2) for n in (60, 120)
+    ...         for k, v in (("baseline", 1.0), ("c", 4.0))]
+    >>> role(pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"]), "c").mean
+    0.5
+    """
+    return effect(pooled_slopes(runs, knob, column), expected_sign)
+
+
+@checked
+def roles(runs: pd.DataFrame, knob: str, column: str = "error") -> dict[int, Effect]:
+    """The same for each number of pairs.
+
+    Parameters
+    ----------
+    runs : DataFrame, as `runs` returns it
+    knob : str
+    column : str, default "error"
+
+    Raises
+    ------
+    ValueError
+        If the table lacks the column or the knob.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(s, k, v, n, n * s + n * np.log2(v)) for s in range(2) for n in (60, 120)
+    ...         for k, v in (("baseline", 1.0), ("c", 4.0))]
+    >>> found = roles(pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"]), "c")
+    >>> {n: one.mean for n, one in found.items()}
+    {60: 60.0, 120: 120.0}
+    """
+    return {n: effect(slopes(runs, knob, n, column)) for n in sizes_of(runs)}
+
+
+@checked
+def contrast(first: pd.DataFrame, second: pd.DataFrame, knob: str, n: int | None = None) -> Effect:
+    """By how much a slope of the error differs between two tasks, paired by seed.
+
+    Parameters
+    ----------
+    first, second : DataFrame, as `runs` returns them
+    knob : str
+    n : int, optional
+        Number of pairs, by default all together.
+
+    Raises
+    ------
+    ValueError
+        If a table lacks the knob or the number, or they have no seed in common.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(s, k, v, 60, s * np.log2(v)) for s in range(2) for k, v in (("baseline", 1.0), ("c", 4.0))]
+    >>> table = pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"])
+    >>> contrast(table, table.assign(error=3 * table["error"]), "c").mean
+    -1.0
+    """
+    both = set(first["seed"]) & set(second["seed"])
+    one, other = (
+        pooled_slopes(part, knob, "error") if n is None else slopes(part, knob, n, "error")
+        for part in (table[table["seed"].isin(both)] for table in (first, second))
+    )
+    return effect(one - other)
+
+
+@checked
+def worth(runs: pd.DataFrame, kappa: float = 1.0, expected_sign: int = 1) -> dict[int, Effect]:
+    """Logarithm of the error without pretraining minus that with it, from the same kappa, by the number of pairs.
+
+    Parameters
+    ----------
+    runs : DataFrame, as `runs` returns it
+    kappa : float
+        In units of the baseline; one of the values of the knob and of what was not pretrained.
+    expected_sign : +1 (default), where pretraining should help, or -1
+
+    Raises
+    ------
+    ValueError
+        If the table lacks one of the two.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(s, k, 1.0, 60, x + s) for s in range(2) for k, x in (("baseline", -1.0), ("untrained", 1.0))]
+    >>> worth(pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"]), 1.0)[60].mean
+    2.0
+    """
+    found = {}
+    for n in sizes_of(runs):
+        bare, pretrained = (by_seed(runs, knob, kappa, n, "error") for knob in (UNTRAINED, "kappa"))
+        seeds = sorted(bare.keys() & pretrained.keys())
+        found[n] = effect([bare[seed] - pretrained[seed] for seed in seeds], expected_sign)
+    return found
+
+
+@checked
+def cost(first: pd.DataFrame, second: pd.DataFrame, n: int) -> Effect:
+    """Logarithm of the error on a task minus that on another one, averaged over all pretrained settings.
+
+    Parameters
+    ----------
+    first, second : DataFrame, as `runs` returns them
+    n : int
+        Number of pairs.
+
+    Raises
+    ------
+    ValueError
+        If they have no seed with so many pairs in common.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"seed": [0, 1], "knob": "baseline", "value": 1.0, "n": 60, "error": [1.0, 2.0]})
+    >>> cost(table.assign(error=3.0), table, 60).mean
+    1.5
+    """
+    means = []
+    for table in (first, second):
+        require_table(table, "first and second", ["seed", "knob", "n", "error"])
+        rows = table[(table["n"] == n) & (table["knob"] != UNTRAINED)]
+        means.append(rows.groupby("seed")["error"].mean())
+    both = sorted(set(means[0].index) & set(means[1].index))
+    return effect((means[0][both] - means[1][both]).to_numpy())
+
+
+@checked
+def order_agreement(runs: pd.DataFrame, theory: str, n: int) -> np.ndarray:
+    """Spearman's rank correlation of errors with their predictions over all pretrained settings, for each seed.
+
+    Parameters
+    ----------
+    runs : DataFrame, as `runs` returns it for the quadratic network
+    theory : "tangent" or "diagonal"
+    n : int
+        Number of pairs.
+
+    Returns
+    -------
+    array (seeds,)
+
+    Raises
+    ------
+    ValueError
+        If the theory is neither, or the table has no run with so many pairs.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(0, "kappa", v, 60, v, 1 / v, v) for v in (0.5, 2.0, 4.0)]
+    >>> table = pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error", "tangent", "diagonal"])
+    >>> order_agreement(table, "tangent", 60), order_agreement(table, "diagonal", 60)
+    (array([-1.]), array([1.]))
+    """
+    one_of(theory, "theory", tuple(THEORIES))
+    require_table(runs, "runs", ["seed", "knob", "n", "error", theory])
+    rows = runs[(runs["n"] == n) & (runs["knob"] != UNTRAINED)]
+    if not len(rows):
+        raise ValueError(f"n = {n} is not allowed: it must be in the table")
+    return np.array([stats.spearmanr(part["error"], part[theory])[0] for _, part in rows.groupby("seed")])
+
+
+@checked
+def pretraining_steps(table: pd.DataFrame, network: str, knob: str) -> dict[float, tuple[float, float]]:
+    """Median number of steps of pretraining, and the share that ended above its loss, by the value of a knob.
+
+    Parameters
+    ----------
+    table : DataFrame, as `ptft.sweeps.modular` stores it
+    network : str
+        One of `ptft.modular.protocol.NETWORKS`.
+    knob : str
+
+    Raises
+    ------
+    ValueError
+        If the table lacks the network, the knob or a column.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> columns = ["network", "knob", "value", "seed", "pretraining_steps", "pretraining_stopped_by"]
+    >>> rows = [("quadratic", "baseline", 1.0, 0, 100, "loss"), ("quadratic", "kappa", 0.1, 0, 900, "cap")]
+    >>> pretraining_steps(pd.DataFrame(rows, columns=columns), "quadratic", "kappa")
+    {0.1: (900.0, 1.0), 1.0: (100.0, 0.0)}
+    """
+    measured = ["pretraining_steps", "pretraining_stopped_by"]
+    require_table(table, "table", ["network", "knob", "value", "seed", *measured])
+    one_of(network, "network", NETWORKS)
+    rows = table[table["network"] == network].assign(n=0).drop_duplicates(["knob", "value", "seed"])
+    rows = rows.assign(unfinished=rows["pretraining_stopped_by"] != "loss")
+    found = {}
+    for value in values_of(rows, knob):
+        steps, unfinished = (by_seed(rows, knob, value, 0, c) for c in ("pretraining_steps", "unfinished"))
+        found[value] = float(np.median(list(steps.values()))), float(np.mean(list(unfinished.values())))
+    return found

@@ -1,0 +1,340 @@
+"""What a knob does, by comparisons that are paired over seeds, in the table of any sweep of knobs.
+
+Such a table has the columns ``seed``, ``knob``, ``value`` and ``n``, the number of examples of fine-tuning, and those
+that are measured. Value 1 of each knob is the baseline, whose rows have a knob of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from ptft.validation import checked, one_of, real_array, require, require_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BASELINE = ("baseline", 1.0)  # a knob and its value
+LEVEL = 0.975  # of the upper ends of intervals
+UNTRAINED = "untrained"  # the knob of what was not pretrained, whose value 1 is no baseline
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Mean over seeds of a paired quantity, with its 95 % interval from Student's t."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    verdict: str  # "agree", "disagree" or "undecided" with the expected sign
+
+    def __str__(self) -> str:
+        """In per cent, on one line."""
+        return f"{100 * self.mean:+.1f}\u00a0±\u00a0{100 * self.half:.1f}"
+
+    @property
+    def half(self) -> float:
+        """Half the width of the interval."""
+        return self.high - self.mean
+
+    @property
+    def p_value(self) -> float:
+        """Of the two-sided test that the mean is 0; 1 where a single seed tells nothing."""
+        if self.seeds < 2:
+            return 1.0
+        error = self.half / stats.t.ppf(LEVEL, self.seeds - 1)
+        return float(2 * stats.t.sf(abs(self.mean) / error, self.seeds - 1)) if error else float(not self.mean)
+
+
+@checked
+def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = "accuracy") -> dict[int, float]:
+    """One column of the points (knob, value, n), by seed; value 1 of a knob is the baseline.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such point.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"seed": [0, 1], "knob": "kappa", "value": 0.5, "n": 10, "accuracy": [0.7, 0.8]})
+    >>> by_seed(table, "kappa", 0.5, 10)
+    {0: 0.7, 1: 0.8}
+    """
+    require_table(table, "table", ["seed", "knob", "value", "n", column])
+    if value == BASELINE[1] and knob != UNTRAINED:
+        knob = BASELINE[0]
+    knobs, values, sizes = (table[name].to_numpy() for name in ("knob", "value", "n"))
+    chosen = (knobs == knob) & np.isclose(values, value) & (sizes == n)
+    if not chosen.any():
+        raise ValueError(f"knob, value, n = {knob!r}, {value:g}, {n} is not allowed: it must be in the table")
+    seeds, measured = (table[name].to_numpy()[chosen] for name in ("seed", column))
+    return {int(seed): float(x) for seed, x in zip(seeds, measured, strict=True)}
+
+
+@checked
+def values_of(table: pd.DataFrame, knob: str) -> list[float]:
+    """Values of a knob in the table in increasing order, with the baseline's 1.
+
+    Raises
+    ------
+    ValueError
+        If the table has no point of this knob.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> values_of(pd.DataFrame({"knob": "kappa", "value": [2.0, 0.5]}), "kappa")
+    [0.5, 1.0, 2.0]
+    """
+    require_table(table, "table", ["knob", "value"])
+    one_of(knob, "knob", tuple(np.unique(table["knob"])))
+    return sorted({*table["value"][table["knob"] == knob].tolist(), BASELINE[1]})
+
+
+@checked
+def sizes_of(table: pd.DataFrame) -> list[int]:
+    """Numbers of fine-tuning examples in the table, in increasing order.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> sizes_of(pd.DataFrame({"n": [50, 10, 10]}))
+    [10, 50]
+    """
+    require_table(table, "table", ["n"])
+    return [int(n) for n in np.unique(table["n"])]
+
+
+@checked
+def curve(table: pd.DataFrame, knob: str, value: float, column: str = "accuracy") -> tuple[np.ndarray, ...]:
+    """Sample sizes, and the mean over seeds and its standard error at each of them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"seed": [0, 1], "knob": "kappa", "value": 0.5, "n": 10, "accuracy": [0.7, 0.9]})
+    >>> sizes, mean, error = curve(table, "kappa", 0.5)
+    >>> sizes, mean.round(3), error.round(3)
+    (array([10]), array([0.8]), array([0.1]))
+    """
+    sizes = sizes_of(table)
+    samples = [np.array(list(by_seed(table, knob, value, n, column).values())) for n in sizes]
+    means = np.array([s.mean() for s in samples])
+    errors = np.array([s.std(ddof=1) / np.sqrt(len(s)) if len(s) > 1 else np.nan for s in samples])
+    return np.array(sizes), means, errors
+
+
+@checked
+def differences(table: pd.DataFrame, knob: str, value: float, n: int, column: str = "accuracy") -> np.ndarray:
+    """The point's value minus the baseline's, for each seed that has both.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> one = {"seed": [0, 1], "n": 10}
+    >>> scaled = pd.DataFrame(one | {"knob": "kappa", "value": 0.5, "accuracy": [0.75, 0.9]})
+    >>> baseline = pd.DataFrame(one | {"knob": "baseline", "value": 1.0, "accuracy": [0.7, 0.8]})
+    >>> differences(pd.concat([scaled, baseline]), "kappa", 0.5, 10).round(3)
+    array([0.05, 0.1 ])
+    """
+    scaled, baseline = by_seed(table, knob, value, n, column), by_seed(table, *BASELINE, n, column)
+    return np.array([scaled[s] - baseline[s] for s in sorted(scaled.keys() & baseline.keys())])
+
+
+@checked
+def slopes(table: pd.DataFrame, knob: str, n: int, column: str = "accuracy") -> np.ndarray:
+    """Change per doubling of the knob, for each seed: the least-squares slope over log2 of its values.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> one = {"seed": [0, 1], "n": 10}
+    >>> scaled = pd.DataFrame(one | {"knob": "kappa", "value": 0.5, "accuracy": [0.75, 0.9]})
+    >>> baseline = pd.DataFrame(one | {"knob": "baseline", "value": 1.0, "accuracy": [0.7, 0.8]})
+    >>> slopes(pd.concat([scaled, baseline]), "kappa", 10).round(3)  # from 0.5 to 1
+    array([-0.05, -0.1 ])
+    """
+    return pooled_slopes(table[table["n"] == n], knob, column)
+
+
+@checked
+def pooled_slopes(table: pd.DataFrame, knob: str, column: str = "accuracy") -> np.ndarray:
+    """`slopes`, averaged over all sample sizes: one number for each seed that has all of them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> one = {"seed": [0, 1], "n": 10}
+    >>> scaled = pd.DataFrame(one | {"knob": "kappa", "value": 0.5, "accuracy": [0.75, 0.9]})
+    >>> baseline = pd.DataFrame(one | {"knob": "baseline", "value": 1.0, "accuracy": [0.7, 0.8]})
+    >>> table = pd.concat([scaled, baseline])
+    >>> pooled_slopes(pd.concat([table, table.assign(n=20, accuracy=0.5)]), "kappa").round(3)
+    array([-0.025, -0.05 ])
+    """
+    values, sizes = values_of(table, knob), sizes_of(table)
+    rows = [[by_seed(table, knob, value, n, column) for value in values] for n in sizes]
+    seeds = sorted(set.intersection(*(set(cell) for row in rows for cell in row)))
+    x = np.log2(values) - np.mean(np.log2(values))
+    y = np.array([[[cell[seed] for cell in row] for row in rows] for seed in seeds])  # (seeds, sizes, values)
+    return np.asarray(np.mean(y @ x / (x @ x), axis=1))
+
+
+@checked
+def paired_effect(samples: ArrayLike, expected_sign: int) -> Effect:
+    """Mean of one number per seed, its 95 % interval, and whether that lies on the expected side of zero.
+
+    Parameters
+    ----------
+    samples : array_like (seeds,), at least two
+    expected_sign : +1 or -1
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two samples or the sign is neither 1 nor -1.
+
+    Examples
+    --------
+    >>> effect = paired_effect([0.02, 0.03, 0.04], expected_sign=1)
+    >>> effect.verdict, round(effect.low, 3), round(effect.high, 3)
+    ('agree', 0.005, 0.055)
+    """
+    x = real_array(samples, "samples", ndim=1)
+    require(len(x) >= 2, "number of samples", len(x), "at least 2")
+    require(expected_sign in (1, -1), "expected_sign", expected_sign, "1 or -1")
+    mean, half = x.mean(), stats.t.ppf(LEVEL, len(x) - 1) * stats.sem(x)
+    low, high = float(mean - half), float(mean + half)
+    if min(low * expected_sign, high * expected_sign) > 0:
+        verdict = "agree"
+    elif max(low * expected_sign, high * expected_sign) < 0:
+        verdict = "disagree"
+    else:
+        verdict = "undecided"
+    return Effect(float(mean), low, high, len(x), verdict)
+
+
+@checked
+def trend(table: pd.DataFrame, knob: str, column: str = "accuracy", expected_sign: int = -1) -> dict[int, Effect]:
+    """For each sample size, the change of a column per doubling of the knob; smaller scales are expected to be better.
+
+    The expected sign is that of the accuracy unless another is given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> one = {"seed": [0, 1, 2], "n": 10}
+    >>> scaled = pd.DataFrame(one | {"knob": "kappa", "value": 0.5, "accuracy": [0.75, 0.86, 0.88]})
+    >>> baseline = pd.DataFrame(one | {"knob": "baseline", "value": 1.0, "accuracy": [0.7, 0.8, 0.83]})
+    >>> trend(pd.concat([scaled, baseline]), "kappa")[10].verdict
+    'agree'
+    """
+    return {n: paired_effect(slopes(table, knob, n, column), expected_sign) for n in sizes_of(table)}
+
+
+@checked
+def gains(table: pd.DataFrame, knob: str, column: str = "accuracy") -> dict[tuple[float, int], Effect]:
+    """A column minus the baseline's, by value and sample size: expected to gain below 1 and to lose above.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> one = {"seed": [0, 1, 2], "n": 10}
+    >>> scaled = pd.DataFrame(one | {"knob": "kappa", "value": 0.5, "accuracy": [0.75, 0.86, 0.88]})
+    >>> baseline = pd.DataFrame(one | {"knob": "baseline", "value": 1.0, "accuracy": [0.7, 0.8, 0.83]})
+    >>> {point: effect.verdict for point, effect in gains(pd.concat([scaled, baseline]), "kappa").items()}
+    {(0.5, 10): 'agree'}
+    """
+    return {
+        (value, n): paired_effect(differences(table, knob, value, n, column), 1 if value < BASELINE[1] else -1)
+        for value in values_of(table, knob)
+        if value != BASELINE[1]
+        for n in sizes_of(table)
+    }
+
+
+@checked
+def tally(effects: Iterable[Effect]) -> str:
+    """How many effects have the expected sign, in words.
+
+    Examples
+    --------
+    >>> tally([paired_effect([1.0, 1.1], 1), paired_effect([-1.0, 1.0], 1), paired_effect([1.0, 1.05], 1)])
+    'as stated in 2 of 3, undecided in 1, opposite in 0'
+    """
+    verdicts = [effect.verdict for effect in effects]
+    agree, undecided, disagree = (verdicts.count(word) for word in ("agree", "undecided", "disagree"))
+    return f"as stated in {agree} of {len(verdicts)}, undecided in {undecided}, opposite in {disagree}"
+
+
+@checked
+def holm(effects: Iterable[Effect]) -> list[Effect]:
+    """Effects that are looked at together: undecided where Holm's procedure does not tell the mean from 0.
+
+    With it, the chance that any of several means that are 0 is told from 0 is at most 5 %, however the effects depend
+    on each other.
+
+    Parameters
+    ----------
+    effects : iterable of Effect
+
+    Returns
+    -------
+    list of Effect
+        In the order of those given; means and intervals are the same.
+
+    Examples
+    --------
+    >>> two = [paired_effect([1.0, 1.2, 1.1], 1), paired_effect([0.1, 0.9, 0.7], 1)]
+    >>> three = [*two, paired_effect([0.6, 1.1, 1.6], 1)]
+    >>> [effect.verdict for effect in three], [effect.verdict for effect in holm(three)]
+    (['agree', 'undecided', 'undecided'], ['agree', 'undecided', 'undecided'])
+    """
+    given = list(effects)
+    order = sorted(range(len(given)), key=lambda i: given[i].p_value)
+    found, open_still = list(given), True
+    for rank, i in enumerate(order):
+        open_still = open_still and given[i].p_value <= 2 * (1 - LEVEL) / (len(given) - rank)
+        if not open_still:
+            found[i] = replace(given[i], verdict="undecided")
+    return found
+
+
+@checked
+def joint_signs(pairs: Iterable[tuple[Effect, Effect]]) -> list[str]:
+    """Whether two means have the same sign or opposite ones, for pairs that are looked at together.
+
+    Of a pair both are told from 0 where its larger p-value is small enough, which Holm's procedure decides over the
+    pairs.
+
+    Parameters
+    ----------
+    pairs : iterable of pairs of Effect
+
+    Returns
+    -------
+    list of str
+        "opposite", "alike" or "undecided".
+
+    Examples
+    --------
+    >>> up, down, flat = (paired_effect(x, 1) for x in ([1.0, 1.2, 1.1], [-2.0, -2.1, -1.9], [-1.0, 1.0, 0.5]))
+    >>> joint_signs([(up, down), (up, up), (down, flat)])
+    ['opposite', 'alike', 'undecided']
+    """
+    given = [tuple(pair) for pair in pairs]
+    weaker = holm(max(pair, key=lambda one: one.p_value) for pair in given)
+    signs = ["opposite" if first.mean * second.mean < 0 else "alike" for first, second in given]
+    return [sign if one.verdict != "undecided" else "undecided" for sign, one in zip(signs, weaker, strict=True)]

@@ -1,0 +1,124 @@
+"""What is said of the stored runs on modular arithmetic: slopes, orders, shares, and what new phases cost."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("torch")
+
+from ptft import modular
+from ptft.checks import modular as checks
+from ptft.modular import theory, trends
+
+POWERS = {f"power{task}_{when}": 1.0 for when in ("before", "after") for task in ("", "_pt", "_ft")}
+
+
+def synthetic(seeds=4, slopes=None):
+    """Errors 2^(seed + slope log2 value) of a quadratic network, with slopes by task at n = 60, twice those at 120."""
+    slopes = slopes or {"nested": 0.5, "new": -0.25}
+    settings = [("baseline", 1.0), ("kappa", 0.5), ("kappa", 4.0), ("untrained", 1.0), ("untrained", 4.0)]
+    rows = []
+    for relation, slope in slopes.items():
+        for s in range(seeds):
+            for knob, value in settings:
+                for n in (60, 120):
+                    log = s + (n // 60) * (slope + 0.01 * s) * np.log2(value) + 3 * (knob == "untrained")
+                    rows.append(("quadratic", relation, 1, knob, value, n, s, 2.0**log, 2.0**-log, 2.0 ** (3 * log)))
+    columns = ["network", "relation", "size", "knob", "value", "n", "seed", "test_error"]
+    table = pd.DataFrame(rows, columns=[*columns, "tangent_error", "diagonal_error"])
+    return table.assign(correct=90, tested=100, **POWERS)
+
+
+def test_slopes_are_those_of_the_logarithm_and_their_means_over_sizes_are_pooled():
+    runs = trends.runs(synthetic(), "quadratic", "nested")
+    found = trends.roles(runs, "kappa")
+    assert list(found) == [60, 120]
+    assert found[60].mean == pytest.approx(0.515) and found[120].mean == pytest.approx(1.03)
+    assert trends.role(runs, "kappa").mean == pytest.approx((0.515 + 1.03) / 2)
+    assert trends.role(runs, "kappa").verdict == "agree"
+    assert trends.role(runs, "kappa", expected_sign=-1).verdict == "disagree"
+    assert runs["wrong"].to_numpy() == pytest.approx(0.1)
+
+
+def test_a_single_seed_decides_nothing():
+    runs = trends.runs(synthetic(seeds=1), "quadratic", "nested")
+    one = trends.role(runs, "kappa")
+    assert (one.verdict, one.seeds, one.p_value) == ("undecided", 1, 1.0) and one.mean == pytest.approx(0.75)
+    with pytest.raises(ValueError, match="expected_sign = 2"):
+        trends.effect([1.0], 2)
+
+
+def test_a_seed_with_an_error_that_is_no_number_is_left_out():
+    table = synthetic()
+    table.loc[(table["seed"] == 1) & (table["n"] == 60) & (table["knob"] == "kappa"), "test_error"] = np.nan
+    assert sorted(trends.runs(table, "quadratic", "nested")["seed"].unique()) == [0, 2, 3]
+    with pytest.raises(ValueError, match="no complete seed of the quadratic on nested tasks"):
+        trends.runs(table.assign(test_error=np.nan), "quadratic", "nested")
+
+
+def test_the_smallest_size_is_taken_unless_another_is_asked_for():
+    table = pd.concat([synthetic().assign(size=3), synthetic()])
+    assert trends.runs(table, "quadratic", "nested")["size"].unique().tolist() == [1]
+    assert trends.runs(table, "quadratic", "nested", 3)["size"].unique().tolist() == [3]
+
+
+def test_contrasts_are_differences_of_slopes_of_the_seeds_that_both_have():
+    nested, new = (trends.runs(synthetic(), "quadratic", task) for task in ("nested", "new"))
+    assert trends.contrast(nested, new, "kappa", 120).mean == pytest.approx(1.5)
+    assert trends.contrast(nested, new[new["seed"] != 2], "kappa").seeds == 3
+    assert trends.contrast(new, nested, "kappa").mean == pytest.approx(-0.75 * 1.5)
+
+
+def test_pretraining_is_worth_what_the_error_without_it_exceeds():
+    runs = trends.runs(synthetic(), "quadratic", "nested")
+    for kappa in (1.0, 4.0):
+        assert all(one.mean == pytest.approx(3) for one in trends.worth(runs, kappa).values())
+    assert trends.worth(runs, 1.0, expected_sign=-1)[60].verdict == "disagree"
+
+
+def test_orders_agree_with_a_prediction_that_rises_with_the_error_and_not_with_one_that_falls():
+    runs = trends.runs(synthetic(), "quadratic", "nested")
+    np.testing.assert_allclose(trends.order_agreement(runs, "diagonal", 60), 1)
+    np.testing.assert_allclose(trends.order_agreement(runs, "tangent", 60), -1)
+    with pytest.raises(ValueError, match="n = 90 is not allowed"):
+        trends.order_agreement(runs, "tangent", 90)
+
+
+def test_steps_are_medians_over_seeds_with_the_baseline_among_the_values():
+    rows = [("quadratic", *setting, s, steps + s, how) for s in range(3) for setting, steps, how in (
+        (("baseline", 1.0), 100, "loss"), (("kappa", 0.1), 900, "cap"), (("kappa", 2.0), 120, "loss"))]  # fmt: skip
+    columns = ["network", "knob", "value", "seed", "pretraining_steps", "pretraining_stopped_by"]
+    found = trends.pretraining_steps(pd.DataFrame(rows, columns=columns), "quadratic", "kappa")
+    assert found == {0.1: (901.0, 1.0), 1.0: (101.0, 0.0), 2.0: (121.0, 0.0)}
+
+
+# --- what the chapter shows of single networks ------------------------------------------------------------------------
+
+
+def test_attention_is_of_the_fourth_order_in_the_scale_and_sees_all_places_at_a_small_one():
+    spreads = {kappa: modular.attention_of(modular.new_transformer(11, seed=0, kappa=kappa)) for kappa in (0.2, 1, 3)}
+    assert spreads[0.2][0] == pytest.approx(3, abs=1e-3) and 1 <= spreads[3][0] < 2
+    assert spreads[3][1] / spreads[1][1] == pytest.approx(81, rel=1e-3)
+    network = modular.new_transformer(5, seed=1)
+    weights = network.attention(modular.examples(np.zeros((5, 5))).pairs)
+    assert weights.shape == (3, 25, 4) and np.allclose(weights.sum(0), 1, atol=1e-6)
+
+
+def test_adam_forgets_the_scale_of_the_loss_and_gradient_descent_does_not():
+    task = modular.ScalarTask(11, (1, 3), (0.0, 1.0))
+    data, start = modular.examples(task.table), modular.new_quadratic(11, 32, seed=0)
+    assert all(checks.adam_from_other_scales(start, data, c).holds for c in (1.0, 2.0, 4.0))
+    c = 2.0
+    larger = modular.Examples(data.pairs, c**3 * data.targets)
+    slopes = [start.gradient(data)[1], modular.scaled(start, embedding=c, readout=c).gradient(larger)[1]]
+    for name, slope in slopes[0].items():
+        np.testing.assert_allclose(slopes[1][name], c**5 * slope, rtol=1e-10, atol=1e-12)
+
+
+def test_the_strengths_of_wide_networks_are_those_of_the_law_and_not_those_of_another_scale():
+    task = modular.ScalarTask(11, (1, 3), (0.0, 1.0))
+    run = modular.train(modular.new_quadratic(11, 1000), modular.examples(task.table), loss_below=1e-3)
+    network = modular.with_new_readout(run.network, 0.01)
+    found = {k: checks.strengths_by_law(network, task, theory.closed_pretraining(k, 1000, 11, 2), 0.01) for k in (1, 3)}
+    assert all(check.holds for check in found[1].values())
+    assert not found[3]["new"].holds and not found[3]["out of phase"].holds
