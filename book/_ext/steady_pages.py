@@ -44,7 +44,9 @@ def _make_room(
         size = narrow and get_image_size(str(narrow))
         if not narrow or not size:
             return match[0]
-        shutil.copy(narrow, Path(app.outdir, "_images", narrow.name))
+        images = Path(app.outdir, "_images")  # where Sphinx copies the others when all pages are written
+        images.mkdir(exist_ok=True)
+        shutil.copy(narrow, images)
         source = f'media="{TELEPHONE}" srcset="{shown.rpartition("/")[0]}/{narrow.name}"'
         return f'{start}<picture><source {source} width="{size[0]}" height="{size[1]}">{image}</picture>'
 

@@ -420,6 +420,14 @@ def test_a_cell_carries_the_data_of_its_figure(small_book):
     assert set(data) == {"image/svg+xml", "application/pdf", DATA_TYPE, NARROW_TYPE, "text/plain"}
 
 
+def test_a_narrow_screen_gets_the_narrow_picture(small_page):
+    source = re.search(
+        r'<picture><source media="\(max-width: 576px\)" srcset="([^"]+)" width="(\d+)"', small_page.read_text()
+    )
+    narrow = (small_page.parent / source[1]).read_text(encoding="utf-8")
+    assert source[1].endswith("/fig-small-narrow.svg") and narrow.startswith("<?xml") and int(source[2]) < 400
+
+
 def test_under_a_figure_are_its_call_and_its_files(small_page):
     text = small_page.read_text(encoding="utf-8")
     line = re.search(r'<p class="take-home">.*?</p>', text).group()
