@@ -227,6 +227,32 @@ def paired_effect(samples: ArrayLike, expected_sign: int) -> Effect:
 
 
 @checked
+def effect(samples: ArrayLike, expected_sign: int = 1) -> Effect:
+    """`paired_effect`, for which a single seed decides nothing.
+
+    Parameters
+    ----------
+    samples : array_like (seeds,)
+    expected_sign : +1 (default) or -1
+
+    Raises
+    ------
+    ValueError
+        If there is no sample, one is not finite, or the sign is neither 1 nor -1.
+
+    Examples
+    --------
+    >>> effect([0.5]).verdict, effect([0.5, 0.6, 0.7]).verdict
+    ('undecided', 'agree')
+    """
+    x = real_array(samples, "samples", ndim=1)
+    if len(x) > 1:
+        return paired_effect(x, expected_sign)
+    require(expected_sign in (1, -1), "expected_sign", expected_sign, "1 or -1")
+    return Effect(float(x[0]), np.nan, np.nan, 1, "undecided")
+
+
+@checked
 def trend(table: pd.DataFrame, knob: str, column: str = "accuracy", expected_sign: int = -1) -> dict[int, Effect]:
     """For each sample size, the change of a column per doubling of the knob; smaller scales are expected to be better.
 

@@ -1,8 +1,8 @@
 """Which knob does what on which testbed: one table over all experiments of the book, computed from its stored results.
 
 Each testbed is a table with the columns ``seed``, ``knob``, ``value``, ``n`` and ``error``, in which smaller is better
-(see `ptft.trends`); the knobs are the relative scale, ``kappa``, that of the embedding alone, ``embedding``, the
-absolute scale, ``c``, and that of the readout, ``gamma``.
+(see `ptft.trends`). The knobs are the relative scale, ``kappa``, that of the embedding alone, ``embedding``, the
+absolute scale, ``c``, and that of the readout, ``gamma``. Pages are rendered without PyTorch, so nothing here needs it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from ptft.book.computed_text import literal
 from ptft.book.results import results_file
 from ptft.book.tables import MarkdownTable, numbered
 from ptft.experiments import C_PT, GAMMA_FT, SHARE
-from ptft.modular.protocol import NETWORKS
-from ptft.modular.trends import effect, runs
-from ptft.sweeps import diagonal, modular, vision
-from ptft.trends import BASELINE, Effect, holm, pooled_slopes, slopes, values_of
+from ptft.extras import needs_extra
+from ptft.trends import BASELINE, Effect, effect, holm, pooled_slopes, slopes, values_of
 from ptft.validation import checked, one_of, require_table
+
+with needs_extra("sweep", __name__):
+    import pandas as pd
 
 COLUMNS = ["seed", "knob", "value", "n", "error"]
 KNOBS = {  # the heads of the columns
@@ -49,8 +49,7 @@ def diagonal_testbed(table: pd.DataFrame, task: str) -> pd.DataFrame:
 
     Examples
     --------
-    >>> table, _ = diagonal.SWEEP.read_table(results_file("simulations.parquet"))
-    >>> bed = diagonal_testbed(table, "nested")
+    >>> bed = diagonal_testbed(pd.read_parquet(results_file("simulations.parquet")), "nested")
     >>> sorted(bed["value"].unique().tolist()), sorted(bed["knob"].unique())
     ([0.5, 1.0, 2.0, 4.0], ['baseline', 'c', 'gamma', 'kappa'])
     """
@@ -71,6 +70,32 @@ def diagonal_testbed(table: pd.DataFrame, task: str) -> pd.DataFrame:
     return pd.concat(found)[COLUMNS]
 
 
+@checked
+def modular_testbed(table: pd.DataFrame, network: str, task: str) -> pd.DataFrame:
+    """The runs on modular arithmetic of one of `LABELS` on one of `DIAGONAL_TASKS`, of the fewest frequencies.
+
+    Errors are logarithms to the base 2; a seed of which a run has no finite error is left out.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or a name is none of these.
+
+    Examples
+    --------
+    >>> bed = modular_testbed(pd.read_parquet(results_file("modular.parquet")), "quadratic", "reuse")
+    >>> bool(np.isfinite(bed["error"]).all())
+    True
+    """
+    require_table(table, "table", ["network", "relation", "size", "test_error", "seed", "knob", "value", "n"])
+    one_of(network, "network", tuple(LABELS))
+    one_of(task, "task", tuple(DIAGONAL_TASKS))
+    rows = table[(table["network"] == network) & (table["relation"] == task)]
+    rows = rows[rows["size"] == rows["size"].min()]
+    rows = rows.assign(error=np.log2(rows["test_error"].astype(float)))
+    return rows[~rows["seed"].isin(rows["seed"][~np.isfinite(rows["error"])])][COLUMNS]
+
+
 def image_testbeds() -> dict[str, pd.DataFrame]:
     """The stored tables of residual networks, of each set of images the one with the most runs; errors are minus the
     accuracy.
@@ -82,8 +107,7 @@ def image_testbeds() -> dict[str, pd.DataFrame]:
     """
     found: dict[str, pd.DataFrame] = {}
     for path in sorted(results_file("vision.parquet").parent.rglob("vision.parquet")):
-        table, _ = vision.SWEEP.read_table(path)
-        for dataset, rows in table.groupby("dataset"):
+        for dataset, rows in pd.read_parquet(path).groupby("dataset"):
             if len(rows) > len(found.get(str(dataset), ())):
                 found[str(dataset)] = rows
     return {name: rows.assign(error=-rows["accuracy"])[COLUMNS] for name, rows in sorted(found.items())}
@@ -97,13 +121,12 @@ def every_testbed() -> dict[tuple[str, str], pd.DataFrame]:
     >>> list(every_testbed())[:3]
     [('diagonal network', 'nested'), ('diagonal network', 'reuse'), ('diagonal network', 'new')]
     """
-    simulations, _ = diagonal.SWEEP.read_table(results_file("simulations.parquet"))
+    simulations, stored = (pd.read_parquet(results_file(f"{name}.parquet")) for name in ("simulations", "modular"))
     found = {("diagonal network", task): diagonal_testbed(simulations, task) for task in DIAGONAL_TASKS}
     found |= {("residual network", literal(name)): table for name, table in image_testbeds().items()}
-    stored, _ = modular.SWEEP.read_table(results_file("modular.parquet"))
-    for network in NETWORKS:
+    for network, label in LABELS.items():
         for task in DIAGONAL_TASKS:
-            found[LABELS[network], task] = runs(stored, network, task)[COLUMNS]
+            found[label, task] = modular_testbed(stored, network, task)
     return found
 
 

@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from ptft.extras import needs_extra
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.modular.protocol import PROTOCOLS
-from ptft.modular.trends import effect, order_agreement, pretraining_steps, roles, runs
-from ptft.trends import UNTRAINED, curve, sizes_of, values_of
+from ptft.modular.trends import order_agreement, pretraining_steps, roles, runs
+from ptft.trends import UNTRAINED, curve, effect, sizes_of, values_of
 from ptft.validation import checked, one_of
 
 with needs_extra("vision", __name__):

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
 
 from ptft.modular.protocol import NETWORKS
@@ -19,13 +18,13 @@ from ptft.trends import (
     UNTRAINED,
     Effect,
     by_seed,
-    paired_effect,
+    effect,
     pooled_slopes,
     sizes_of,
     slopes,
     values_of,
 )
-from ptft.validation import checked, one_of, real_array, require, require_table
+from ptft.validation import checked, one_of, require_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,32 +81,6 @@ def runs(table: pd.DataFrame, network: str, relation: str, size: int | None = No
         for task in ("pt", "ft"):
             found[f"on_{task}_{when}"] = rows[f"power_{task}_{when}"] / rows[f"power_{when}"]
     return rows.assign(**found, wrong=1 - rows["correct"] / rows["tested"])
-
-
-@checked
-def effect(samples: ArrayLike, expected_sign: int = 1) -> Effect:
-    """`ptft.trends.paired_effect`, for which a single seed decides nothing.
-
-    Parameters
-    ----------
-    samples : array_like (seeds,)
-    expected_sign : +1 (default) or -1
-
-    Raises
-    ------
-    ValueError
-        If there is no sample, one is not finite, or the sign is neither 1 nor -1.
-
-    Examples
-    --------
-    >>> effect([0.5]).verdict, effect([0.5, 0.6, 0.7]).verdict
-    ('undecided', 'agree')
-    """
-    x = real_array(samples, "samples", ndim=1)
-    if len(x) > 1:
-        return paired_effect(x, expected_sign)
-    require(expected_sign in (1, -1), "expected_sign", expected_sign, "1 or -1")
-    return Effect(float(x[0]), np.nan, np.nan, 1, "undecided")
 
 
 @checked

@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("torch")
-
 from ptft.book import testbeds
 from ptft.book.results import results_file
 from ptft.sweeps import diagonal

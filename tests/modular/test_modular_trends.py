@@ -9,6 +9,7 @@ pytest.importorskip("torch")
 from ptft import modular
 from ptft.checks import modular as checks
 from ptft.modular import theory, trends
+from ptft.trends import effect
 
 POWERS = {f"power{task}_{when}": 1.0 for when in ("before", "after") for task in ("", "_pt", "_ft")}
 
@@ -45,7 +46,7 @@ def test_a_single_seed_decides_nothing():
     one = trends.role(runs, "kappa")
     assert (one.verdict, one.seeds, one.p_value) == ("undecided", 1, 1.0) and one.mean == pytest.approx(0.75)
     with pytest.raises(ValueError, match="expected_sign = 2"):
-        trends.effect([1.0], 2)
+        effect([1.0], 2)
 
 
 def test_a_seed_with_an_error_that_is_no_number_is_left_out():

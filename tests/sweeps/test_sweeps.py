@@ -799,7 +799,10 @@ def test_bad_input_is_explained_on_one_line_and_nothing_is_computed(
 
 def test_a_sweep_that_is_none_is_named(capsys):
     assert main(["circular", "--out", "table.parquet"]) == 2
-    assert "the sweep = 'circular' is not allowed: it must be one of diagonal, vision" in capsys.readouterr().err
+    assert (
+        "the sweep = 'circular' is not allowed: it must be one of diagonal, monte-carlo, vision"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
