@@ -87,9 +87,9 @@ class Status(SphinxDirective):
             numbered(tables, "tab-stored-tables", "The stored tables, in `book/results`, and what made them."),
         ]
         text = "\n\n".join(map(str, both))
-        node = nodes.container()
+        node = nodes.container(classes=["status"])
         self.state.nested_parse(StringList(text.splitlines(), source="status"), self.content_offset, node)
-        return list(node.children)
+        return [node]
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

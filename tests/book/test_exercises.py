@@ -6,7 +6,7 @@ import shlex
 import pytest
 from conftest import ROOT, listed_chapters, load_runner
 
-RUN = re.compile(r"^python book/execute\.py (.*)$", re.M)
+RUN = re.compile(r"^python book/execute\.py ((?:.*\\\n)*.*)$", re.M)
 
 
 def exercises(stem):
@@ -26,7 +26,7 @@ def test_a_chapter_has_exercises_with_folded_solutions(stem):
 def test_an_exercise_runs_the_chapter_with_parameters_that_it_has(stem):
     runner, parsed = load_runner(), []
     for line in RUN.findall(exercises(stem)):
-        given = runner._parser().parse_args(shlex.split(line))
+        given = runner._parser().parse_args(shlex.split(line.replace("\\\n", " ")))
         values = runner.assignments(given.parameters)
         known = runner.read_parameters(stem)
         assert given.chapters == [stem] and given.out and values
