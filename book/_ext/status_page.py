@@ -50,7 +50,7 @@ def chapter_row(chapter: Path, runs: Path) -> dict[str, object]:
     return {
         "Chapter": f"{number}. {title_of(notebook)}" if number else title_of(notebook),
         "Run on": noted["date"] if noted else UNKNOWN,
-        "In": f"{noted['seconds']} s" if noted else UNKNOWN,
+        "In": f"{noted['seconds']}\u00a0s" if noted else UNKNOWN,
         "Machine": literal(noted["machine"]) if noted else UNKNOWN,
         "With": literal(versions) if versions else UNKNOWN,
         "Stored tables": ", ".join(map(literal, tables_of(notebook))) or "none",
