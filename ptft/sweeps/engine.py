@@ -421,6 +421,8 @@ def start_task(key: str, expected_key: str, folder: Path | None = None) -> None:
     if folder is not None and not folder.is_dir():
         raise FileNotFoundError(f"a worker does not see the work folder {folder}: all machines must share it")
     threadpool_limits(1)  # lasts: a worker process does nothing else, and `solved` undoes it in the calling process
+    if "torch" in sys.modules:  # whose MKL is out of sight there, and obeys MKL_NUM_THREADS
+        sys.modules["torch"].set_num_threads(1)
 
 
 # --- tasks in parallel ------------------------------------------------------------------------------------------------
@@ -459,8 +461,14 @@ def solved(
     >>> list(solved(double, [1, 2, 3], key="any"))
     [2, 4, 6]
     """
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
     with threadpool_limits(None):  # restores the number of threads
-        yield from _by_dask(solve, tasks, key, scheduler) if scheduler else _by_joblib(solve, tasks, key, jobs)
+        try:
+            yield from _by_dask(solve, tasks, key, scheduler) if scheduler else _by_joblib(solve, tasks, key, jobs)
+        finally:
+            if torch:
+                torch.set_num_threads(before)
 
 
 def _by_joblib(solve: Callable[[Any, str], Any], tasks: Sequence[Any], key: str, jobs: int) -> Iterator[Any]:
