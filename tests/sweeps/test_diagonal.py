@@ -340,8 +340,8 @@ def test_a_dask_cluster_that_loses_a_worker_half_way_gives_the_same_table(tmp_pa
     address, _, worker, other = cluster
     remote, alone = tmp_path / "remote", tmp_path / "alone"
     remote.mkdir(), alone.mkdir()
-    grid = ("--d", "60", "--seeds", "8", "--alphas", "3", "--batch", "3")  # long enough to be caught at work
-    total = 8 * 3 * 4
+    grid = ("--d", "60", "--seeds", "24", "--alphas", "3", "--batch", "3")  # long enough to be caught at work
+    total = 24 * 3 * 4
     with Client(address, set_as_default=False) as client:
         client.wait_for_workers(2, timeout=60)
         process = start(command("experiment-4", remote, *grid, "--scheduler", address), remote)
