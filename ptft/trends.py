@@ -119,6 +119,20 @@ def sizes_of(table: pd.DataFrame) -> list[int]:
 
 
 @checked
+def complete_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The table without the seeds of which a row has no finite value in a column.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> complete_seeds(pd.DataFrame({"seed": [0, 0, 1], "error": [1.0, None, 2.0]}), "error")["seed"].tolist()
+    [1]
+    """
+    require_table(table, "table", ["seed", column])
+    return table[~table["seed"].isin(table["seed"][~np.isfinite(table[column].astype(float))])]
+
+
+@checked
 def curve(table: pd.DataFrame, knob: str, value: float, column: str = "accuracy") -> tuple[np.ndarray, ...]:
     """Sample sizes, and the mean over seeds and its standard error at each of them.
 

@@ -936,6 +936,7 @@ def examples():
         },
         **{f"vision.trends.{name}": {"table": m["accuracies"]} for name in ("knobs_of", "scaling_order")},
         "trends.sizes_of": {"table": m["accuracies"]},
+        "trends.complete_seeds": {"table": m["accuracies"], "column": "accuracy"},
         "trends.effect": {"samples": ALPHA, "expected_sign": 1},
         "trends.paired_effect": {"samples": ALPHA, "expected_sign": 1},
         "trends.tally": {"effects": [trends.paired_effect(ALPHA, 1)]},

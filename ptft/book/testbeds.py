@@ -17,7 +17,7 @@ from ptft.book.results import results_file
 from ptft.book.tables import MarkdownTable, numbered
 from ptft.experiments import C_PT, GAMMA_FT, SHARE
 from ptft.extras import needs_extra
-from ptft.trends import BASELINE, Effect, effect, holm, pooled_slopes, slopes, values_of
+from ptft.trends import BASELINE, Effect, complete_seeds, effect, holm, pooled_slopes, slopes, values_of
 from ptft.validation import checked, one_of, require_table
 
 with needs_extra("sweep", __name__):
@@ -91,9 +91,8 @@ def modular_testbed(table: pd.DataFrame, network: str, task: str) -> pd.DataFram
     one_of(network, "network", tuple(LABELS))
     one_of(task, "task", tuple(DIAGONAL_TASKS))
     rows = table[(table["network"] == network) & (table["relation"] == task)]
-    rows = rows[rows["size"] == rows["size"].min()]
-    rows = rows.assign(error=np.log2(rows["test_error"].astype(float)))
-    return rows[~rows["seed"].isin(rows["seed"][~np.isfinite(rows["error"])])][COLUMNS]
+    rows = complete_seeds(rows[rows["size"] == rows["size"].min()], "test_error")
+    return rows.assign(error=np.log2(rows["test_error"].astype(float)))[COLUMNS]
 
 
 def image_testbeds() -> dict[str, pd.DataFrame]:

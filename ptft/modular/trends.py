@@ -18,6 +18,7 @@ from ptft.trends import (
     UNTRAINED,
     Effect,
     by_seed,
+    complete_seeds,
     effect,
     pooled_slopes,
     sizes_of,
@@ -72,7 +73,7 @@ def runs(table: pd.DataFrame, network: str, relation: str, size: int | None = No
     one_of(relation, "relation", RELATIONS)
     rows = table[(table["network"] == network) & (table["relation"] == relation)]
     rows = rows[rows["size"] == (rows["size"].min() if size is None else size)]
-    rows = rows[~rows["seed"].isin(rows["seed"][~np.isfinite(rows["test_error"].astype(float))])]
+    rows = complete_seeds(rows, "test_error")
     if not len(rows):
         raise ValueError(f"table has no complete seed of the {network} on {relation} tasks of size {size}")
     errors = {"error": "test_error", **THEORIES}

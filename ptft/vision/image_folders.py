@@ -28,7 +28,6 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".
 IMAGE_COLUMNS = ("image", "img")
 LABEL_COLUMNS = ("label", "fine_label")
 TRAIN, TEST = ("train",), ("test", "validation", "valid", "val")  # of the second, the first that is there
-GREY = ("1", "L", "LA", "La")
 DEEP = ("I", "F")  # modes of more than 8 bits a channel begin like this
 
 Encoded = tuple[str, bytes, int]  # what a message calls an image, its file's content, the number of its class
