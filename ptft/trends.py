@@ -122,6 +122,11 @@ def sizes_of(table: pd.DataFrame) -> list[int]:
 def complete_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """The table without the seeds of which a row has no finite value in a column.
 
+    Raises
+    ------
+    ValueError
+        If the table has no such column, or none of seeds.
+
     Examples
     --------
     >>> import pandas as pd
