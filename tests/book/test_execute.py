@@ -18,6 +18,7 @@ import pytest
 from conftest import ROOT, family, left_of, load_runner
 
 import ptft
+from ptft.figures import page_style
 
 HEADER = """---
 jupytext:
@@ -168,6 +169,7 @@ def hostile(tmp_path):
         "PYTEST_ADDOPTS": "-k nothing",
         "COLUMNS": "20",
         "OMP_NUM_THREADS": "7",
+        "PTFT_DRAFT": "yes",
     }
 
 
@@ -669,23 +671,26 @@ def test_a_source_edited_while_its_chapter_runs_counts_as_changed(book, monkeypa
 
 
 def test_a_rerun_notices_a_changed_number_but_not_a_changed_figure(book):
-    picture = "<?xml version='1.0'?><svg>a line</svg>"
-    figure = f'```{{code-cell}}\ndisplay({{"image/svg+xml": "{picture}"}}, raw=True)\n```\n'
-    (book.SOURCES / "02_other.md").write_text(OTHER + "\n" + figure)
+    imports = "```{code-cell}\nimport matplotlib.pyplot as plt\nfrom ptft import figures\n\nfigures.style()\n```\n\n"
+    figure = FIGURE[FIGURE.rindex("```{code-cell}") :]
+    (book.SOURCES / "02_other.md").write_text(OTHER + "\n" + imports + figure)
     assert command(book, "--jobs", "2").returncode == 0
     whole = command(book, "--check", "--jobs", "2")
-    assert whole.returncode == 0 and "2 passed" in whole.stdout and "5 passed" in whole.stdout, whole.stdout
+    assert whole.returncode == 0 and "2 passed" in whole.stdout and "6 passed" in whole.stdout, whole.stdout
     assert "since the chapters were last checked" in command(book, "--check", "--stale").stdout
 
     notebook = nbformat.read(book.output("02_other"), as_version=4)
-    notebook.cells[-1].outputs[0].data["image/svg+xml"] = picture.replace("line", "curve")
+    pictures = notebook.cells[-1].outputs[0].data
+    assert len(pictures["application/pdf"]) > 1000, "the book itself is no draft"
+    pictures[book.SHOWN] = pictures[book.SHOWN].replace("#0072b2", "#d55e00")
     nbformat.write(notebook, book.output("02_other"))
     text = book.output("01_first").read_text()
     book.output("01_first").write_text(text.replace("1.50 text", "1.51 text"))
     changed = command(book, "--check", "--stale", "--jobs", "2")
     assert changed.returncode == 1
     assert "1.51 text" in changed.stdout and "1 failed" in changed.stdout, changed.stdout
-    assert "5 passed" in changed.stdout, "the chapter with another figure"
+    assert "6 passed" in changed.stdout, "the chapter with another figure"
+    assert book.DRAFT == page_style.DRAFT
 
 
 @pytest.mark.slow
