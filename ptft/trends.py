@@ -408,8 +408,8 @@ def opposed(pairs: Iterable[tuple[Effect, Effect]]) -> list[Effect]:
     found = []
     for first, second in pairs:
         surer, weaker = sorted((first, second), key=lambda one: one.p_value)
-        verdict = "undecided" if weaker.verdict == "undecided" else "agree" if surer.mean * weaker.mean < 0 else "disagree"
-        low, high = (weaker.low, weaker.high) if surer.mean < 0 else (-weaker.high, -weaker.low)
-        mean = weaker.mean if surer.mean < 0 else -weaker.mean
-        found.append(Effect(mean, low, high, weaker.seeds, verdict))
+        down = surer.mean < 0
+        mean, low, high = (weaker.mean, weaker.low, weaker.high) if down else (-weaker.mean, -weaker.high, -weaker.low)
+        told = "agree" if mean > 0 else "disagree"
+        found.append(Effect(mean, low, high, weaker.seeds, told if weaker.verdict != "undecided" else "undecided"))
     return found

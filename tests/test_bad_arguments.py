@@ -132,7 +132,7 @@ def made():
         "stopped": stopping_rule.StoppedPoint(1e-4, True, 100, 0.02, 0.1, 0.01, "amp", 50),
         "flow": infinite_width.train(CLOUD, TASK, 1.0, [0.0, 1.0]),
         "features": kernel_transfer.pretrain_linear(1.0, 0.5, 4),
-        "measured": linear.MeasuredLoss(ALPHA, ALPHA, ALPHA),
+        "measured": linear.MeasuredLoss(ALPHA, np.column_stack([ALPHA, 2 * ALPHA])),
         "law": rich_transfer.untrained_preactivations(INPUTS),
         "table": pd.DataFrame(
             [
@@ -388,7 +388,7 @@ def examples():
         "agreement.compare_two_stages": {"settings": [FINITE], "alpha": ALPHA, "d": D, "seeds": [0, 1]},
         "agreement.relative_deviation": {"results": [m["compared"]], "seen": 1e-3},
         "agreement.relative_errors": {"mse": ALPHA, "reference": ALPHA},
-        "agreement.advantage_grows": {"errors": errors, "pairs": [(SETTING, SETTING)] * 2},
+        "agreement.advantage_growth": {"errors": errors, "pairs": [(SETTING, SETTING)] * 2},
         "agreement.advantage_seen": {"points": one_point, "pairs": [(SETTING, SETTING)] * 2},
         "agreement.deviation_summary": {"deviation": ALPHA},
         "agreement.simulated_alike": {"results": [m["compared"]]},

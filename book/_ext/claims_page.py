@@ -1,5 +1,6 @@
-"""The directives of the page of claims: `claims`, a table for each chapter that computed entries, read from the
-executed notebooks, and `testbeds`, which compares all experiments by their stored results.
+"""The directives of the page of claims: `claims`, how many came to which verdict and a table for each chapter that
+computed entries, read from the executed notebooks, and `testbeds`, which compares all experiments by their stored
+results.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
-from ptft.book.claims import KEY, VERDICTS, Claim, claims_table
+from ptft.book.claims import KEY, Claim, claims_table, read_claim, tally
 from ptft.book.testbeds import comparison, every_testbed
 
 
@@ -27,7 +28,7 @@ def read_claims(path: Path) -> tuple[str, list[Claim]]:
     """Title of an executed chapter and the claims that it holds."""
     notebook = nbformat.read(path, 4)
     metadata = [output.get("metadata", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
-    return title_of(notebook), [Claim(**entry) for one in metadata for entry in one.get(KEY, [])]
+    return title_of(notebook), [read_claim(entry) for one in metadata for entry in one.get(KEY, [])]
 
 
 class Claims(SphinxDirective):
@@ -36,15 +37,14 @@ class Claims(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         chapters = {path: read_claims(path) for path in sorted(Path(self.env.srcdir).glob("book/chapters/*.ipynb"))}
         tables: list[str] = []
-        verdicts: list[str] = []
+        every: list[Claim] = []
         for path, (title, claims) in chapters.items():
             self.env.note_dependency(str(path))
             if claims:
                 number = path.stem[:2]
                 tables.append(claims_table(claims, f"tab-all-claims-{number}", f"Chapter {int(number)}: {title}"))
-                verdicts += [claim.verdict for claim in claims]
-        counts = ", ".join(f"{verdicts.count(verdict)} *{verdict}*" for verdict in VERDICTS)
-        return parsed(self, "\n\n".join([f"Of {len(verdicts)} statements: {counts}.", *tables]))
+                every += claims
+        return parsed(self, "\n\n".join([tally(every, "tab-all-claims"), *tables]))
 
 
 class Testbeds(SphinxDirective):

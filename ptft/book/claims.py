@@ -111,13 +111,15 @@ def kept(*checks: Check) -> list[Case]:
 
 
 @checked
-def beyond_zero(effects: Sequence[Effect], expected_sign: int = 1) -> list[Case]:
-    """The cases of effects that are looked at together, expected on one side of zero (`ptft.trends.simultaneous`).
+def beyond_zero(effects: Sequence[Effect], expected_sign: ArrayLike = 1) -> list[Case]:
+    """The cases of effects that are looked at together, each expected on one side of zero.
+
+    Their intervals are as wide as Holm's procedure asks (`ptft.trends.simultaneous`).
 
     Parameters
     ----------
     effects : sequence of Effect
-    expected_sign : +1 (default) or -1
+    expected_sign : array_like, +1 (default) or -1, of one number or one for each effect
 
     Examples
     --------
@@ -126,11 +128,10 @@ def beyond_zero(effects: Sequence[Effect], expected_sign: int = 1) -> list[Case]
     >>> [one.outcome for one in beyond_zero(two)], [one.outcome for one in beyond_zero(two, -1)]
     (['holds', 'undecided'], ['fails', 'undecided'])
     """
-    wide = simultaneous(effects)
-    ends = np.array([[one.low for one in wide], [one.high for one in wide]])
-    if expected_sign == 1:
-        return cases(*ends, above=0.0)
-    return cases(*ends, below=0.0)
+    sign = real_array(expected_sign, "expected_sign")
+    require(bool(np.all(np.abs(sign) == 1)), "expected_sign", expected_sign, "1 or -1")
+    ends = sign * np.array([(one.low, one.high) for one in simultaneous(effects)]).T
+    return cases(np.minimum(*ends), np.maximum(*ends), above=0.0)
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ def claim(statement: str, source: str, check: str, result: str, cases: Sequence[
     Examples
     --------
     >>> slopes = cases([-0.1, 0.2], below=0.0)
-    >>> claim("Errors fall with the data scale.", "Figure 3", "two curves", count_held(slopes, "curves"), slopes).verdict
+    >>> claim("Errors fall.", "Figure 3", "two curves", count_held(slopes, "curves"), slopes).verdict
     'agrees in part'
     """
     if not cases:
