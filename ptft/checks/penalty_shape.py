@@ -349,7 +349,8 @@ def moves(path: Measures, ell_order: int, pretraining_dependence: int) -> np.nda
             return np.asarray(-np.maximum(np.abs(values[1:]), np.abs(values[:-1])))
         return np.asarray(way * np.diff(values))
 
-    return np.minimum(goes(path.ell_order, ell_order), goes(path.pretraining_dependence, pretraining_dependence))
+    lazier, nearer = goes(path.ell_order, ell_order), goes(path.pretraining_dependence, pretraining_dependence)
+    return np.asarray(np.minimum(lazier, nearer))
 
 
 @checked

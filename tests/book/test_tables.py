@@ -19,7 +19,7 @@ def test_the_error_stands_beside_its_bound():
         "| lost | 3 | 0 | **no** |",
         "| share | 0.034 | 0.05 | yes |",
     ]
-    assert rows(("none", 0.0, 1e-9), ("missing", float("nan"), 1e-9), ("wide", 7e-3, 5e-3)) == [
+    assert rows(("none", 0.0, 1e-9), Check("missing", 0.0, [float("nan")], 1e-9), ("wide", 7e-3, 5e-3)) == [
         "| none | 0 | $10^{-9}$ | yes |",
         "| missing | nan | $10^{-9}$ | **no** |",
         r"| wide | $7 \times 10^{-3}$ | $5 \times 10^{-3}$ | **no** |",
