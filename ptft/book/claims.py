@@ -119,7 +119,13 @@ def beyond_zero(effects: Sequence[Effect], expected_sign: ArrayLike = 1) -> list
     Parameters
     ----------
     effects : sequence of Effect
-    expected_sign : array_like, +1 (default) or -1, of one number or one for each effect
+    expected_sign : array_like, shape () or (effects,)
+        +1 (default) or -1, for all or for each.
+
+    Raises
+    ------
+    ValueError
+        If a sign is neither 1 nor -1.
 
     Examples
     --------

@@ -339,7 +339,7 @@ def moves(path: Measures, ell_order: int, pretraining_dependence: int) -> np.nda
     Examples
     --------
     >>> moves(measures(1.0, 1.0, Initialization([1e-3, 1.0, 2.0])), ell_order=1, pretraining_dependence=1).round(3)
-    array([0.29 , 0.013])
+    array([0.087, 0.017])
     """
     require(ell_order in (1, -1, 0), "ell_order", ell_order, "1, -1 or 0")
     require(pretraining_dependence in (1, -1, 0), "pretraining_dependence", pretraining_dependence, "1, -1 or 0")
