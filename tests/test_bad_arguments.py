@@ -1008,7 +1008,7 @@ def examples():
             "result": "d",
             "cases": CASES,
         },
-        "book.claims.beyond_zero": {"effects": [trends.paired_effect(ALPHA, 1)], "expected_sign": 1},
+        "book.claims.beyond_zero": {"effects": [trends.paired_effect(ALPHA, 1)]},
         "book.claims.tally": {"claims": [claim("a", "b", "c", "d", CASES)], "name": "tab-a"},
         "book.claims.count_held": {"cases": CASES, "of": "things"},
         "book.claims.count_of": {"outcomes": np.array([True]), "of": "things"},
