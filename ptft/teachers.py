@@ -2,6 +2,8 @@
 
 Coordinates are independent. Conditional on its group, a coordinate's fine-tuning coefficient is Gaussian (an atom where
 the variance is 0) and its penalty scale k is fixed, so every teacher here is a `GaussianMixture` to the replica theory.
+A teacher also says the variance v of a coordinate's inputs: X_ij = sqrt(v_j) G_ij with G_ij ~ N(0, 1/d), v = 1 if not
+said otherwise.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ class Teacher(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class GaussianMixture:
-    """Law of (beta*_ft, k): with probability `weight`, beta*_ft ~ N(mean, variance) and k is the penalty scale.
+    """Law of (beta*_ft, k, v): with probability `weight`, beta*_ft ~ N(mean, variance), k is the penalty scale and v
+    the variance of the inputs.
 
     Parameters
     ----------
@@ -59,6 +62,8 @@ class GaussianMixture:
         Probabilities; they sum to 1 within 1e-9. Components of weight 0 are dropped.
     mean, variance, k : array_like, broadcast to the shape of `weight`
         In units of beta, its square, its square; variance >= 0 and k > 0.
+    input_variance : array_like, positive, default 1
+        v = d E X_ij^2 of the coordinates of each component, broadcast likewise.
 
     Raises
     ------
@@ -79,18 +84,21 @@ class GaussianMixture:
     mean: np.ndarray
     variance: np.ndarray
     k: np.ndarray
+    input_variance: np.ndarray = 1.0  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        weight, mean, variance, k = broadcast(
-            weight=nonnegative_array(self.weight, "weight", ndim=1),
-            mean=real_array(self.mean, "mean"),
-            variance=nonnegative_array(self.variance, "variance"),
-            k=positive_array(self.k, "k"),
-        )
+        arrays = {
+            "weight": nonnegative_array(self.weight, "weight", ndim=1),
+            "mean": real_array(self.mean, "mean"),
+            "variance": nonnegative_array(self.variance, "variance"),
+            "k": positive_array(self.k, "k"),
+            "input_variance": positive_array(self.input_variance, "input_variance"),
+        }
+        shaped = dict(zip(arrays, broadcast(**arrays), strict=True))
+        weight = shaped["weight"]
         require(abs(weight.sum() - 1) <= 1e-9, "the sum of weight", weight.sum(), "1")
-        used = weight > 0
-        for name, value in (("weight", weight), ("mean", mean), ("variance", variance), ("k", k)):
-            object.__setattr__(self, name, value[used])
+        for name, value in shaped.items():
+            object.__setattr__(self, name, value[weight > 0])
 
     @classmethod
     def of_sample(cls, beta: np.ndarray, k: np.ndarray) -> GaussianMixture:
@@ -108,8 +116,8 @@ class GaussianMixture:
 
     @property
     def power(self) -> float:
-        """E (beta*_ft)^2."""
-        return float(np.sum(self.weight * (self.mean**2 + self.variance)))
+        """E v (beta*_ft)^2, the error of predicting zero."""
+        return float(np.sum(self.weight * (self.mean**2 + self.variance) * self.input_variance))
 
     def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (beta*_ft, k), each of shape (d,)."""

@@ -170,9 +170,8 @@ def _pretraining(teacher: TeacherGroups, init: Initialization, alpha_pt: float, 
         return replica_curve(alpha_pt, mixture, noise_var=noise_pt)
     alpha, zero = np.array(alpha_pt), np.zeros(())
     tau2, theta = (np.array(np.inf),) * 2 if alpha_pt == 0 else (zero, zero)
-    return ReplicaCurve(
-        alpha, np.array(mixture.power), tau2, theta, zero, np.array(True), zero, np.zeros((), dtype=int)
-    )
+    steps, power = np.zeros((), dtype=int), np.sum(mixture.weight * mixture.mean**2)
+    return ReplicaCurve(alpha, np.array(mixture.power), tau2, theta, zero, np.array(True), zero, steps, power)
 
 
 def _penalty_scales(

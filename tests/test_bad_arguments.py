@@ -220,7 +220,7 @@ def examples():
         "amp.message_passing": {"X": X, "y": Y, "k": K},
         "amp.state_evolution": {"alpha": 0.3, "mixture": MIXTURE, "steps": 1, "noise_var": 0.0},
         # teachers, and the error in high dimensions
-        "teachers.GaussianMixture": {"weight": Y, "mean": Y, "variance": Y, "k": Y},
+        "teachers.GaussianMixture": {"weight": Y, "mean": Y, "variance": Y, "k": Y, "input_variance": Y},
         "teachers.GaussianMixture.of_sample": {"beta": K, "k": K},
         "teachers.GaussianMixture.sample": {"d": 3, "seed": 0},
         "teachers.TeacherGroups": {"weight": Y, "beta_pt": Y, "mean": Y, "variance": Y},
@@ -264,6 +264,7 @@ def examples():
             "xi": np.ones(40),
             "noise_var": 0.0,
             "ridge": 0.0,
+            "input_variance": np.ones(40),
         },
         "generalization.replica_curve": {
             "alpha": ALPHA,
