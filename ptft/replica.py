@@ -764,7 +764,30 @@ def errors_by_rows(
     refine: float = 0.6,
     start: ArrayLike | None = None,
 ) -> np.ndarray:
-    """Errors of many problems at once, for a search: interpolation, one start, fewer nodes.
+    """Errors of many problems at once: the first row of `solutions_by_rows`, with the same parameters and errors.
+
+    Returns
+    -------
+    ndarray, shape (rows,); inf where the iteration did not converge.
+
+    Examples
+    --------
+    >>> rows = MixtureRows(*(np.array([[v], [v]]) for v in (1.0, 0.0, 1.0, 1e8)))
+    >>> errors_by_rows(np.array([0.2, 0.6]), rows).round(4)
+    array([0.8, 0.4])
+    """
+    result: np.ndarray = solutions_by_rows(alpha, mixtures, noise_var, refine, start)[0]
+    return result
+
+
+def solutions_by_rows(
+    alpha: ArrayLike,
+    mixtures: MixtureRows,
+    noise_var: float = 0.0,
+    refine: float = 0.6,
+    start: ArrayLike | None = None,
+) -> np.ndarray:
+    """Solutions of many problems at once, for a search: interpolation, one start, fewer nodes.
 
     Parameters
     ----------
@@ -778,7 +801,8 @@ def errors_by_rows(
 
     Returns
     -------
-    ndarray, shape (rows,); inf where the iteration did not converge.
+    ndarray, shape (3, rows)
+        The error, tau^2 and theta; the error is inf where the iteration did not converge.
 
     Raises
     ------
@@ -787,9 +811,10 @@ def errors_by_rows(
 
     Examples
     --------
-    >>> rows = MixtureRows(*(np.array([[v], [v]]) for v in (1.0, 0.0, 1.0, 1e8)))
-    >>> errors_by_rows(np.array([0.2, 0.6]), rows).round(4)
-    array([0.8, 0.4])
+    >>> rows = MixtureRows(*(np.array([[v], [v]]) for v in (1.0, 0.0, 1.0, 1e8)))  # lazy: tau^2 = mse/alpha
+    >>> mse, tau2, theta = solutions_by_rows(np.array([0.2, 0.6]), rows)
+    >>> mse.round(4), (mse / tau2).round(4)
+    (array([0.8, 0.4]), array([0.2, 0.6]))
     """
     alpha, noise_var = positive_array(alpha, "alpha", ndim=1), nonnegative_number(noise_var, "noise_var")
     require(alpha < 1, "alpha", alpha, "below 1")
@@ -800,10 +825,10 @@ def errors_by_rows(
         require(
             start.shape == (2, alpha.size), "the shape of start", start.shape, f"{(2, alpha.size)}, as alpha has it"
         )
-    mse = np.empty(alpha.size)
+    solutions = np.empty((3, alpha.size))
     for rows in np.array_split(np.arange(alpha.size), -(-alpha.size // _CHUNK)):
         problem = _Problem(mixtures.rows(rows), noise_var, 0.0, refine)
         u, w = problem.start(alpha[rows], 1.0) if start is None else np.log(start[:, rows])
-        _, _, found, residual, _ = problem.solve(u, w, alpha[rows])
-        mse[rows] = np.where(residual <= TOLERANCE, found, np.inf)
-    return mse
+        u, w, mse, residual, _ = problem.solve(u, w, alpha[rows])
+        solutions[:, rows] = np.where(residual <= TOLERANCE, mse, np.inf), np.exp(u), np.exp(w)
+    return solutions

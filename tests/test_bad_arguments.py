@@ -256,6 +256,13 @@ def examples():
             "refine": 0.6,
             "start": np.ones((2, 1)),
         },
+        "replica.solutions_by_rows": {
+            "alpha": ALPHA[:1],
+            "mixtures": ROWS,
+            "noise_var": 0.0,
+            "refine": 0.6,
+            "start": np.ones((2, 1)),
+        },
         "replica.joined_curves": {"curves": [m["curve"]], "alpha": ALPHA},
         "monte_carlo.solve_by_monte_carlo": {
             "alpha": ALPHA,
