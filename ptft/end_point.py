@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
-from ptft.amp import message_passing
+from ptft.amp import iterates
 from ptft.penalties import inverse_curvature, penalty_at_angle, signed_angle
 from ptft.validation import (
     broadcast,
@@ -32,11 +32,16 @@ from ptft.validation import (
 METHODS = ("auto", "amp", "newton")
 AMP_STEPS = 500
 AMP_COLUMNS = 10  # problems treated together: more share each product with X, fewer stay in the cache
-AMP_PATIENCE = 100  # steps in which message passing must gain a factor of ten
+AMP_PATIENCE = 100  # steps in which message passing must gain a factor of three
+AMP_NEAR = 0.003  # mismatch of slopes from which on Newton's steps with one and the same factor converge fast
+AMP_GROWTH = 1.5  # of the noise in its messages, which decreases for Gaussian X, above its smallest value so far
+FACTORS = 4  # that Newton's method may take to finish what message passing began
+DRIFT = 0.01  # largest change of the curvature with which a factor still measures errors
 NEWTON_STEPS = 1000  # near a vertex of the l1 ball it creeps for hundreds of steps before it converges
 NEWTON_PATIENCE = 30  # steps in which Newton's method must lower the penalty or its residual
 _EPS = float(np.finfo(np.float64).eps)
-_PLAIN = 200  # numbers beyond 2^+-_PLAIN are scaled before they are squared
+_ROWS = 32  # of X whose magnitudes are taken at once, so that they stay in the cache
+_PLAIN = 40  # numbers beyond 2^+-_PLAIN are scaled before they are squared, or rounded to float32
 _FACTORS = (  # Cholesky's of X D X^T, and the condition up to which they serve to measure errors
     (np.float32, linalg.blas.ssyrk, linalg.lapack.spocon, 1e5),
     (np.float64, linalg.blas.dsyrk, linalg.lapack.dpocon, 1e12),
@@ -107,7 +112,7 @@ def min_penalty(X: ArrayLike, y: ArrayLike, k: ArrayLike, method: str = "auto", 
             f"k has shape {k.shape}: it must be one number or one for each of the {X.shape[1]} columns of X"
         )
     columns = broadcast(k=k, columns=np.empty(X.shape[1]))[0][:, None]
-    return min_penalties(X, y[:, None], columns, method, tolerance, stacklevel=3)[0]
+    return _min_penalties(X, y[:, None], columns, *_checked(method, tolerance), stacklevel=4)[0]
 
 
 def min_penalties(
@@ -144,19 +149,28 @@ def min_penalties(
     n, d = X.shape
     if Y.shape[0] != n or K.shape != (d, Y.shape[1]):
         raise ValueError(f"X, Y and K have shapes {X.shape}, {Y.shape} and {K.shape}: they must match")
-    one_of(method, "method", METHODS)
-    tolerance = positive_number(tolerance, "tolerance")
     whole_number(stacklevel, "stacklevel", at_least=1)
+    return _min_penalties(X, Y, K, *_checked(method, tolerance), stacklevel + 1)
+
+
+def _checked(method: str, tolerance: float) -> tuple[str, float]:
+    return one_of(method, "method", METHODS), positive_number(tolerance, "tolerance")
+
+
+def _min_penalties(
+    X: np.ndarray, Y: np.ndarray, K: np.ndarray, method: str, tolerance: float, stacklevel: int
+) -> list[EndPoint]:
     shift = _exponent(X)
     units = np.array([_unit(y, k, shift) for y, k in zip(Y.T, K.T, strict=True)])
     inputs = np.ldexp(X, -shift) if shift else X
     labels = np.ldexp(Y, -(units + shift)) if shift or units.any() else Y
     sqrt_k = np.ldexp(np.sqrt(K), -units)
     points: list[EndPoint | None] = [None] * units.size
-    if n < d and method != "newton":
+    if X.shape[0] < X.shape[1] and method != "newton":
+        rounded = inputs.astype(np.float32)
         fit = np.flatnonzero(np.all(np.abs(np.log2(sqrt_k)) < _RANGE / 2, axis=0))  # their squares are numbers
         for part in np.array_split(fit, -(-fit.size // AMP_COLUMNS)) if fit.size else ():
-            found = _amp(inputs, labels[:, part], np.ldexp(K[:, part], -2 * units[part]), tolerance)
+            found = _amp(inputs, rounded, labels[:, part], np.ldexp(K[:, part], -2 * units[part]), tolerance)
             for i, point in zip(part, found, strict=True):
                 points[i] = point
     ends = []
@@ -179,7 +193,7 @@ def min_penalties(
 
 def _exponent(values: np.ndarray) -> int:
     """Of the power of two by which the values are divided: 0 unless their squares are near the limits of float64."""
-    exponent = int(np.frexp(np.max(np.abs(values)))[1])
+    exponent = int(np.frexp(max(np.max(values), -np.min(values)))[1])
     return exponent if abs(exponent) > _PLAIN else 0
 
 
@@ -201,30 +215,66 @@ def _in_units(point: EndPoint, unit: int, shift: int) -> EndPoint:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # where message passing diverges, it stops and is not certified
-def _amp(X: np.ndarray, Y: np.ndarray, K: np.ndarray, tolerance: float) -> list[EndPoint]:
-    """Message passing until the certificates hold; both residuals come with each iterate, at no further product."""
-    sqrt_k, size = np.sqrt(K), np.linalg.norm(Y, axis=0)
-    todo = np.arange(Y.shape[1])
-    gaps = np.empty((AMP_STEPS + 1, Y.shape[1]))
+def _amp(X: np.ndarray, rounded: np.ndarray, Y: np.ndarray, K: np.ndarray, tolerance: float) -> list[EndPoint]:
+    """Message passing, with X rounded to float32, until Newton steps with one factor in all digits finish it."""
+    sqrt_k, todo = np.sqrt(K), np.arange(Y.shape[1])
+    mismatch = np.empty((AMP_STEPS + 1, Y.shape[1]))
+    least = np.full(Y.shape[1], np.inf)
     points: dict[int, EndPoint] = {}
-    iterates = message_passing(X, Y, K)
-    state = next(iterates)
+    messages = iterates(rounded, Y, K)
+    state = next(messages)
     for iteration in range(AMP_STEPS + 1):
-        gaps[iteration, todo] = gap = state.gap
-        certified = (gap <= tolerance / 3) & (np.linalg.norm(state.misfit, axis=0) <= tolerance / 3 * size[todo])
-        hopeless = ~(gap < 1e30) | (iteration == AMP_STEPS)
+        mismatch[iteration, todo] = state.mismatch
+        diverges = ~(state.noise <= AMP_GROWTH * least[todo])
+        least[todo] = np.minimum(least[todo], state.noise)
+        ends = diverges | (state.mismatch <= AMP_NEAR) | (iteration == AMP_STEPS)
         if iteration >= AMP_PATIENCE:
-            hopeless |= gap > 0.1 * gaps[iteration - AMP_PATIENCE, todo]
-        keep = ~(certified | hopeless)
-        for j in np.flatnonzero(~keep):
+            ends |= state.mismatch > mismatch[iteration - AMP_PATIENCE, todo] / 3
+        for j in np.flatnonzero(ends):
             i = todo[j]
-            found = state.beta[:, j], state.dual[:, j], X.T @ state.dual[:, j]
-            points[i] = _certify(X, Y[:, i], sqrt_k[:, i], *found, iteration, "amp", tolerance)
-        todo = todo[keep]
+            start = state.beta[:, j], state.dual[:, j], not diverges[j]
+            points[i] = _finished(X, rounded, Y[:, i], sqrt_k[:, i], *start, iteration, tolerance)
+        todo = todo[~ends]
         if not todo.size:
             break
-        state = iterates.send(keep)
+        state = messages.send(~ends)
     return [points[i] for i in range(Y.shape[1])]
+
+
+def _finished(
+    X: np.ndarray,
+    rounded: np.ndarray,
+    y: np.ndarray,
+    sqrt_k: np.ndarray,
+    beta: np.ndarray,
+    dual: np.ndarray,
+    near: bool,
+    iteration: int,
+    tolerance: float,
+) -> EndPoint:
+    """The end point by Newton steps from an estimate that is near, certified by the factor that they share.
+
+    Residuals are those of float64, so that a factor with a few digits serves as long as the curvature changes little.
+    """
+    solve: Solver | None = None
+    ready, factors, along = not near, 0, X.T @ dual
+    while not ready and factors < FACTORS:
+        factored, factors, previous = inverse_curvature(beta, sqrt_k), factors + 1, np.inf
+        solve = _measuring(X, factored, rounded)
+        while not ready:
+            slope = signed_angle(beta, sqrt_k) / 2
+            ascent, step = solve(slope - along, y - X @ beta)
+            change = np.max(np.abs(step) / inverse_curvature(beta, sqrt_k))
+            if not change < 0.5:  # far from the end point: full steps are no longer safe
+                ready, solve = True, None
+            elif change > previous / 2:
+                break
+            else:
+                beta, dual, along, previous = beta + step, dual + ascent, slope + step / factored, change
+                ready = bool(np.max(np.abs(step)) <= 0.1 * tolerance * np.max(np.abs(beta)))
+    if solve is not None and np.max(np.abs(inverse_curvature(beta, sqrt_k) / factored - 1)) > DRIFT:
+        solve = None
+    return _certify(X, y, sqrt_k, beta, dual, X.T @ dual, iteration, "amp", tolerance, solve)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is not certified
@@ -297,13 +347,20 @@ def _cholesky(X: np.ndarray, D: np.ndarray) -> Solver:
     return solve
 
 
-def _measuring(X: np.ndarray, D: np.ndarray) -> Solver:
-    """The fastest solver with a few digits: a Cholesky factor of half the digits, or of all, or orthogonal factors."""
-    root = X * np.sqrt(D)
-    root /= (unit := float(_power_of_two(root.ravel(), axis=0)))
+def _measuring(X: np.ndarray, D: np.ndarray, rounded: np.ndarray | None = None) -> Solver:
+    """The fastest solver with a few digits: a Cholesky factor of half the digits, or of all, or orthogonal factors.
+
+    The largest entry of X is near 1; `rounded` is X in float32, if it is there already.
+    """
+    root = np.sqrt(D)
+    root /= (unit := float(_power_of_two(root, axis=0)))
     for kind, syrk, pocon, condition in _FACTORS:
-        square = syrk(1.0, root.T.astype(kind, copy=False), trans=1)
-        largest = square.diagonal().max()
+        source = X if kind is np.float64 or rounded is None else rounded
+        scaled = np.multiply(source, root.astype(kind), out=np.empty(X.shape, kind), casting="same_kind")
+        square = syrk(1.0, scaled.T, trans=1)
+        del scaled
+        if not (largest := square.diagonal().max()) > np.sqrt(np.finfo(kind).tiny):
+            continue
         try:
             factor = linalg.cho_factor(square, overwrite_a=True, check_finite=False)
         except linalg.LinAlgError:
@@ -435,8 +492,12 @@ def _certify(
     iterations: int,
     method: str,
     tolerance: float,
+    solve: Solver | None = None,
 ) -> EndPoint:
-    """The end point with both residuals, where `slope` is X^T nu, and with their consequences for beta."""
+    """The end point with both residuals, where `slope` is X^T nu, and with their consequences for beta.
+
+    `solve` is a solver for the curvature at beta, if there is one already.
+    """
     t = signed_angle(beta, sqrt_k)
     with np.errstate(over="ignore"):  # the coefficient whose slope it is, which is far off where q'' is large
         even, odd = np.cosh(slope - t / 2), np.sinh(slope - t / 2)
@@ -444,12 +505,14 @@ def _certify(
     kkt = max(float(_kkt_gap(beta, slope, sqrt_k)), float(of_slope / (np.max(np.abs(beta)) or 1.0)))
     interpolation = _misfit(X, y, beta)
     holds = kkt <= tolerance and interpolation <= tolerance
-    forward = _forward_error(X, y, sqrt_k, beta, dual) if holds or method == "newton" else np.inf
+    forward = _forward_error(X, y, sqrt_k, beta, dual, solve) if holds or method == "newton" else np.inf
     converged = bool(holds and forward <= np.sqrt(tolerance))
     return EndPoint(beta, dual, kkt, interpolation, iterations, method, converged, forward, X.shape[0])
 
 
-def _forward_error(X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, beta: np.ndarray, dual: np.ndarray) -> float:
+def _forward_error(
+    X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, beta: np.ndarray, dual: np.ndarray, solve: Solver | None
+) -> float:
     """Bound to first order on the distance of beta from the minimiser, in units of max|beta|.
 
     That distance is a Newton step, which the residuals and their rounding errors enter through W = D X^T (X D X^T)^-1
@@ -458,11 +521,13 @@ def _forward_error(X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, beta: np.nd
     if not (np.isfinite(beta).all() and np.isfinite(dual).all()):
         return np.inf
     t, D = signed_angle(beta, sqrt_k), inverse_curvature(beta, sqrt_k)
-    solve = _measuring(X, D)
-    (n, d), size = X.shape, np.abs(X)
-    at_labels = _EPS * np.sqrt(d) * (size @ np.abs(beta) + np.abs(y))
-    at_slope = _EPS * (np.sqrt(n) * (np.abs(dual) @ size) + np.abs(t))
-    del size
+    solve = _measuring(X, D) if solve is None else solve
+    (n, d), of_labels, of_slope = X.shape, np.abs(y), np.zeros(X.shape[1])
+    for rows in range(0, n, _ROWS):
+        size = np.abs(X[rows : rows + _ROWS])
+        of_labels[rows : rows + _ROWS] += size @ np.abs(beta)
+        of_slope += np.abs(dual[rows : rows + _ROWS]) @ size
+    at_labels, at_slope = _EPS * np.sqrt(d) * of_labels, _EPS * (np.sqrt(n) * of_slope + np.abs(t))
     _, step = solve(t / 2 - X.T @ dual, y - X @ beta)  # S X^T = 0, so that the dual takes most of the slope away
     along, norm, no_misfit = np.full(d, 1 / d), 0.0, np.zeros(n)
     for _ in range(5):  # Hager's method for the largest row sum of |(W, S)| times the rounding errors
