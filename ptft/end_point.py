@@ -1,7 +1,9 @@
 """The exact end point of training: the minimiser of sum q_k(beta) subject to X beta = y (Theorem 4.1).
 
-Approximate message passing finds it in a few hundred products with X where X is like a Gaussian matrix; its iteration
-is that of the replica equations (Proposition 4.2). Newton's method finds it for any X. Either answer is certified:
+Approximate message passing comes near it in some tens of products with X where X is like a Gaussian matrix; its
+iteration is that of the replica equations (Proposition 4.2). It works in float32, and a few Newton steps in float64,
+with one factor of X D X^T, take it to the end. Where the messages diverge, Newton's method starts at once; it finds the
+end point for any X. Either answer is certified:
 beta is optimal if it interpolates and some dual vector nu has X^T nu = q_k'(beta). That is a statement on data close to
 the given ones, so the condition of the problem is measured too, and bounds the distance from the minimiser itself.
 """
@@ -32,11 +34,11 @@ from ptft.validation import (
 METHODS = ("auto", "amp", "newton")
 AMP_STEPS = 500
 AMP_COLUMNS = 10  # problems treated together: more share each product with X, fewer stay in the cache
-AMP_PATIENCE = 100  # steps in which message passing must gain a factor of three
-AMP_NEAR = 0.003  # mismatch of slopes from which on Newton's steps with one and the same factor converge fast
-AMP_GROWTH = 1.5  # of the noise in its messages, which decreases for Gaussian X, above its smallest value so far
-FACTORS = 4  # that Newton's method may take to finish what message passing began
-DRIFT = 0.01  # largest change of the curvature with which a factor still measures errors
+AMP_PATIENCE = 20  # steps in which message passing must come nearer than before
+AMP_NEAR = 0.003  # mismatch of slopes from which on Newton steps with one and the same factor converge fast
+AMP_GROWTH = 2.0  # of the noise in the messages above the least so far, which for Gaussian X hardly grows
+FACTORS = 4  # that Newton steps may take to finish what message passing began
+DRIFT = 0.01  # largest relative change of the curvature with which a factor still measures errors
 NEWTON_STEPS = 1000  # near a vertex of the l1 ball it creeps for hundreds of steps before it converges
 NEWTON_PATIENCE = 30  # steps in which Newton's method must lower the penalty or its residual
 _EPS = float(np.finfo(np.float64).eps)
@@ -47,6 +49,11 @@ _FACTORS = (  # Cholesky's of X D X^T, and the condition up to which they serve 
     (np.float64, linalg.blas.dsyrk, linalg.lapack.dpocon, 1e12),
 )
 _RANGE = 1000  # and sqrt(k) stays within 2^+-_RANGE
+
+
+# Solves the weighted normal equations: (slope, misfit) to nu with (X D X^T) nu = X D slope + misfit and the step
+# D (X^T nu - slope).
+Solver = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +87,8 @@ def min_penalty(X: ArrayLike, y: ArrayLike, k: ArrayLike, method: str = "auto", 
     k : array_like, positive, a scalar or shape (d,)
         Penalty scale of every coordinate, in squared units of beta.
     method : "auto" (default), "amp" or "newton"
-        "auto" tries message passing and falls back on Newton's method where its answer fails the certificate.
+        "auto" tries message passing and falls back on Newton's method where the messages diverge or their end fails the
+        certificate. "newton" means Newton's method from 0.
     tolerance : float, default 1e-10
         On both residuals of the certificate.
 
@@ -176,7 +184,7 @@ def _min_penalties(
     ends = []
     for i, first in enumerate(points):
         if first is None or (method == "auto" and not first.converged):
-            near = first.beta if first is not None and first.kkt_residual < 1 else None
+            near = first.beta if first is not None and first.interpolation_residual < 0.1 else None
             end = _newton_on_any_rows(inputs, labels[:, i], sqrt_k[:, i], tolerance, near)
         else:
             end = first
@@ -193,7 +201,11 @@ def _min_penalties(
 
 def _exponent(values: np.ndarray) -> int:
     """Of the power of two by which the values are divided: 0 unless their squares are near the limits of float64."""
-    exponent = int(np.frexp(max(np.max(values), -np.min(values)))[1])
+    with np.errstate(over="ignore"):
+        size = np.linalg.norm(values)  # which is faster than the largest entry
+    if 2.0**-_PLAIN < size < 2.0**_PLAIN:
+        return 0
+    exponent = int(np.frexp(np.max(np.abs(values)))[1])
     return exponent if abs(exponent) > _PLAIN else 0
 
 
@@ -218,22 +230,23 @@ def _in_units(point: EndPoint, unit: int, shift: int) -> EndPoint:
 def _amp(X: np.ndarray, rounded: np.ndarray, Y: np.ndarray, K: np.ndarray, tolerance: float) -> list[EndPoint]:
     """Message passing, with X rounded to float32, until Newton steps with one factor in all digits finish it."""
     sqrt_k, todo = np.sqrt(K), np.arange(Y.shape[1])
-    mismatch = np.empty((AMP_STEPS + 1, Y.shape[1]))
-    least = np.full(Y.shape[1], np.inf)
+    least, nearest = np.full((2, Y.shape[1]), np.inf)
+    since = np.zeros(Y.shape[1], int)  # the iterate that was the nearest
     points: dict[int, EndPoint] = {}
     messages = iterates(rounded, Y, K)
     state = next(messages)
     for iteration in range(AMP_STEPS + 1):
-        mismatch[iteration, todo] = state.mismatch
+        nearer = state.mismatch < nearest[todo]
+        nearest[todo[nearer]], since[todo[nearer]] = state.mismatch[nearer], iteration
         diverges = ~(state.noise <= AMP_GROWTH * least[todo])
         least[todo] = np.minimum(least[todo], state.noise)
-        ends = diverges | (state.mismatch <= AMP_NEAR) | (iteration == AMP_STEPS)
-        if iteration >= AMP_PATIENCE:
-            ends |= state.mismatch > mismatch[iteration - AMP_PATIENCE, todo] / 3
+        stalls = (iteration - since[todo] >= AMP_PATIENCE) | (iteration == AMP_STEPS)
+        ends = diverges | stalls | (state.mismatch <= AMP_NEAR)
         for j in np.flatnonzero(ends):
-            i = todo[j]
-            start = state.beta[:, j], state.dual[:, j], not diverges[j]
-            points[i] = _finished(X, rounded, Y[:, i], sqrt_k[:, i], *start, iteration, tolerance)
+            y, root, beta, dual, solve = Y[:, (i := todo[j])], sqrt_k[:, i], state.beta[:, j], state.dual[:, j], None
+            if not diverges[j]:
+                beta, dual, solve = _finished(X, rounded, y, root, beta, dual, tolerance)
+            points[i] = _certify(X, y, root, beta, dual, X.T @ dual, iteration, "amp", tolerance, solve)
         todo = todo[~ends]
         if not todo.size:
             break
@@ -248,33 +261,28 @@ def _finished(
     sqrt_k: np.ndarray,
     beta: np.ndarray,
     dual: np.ndarray,
-    near: bool,
-    iteration: int,
     tolerance: float,
-) -> EndPoint:
-    """The end point by Newton steps from an estimate that is near, certified by the factor that they share.
+) -> tuple[np.ndarray, np.ndarray, Solver | None]:
+    """beta and nu after Newton steps in float64 from an estimate that is near, and the factor that measures errors.
 
-    Residuals are those of float64, so that a factor with a few digits serves as long as the curvature changes little.
+    Several steps share one factor, which has a few digits: the residuals have them all. None stands for no factor.
     """
-    solve: Solver | None = None
-    ready, factors, along = not near, 0, X.T @ dual
-    while not ready and factors < FACTORS:
-        factored, factors, previous = inverse_curvature(beta, sqrt_k), factors + 1, np.inf
+    for _ in range(FACTORS):
+        factored, previous = inverse_curvature(beta, sqrt_k), np.inf
         solve = _measuring(X, factored, rounded)
-        while not ready:
+        while True:
             slope = signed_angle(beta, sqrt_k) / 2
-            ascent, step = solve(slope - along, y - X @ beta)
-            change = np.max(np.abs(step) / inverse_curvature(beta, sqrt_k))
-            if not change < 0.5:  # far from the end point: full steps are no longer safe
-                ready, solve = True, None
-            elif change > previous / 2:
+            ascent, step = solve(slope - X.T @ dual, y - X @ beta)
+            change = float(np.max(np.abs(step) / inverse_curvature(beta, sqrt_k)))
+            if not change < 0.5:  # a full step is not safe: it is a long way yet
+                return beta, dual, None
+            if change > previous / 2:
                 break
-            else:
-                beta, dual, along, previous = beta + step, dual + ascent, slope + step / factored, change
-                ready = bool(np.max(np.abs(step)) <= 0.1 * tolerance * np.max(np.abs(beta)))
-    if solve is not None and np.max(np.abs(inverse_curvature(beta, sqrt_k) / factored - 1)) > DRIFT:
-        solve = None
-    return _certify(X, y, sqrt_k, beta, dual, X.T @ dual, iteration, "amp", tolerance, solve)
+            beta, dual, previous = beta + step, dual + ascent, change
+            if np.max(np.abs(step)) <= 0.1 * tolerance * np.max(np.abs(beta)):
+                drift = np.max(np.abs(inverse_curvature(beta, sqrt_k) / factored - 1))
+                return beta, dual, solve if drift <= DRIFT else None
+    return beta, dual, None
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is not certified
@@ -300,7 +308,7 @@ def _newton_on_any_rows(
         return EndPoint(*zero, np.inf, 1.0, 0, "newton", False, np.inf, rows.size)
     dual = np.zeros(y.shape)
     dual[rows] = point.dual / unit[rows]
-    interpolation = _misfit(X, y, point.beta)
+    interpolation = float(linalg.norm(y - X @ point.beta) / (linalg.norm(y) or 1.0))
     converged = point.converged and interpolation <= tolerance
     return replace(point, dual=dual, interpolation_residual=interpolation, converged=converged)
 
@@ -330,11 +338,6 @@ def _independent_rows(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.sort(kept), unit
 
 
-# Solves the weighted normal equations: (slope, misfit) to nu with (X D X^T) nu = X D slope + misfit and the step
-# D (X^T nu - slope).
-Solver = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
 def _cholesky(X: np.ndarray, D: np.ndarray) -> Solver:
     """By the Cholesky factor of X D X^T; raises LinAlgError if it is singular to rounding."""
     root = X * np.sqrt(D)
@@ -347,16 +350,24 @@ def _cholesky(X: np.ndarray, D: np.ndarray) -> Solver:
     return solve
 
 
+def _product(X: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """In float64, of a matrix that may be float32; the vector may have numbers of any size."""
+    if X.dtype == vector.dtype:
+        return np.asarray(X @ vector)
+    unit = float(_power_of_two(vector, axis=0))
+    return np.asarray(X @ (vector / unit).astype(X.dtype)).astype(np.float64) * unit
+
+
 def _measuring(X: np.ndarray, D: np.ndarray, rounded: np.ndarray | None = None) -> Solver:
     """The fastest solver with a few digits: a Cholesky factor of half the digits, or of all, or orthogonal factors.
 
-    The largest entry of X is near 1; `rounded` is X in float32, if it is there already.
+    X is in its usual units. If `rounded` is there, which is X in float32, products are those of the factor's type.
     """
     root = np.sqrt(D)
     root /= (unit := float(_power_of_two(root, axis=0)))
     for kind, syrk, pocon, condition in _FACTORS:
-        source = X if kind is np.float64 or rounded is None else rounded
-        scaled = np.multiply(source, root.astype(kind), out=np.empty(X.shape, kind), casting="same_kind")
+        inputs = X if kind is np.float64 or rounded is None else rounded
+        scaled = np.multiply(inputs, root.astype(kind), out=np.empty(X.shape, kind), casting="same_kind")
         square = syrk(1.0, scaled.T, trans=1)
         del scaled
         if not (largest := square.diagonal().max()) > np.sqrt(np.finfo(kind).tiny):
@@ -371,11 +382,11 @@ def _measuring(X: np.ndarray, D: np.ndarray, rounded: np.ndarray | None = None) 
         return _orthogonal(X, D)
 
     def solve(slope: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        right = X @ (D * slope) + misfit
+        right = _product(inputs, D * slope) + misfit
         size = np.max(np.abs(right)) or 1.0
         nu = linalg.cho_solve(factor, (right / size).astype(kind, copy=False), check_finite=False).astype(np.float64)
         nu *= size / unit / unit
-        return nu, -D * (slope - X.T @ nu)
+        return nu, -D * (slope - _product(inputs.T, nu))
 
     return solve
 
@@ -478,10 +489,6 @@ def _kkt_gap(beta: np.ndarray, slope: np.ndarray, sqrt_k: np.ndarray) -> np.ndar
     return result
 
 
-def _misfit(X: np.ndarray, y: np.ndarray, beta: np.ndarray) -> float:
-    return float(linalg.norm(y - X @ beta) / (linalg.norm(y) or 1.0))
-
-
 def _certify(
     X: np.ndarray,
     y: np.ndarray,
@@ -503,15 +510,22 @@ def _certify(
         even, odd = np.cosh(slope - t / 2), np.sinh(slope - t / 2)
         of_slope = np.max(np.abs(odd * (inverse_curvature(beta, sqrt_k) * even + 2 * beta * odd)))
     kkt = max(float(_kkt_gap(beta, slope, sqrt_k)), float(of_slope / (np.max(np.abs(beta)) or 1.0)))
-    interpolation = _misfit(X, y, beta)
+    misfit = y - X @ beta
+    interpolation = float(linalg.norm(misfit) / (linalg.norm(y) or 1.0))
     holds = kkt <= tolerance and interpolation <= tolerance
-    forward = _forward_error(X, y, sqrt_k, beta, dual, solve) if holds or method == "newton" else np.inf
+    forward = _forward_error(X, y, sqrt_k, beta, dual, misfit, solve) if holds or method == "newton" else np.inf
     converged = bool(holds and forward <= np.sqrt(tolerance))
     return EndPoint(beta, dual, kkt, interpolation, iterations, method, converged, forward, X.shape[0])
 
 
 def _forward_error(
-    X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, beta: np.ndarray, dual: np.ndarray, solve: Solver | None
+    X: np.ndarray,
+    y: np.ndarray,
+    sqrt_k: np.ndarray,
+    beta: np.ndarray,
+    dual: np.ndarray,
+    misfit: np.ndarray,
+    solve: Solver | None,
 ) -> float:
     """Bound to first order on the distance of beta from the minimiser, in units of max|beta|.
 
@@ -528,7 +542,7 @@ def _forward_error(
         of_labels[rows : rows + _ROWS] += size @ np.abs(beta)
         of_slope += np.abs(dual[rows : rows + _ROWS]) @ size
     at_labels, at_slope = _EPS * np.sqrt(d) * of_labels, _EPS * (np.sqrt(n) * of_slope + np.abs(t))
-    _, step = solve(t / 2 - X.T @ dual, y - X @ beta)  # S X^T = 0, so that the dual takes most of the slope away
+    _, step = solve(t / 2 - X.T @ dual, misfit)  # S X^T = 0, so that the dual takes most of the slope away
     along, norm, no_misfit = np.full(d, 1 / d), 0.0, np.zeros(n)
     for _ in range(5):  # Hager's method for the largest row sum of |(W, S)| times the rounding errors
         of_labels, of_slope = solve(along, no_misfit)  # W^T and -S times `along`
