@@ -40,6 +40,8 @@ class Message:
     slope: np.ndarray  # (d,) X^T nu, which is q'(beta) at the end point
     theta: np.ndarray  # ()
     gap: np.ndarray  # () largest |slope - q'(beta)|/q''(beta), the Newton step that would close it, over max|beta|
+    mismatch: np.ndarray  # () largest |slope - q'(beta)|, the relative change of q'' in that step
+    noise: np.ndarray  # () |z|, sqrt(n) tau for Gaussian X
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,26 +86,45 @@ def message_passing(X: ArrayLike, y: ArrayLike, k: ArrayLike) -> Generator[Messa
         raise ValueError(f"y has shape {y.shape}: it must be ({n},) or ({n}, problems), as X has {n} rows")
     if k.shape != (d, *y.shape[1:]):
         raise ValueError(f"k has shape {k.shape}: it must be {(d, *y.shape[1:])}, for the columns of X and y")
-    return _iterates(X, y, k)
+    return iterates(X, y, k)
 
 
-def _iterates(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Generator[Message, np.ndarray | None, None]:
+def iterates(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> Generator[Message, np.ndarray | None, None]:
+    """`message_passing` without checks, with its products in the float type of X.
+
+    With float32 they take a quarter of the time where X is large; what comes out of them has six digits.
+
+    Parameters
+    ----------
+    X : ndarray of float64 or float32, shape (n, d), n < d
+    y : ndarray, shape (n,) or (n, problems)
+    k : ndarray, shape (d,) or (d, problems)
+
+    Examples
+    --------
+    >>> from itertools import islice
+    >>> *_, last = islice(iterates(np.array([[1.0, 0.5]], np.float32), np.ones(1), np.ones(2)), 20)
+    >>> last.beta.round(3)
+    array([0.829, 0.342])
+    """
     n, d = X.shape
-    sqrt_k, a = np.sqrt(k), np.sqrt(np.einsum("ij,ij->", X, X) / d) or 1.0
+    sqrt_k, a = np.sqrt(k), float(np.linalg.norm(X)) / np.sqrt(d) or 1.0
     beta, z, misfit = np.zeros(k.shape), y / a, y
     theta, t, angle, curved = np.mean(sqrt_k, axis=0) * (d / n - 1), None, beta, sqrt_k
     while True:
-        gradient = X.T @ (z / a)
+        gradient = (X.T @ (z / a).astype(X.dtype, copy=False)).astype(np.float64, copy=False)
         slope, largest = gradient / theta, np.max(np.abs(beta), axis=0)
-        gap = np.max(curved * np.abs(slope - angle / 2), axis=0) / np.where(largest > 0, largest, 1.0)
-        keep = yield Message(beta, misfit, z / (a * theta), slope, theta, gap)
+        apart = np.abs(slope - angle / 2)
+        gap = np.max(curved * apart, axis=0) / np.where(largest > 0, largest, 1.0)
+        noise = np.linalg.norm(z, axis=0)
+        keep = yield Message(beta, misfit, z / (a * theta), slope, theta, gap, np.max(apart, axis=0), noise)
         if keep is not None and not keep.all():
             y, sqrt_k, beta, z, theta, gradient = (v[..., keep] for v in (y, sqrt_k, beta, z, theta, gradient))
             t = None if t is None else t[..., keep]
         r = beta + gradient
         t, size, curved, response, theta = _matching_prox(np.abs(r), sqrt_k, theta, t, n / d)
         beta, angle = np.copysign(size, r), np.copysign(t, r)
-        misfit = y - X @ beta
+        misfit = y - X @ beta.astype(X.dtype, copy=False)
         z = misfit / a + (response * d / n) * z
 
 

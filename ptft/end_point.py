@@ -1,7 +1,9 @@
 """The exact end point of training: the minimiser of sum q_k(beta) subject to X beta = y (Theorem 4.1).
 
-Approximate message passing finds it in a few hundred products with X where X is like a Gaussian matrix; its iteration
-is that of the replica equations (Proposition 4.2). Newton's method finds it for any X. Either answer is certified:
+Approximate message passing comes near it in some tens of products with X where X is like a Gaussian matrix; its
+iteration is that of the replica equations (Proposition 4.2). It works in float32, and a few Newton steps in float64,
+with one factor of X D X^T, take it to the end. Where the messages diverge, Newton's method starts at once; it finds the
+end point for any X. Either answer is certified:
 beta is optimal if it interpolates and some dual vector nu has X^T nu = q_k'(beta). That is a statement on data close to
 the given ones, so the condition of the problem is measured too, and bounds the distance from the minimiser itself.
 """
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
-from ptft.amp import message_passing
+from ptft.amp import iterates
 from ptft.penalties import inverse_curvature, penalty_at_angle, signed_angle
 from ptft.validation import (
     broadcast,
@@ -32,16 +34,26 @@ from ptft.validation import (
 METHODS = ("auto", "amp", "newton")
 AMP_STEPS = 500
 AMP_COLUMNS = 10  # problems treated together: more share each product with X, fewer stay in the cache
-AMP_PATIENCE = 100  # steps in which message passing must gain a factor of ten
+AMP_PATIENCE = 20  # steps in which message passing must come nearer than before
+AMP_NEAR = 0.003  # mismatch of slopes from which on Newton steps with one and the same factor converge fast
+AMP_GROWTH = 2.0  # of the noise in the messages above the least so far, which for Gaussian X hardly grows
+FACTORS = 4  # that Newton steps may take to finish what message passing began
+DRIFT = 0.01  # largest relative change of the curvature with which a factor still measures errors
 NEWTON_STEPS = 1000  # near a vertex of the l1 ball it creeps for hundreds of steps before it converges
 NEWTON_PATIENCE = 30  # steps in which Newton's method must lower the penalty or its residual
 _EPS = float(np.finfo(np.float64).eps)
-_PLAIN = 200  # numbers beyond 2^+-_PLAIN are scaled before they are squared
+_ROWS = 32  # of X whose magnitudes are taken at once, so that they stay in the cache
+_PLAIN = 40  # numbers beyond 2^+-_PLAIN are scaled before they are squared, or rounded to float32
 _FACTORS = (  # Cholesky's of X D X^T, and the condition up to which they serve to measure errors
     (np.float32, linalg.blas.ssyrk, linalg.lapack.spocon, 1e5),
     (np.float64, linalg.blas.dsyrk, linalg.lapack.dpocon, 1e12),
 )
 _RANGE = 1000  # and sqrt(k) stays within 2^+-_RANGE
+
+
+# Solves the weighted normal equations: (slope, misfit) to nu with (X D X^T) nu = X D slope + misfit and the step
+# D (X^T nu - slope).
+Solver = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +87,8 @@ def min_penalty(X: ArrayLike, y: ArrayLike, k: ArrayLike, method: str = "auto", 
     k : array_like, positive, a scalar or shape (d,)
         Penalty scale of every coordinate, in squared units of beta.
     method : "auto" (default), "amp" or "newton"
-        "auto" tries message passing and falls back on Newton's method where its answer fails the certificate.
+        "auto" tries message passing and falls back on Newton's method where the messages diverge or their end fails the
+        certificate. "newton" means Newton's method from 0.
     tolerance : float, default 1e-10
         On both residuals of the certificate.
 
@@ -107,7 +120,7 @@ def min_penalty(X: ArrayLike, y: ArrayLike, k: ArrayLike, method: str = "auto", 
             f"k has shape {k.shape}: it must be one number or one for each of the {X.shape[1]} columns of X"
         )
     columns = broadcast(k=k, columns=np.empty(X.shape[1]))[0][:, None]
-    return min_penalties(X, y[:, None], columns, method, tolerance, stacklevel=3)[0]
+    return _min_penalties(X, y[:, None], columns, *_checked(method, tolerance), stacklevel=4)[0]
 
 
 def min_penalties(
@@ -144,25 +157,34 @@ def min_penalties(
     n, d = X.shape
     if Y.shape[0] != n or K.shape != (d, Y.shape[1]):
         raise ValueError(f"X, Y and K have shapes {X.shape}, {Y.shape} and {K.shape}: they must match")
-    one_of(method, "method", METHODS)
-    tolerance = positive_number(tolerance, "tolerance")
     whole_number(stacklevel, "stacklevel", at_least=1)
+    return _min_penalties(X, Y, K, *_checked(method, tolerance), stacklevel + 1)
+
+
+def _checked(method: str, tolerance: float) -> tuple[str, float]:
+    return one_of(method, "method", METHODS), positive_number(tolerance, "tolerance")
+
+
+def _min_penalties(
+    X: np.ndarray, Y: np.ndarray, K: np.ndarray, method: str, tolerance: float, stacklevel: int
+) -> list[EndPoint]:
     shift = _exponent(X)
     units = np.array([_unit(y, k, shift) for y, k in zip(Y.T, K.T, strict=True)])
     inputs = np.ldexp(X, -shift) if shift else X
     labels = np.ldexp(Y, -(units + shift)) if shift or units.any() else Y
     sqrt_k = np.ldexp(np.sqrt(K), -units)
     points: list[EndPoint | None] = [None] * units.size
-    if n < d and method != "newton":
+    if X.shape[0] < X.shape[1] and method != "newton":
+        rounded = inputs.astype(np.float32)
         fit = np.flatnonzero(np.all(np.abs(np.log2(sqrt_k)) < _RANGE / 2, axis=0))  # their squares are numbers
         for part in np.array_split(fit, -(-fit.size // AMP_COLUMNS)) if fit.size else ():
-            found = _amp(inputs, labels[:, part], np.ldexp(K[:, part], -2 * units[part]), tolerance)
+            found = _amp(inputs, rounded, labels[:, part], np.ldexp(K[:, part], -2 * units[part]), tolerance)
             for i, point in zip(part, found, strict=True):
                 points[i] = point
     ends = []
     for i, first in enumerate(points):
         if first is None or (method == "auto" and not first.converged):
-            near = first.beta if first is not None and first.kkt_residual < 1 else None
+            near = first.beta if first is not None and first.interpolation_residual < 0.1 else None
             end = _newton_on_any_rows(inputs, labels[:, i], sqrt_k[:, i], tolerance, near)
         else:
             end = first
@@ -179,6 +201,10 @@ def min_penalties(
 
 def _exponent(values: np.ndarray) -> int:
     """Of the power of two by which the values are divided: 0 unless their squares are near the limits of float64."""
+    with np.errstate(over="ignore"):
+        size = np.linalg.norm(values)  # which is faster than the largest entry
+    if 2.0**-_PLAIN < size < 2.0**_PLAIN:
+        return 0
     exponent = int(np.frexp(np.max(np.abs(values)))[1])
     return exponent if abs(exponent) > _PLAIN else 0
 
@@ -201,30 +227,62 @@ def _in_units(point: EndPoint, unit: int, shift: int) -> EndPoint:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # where message passing diverges, it stops and is not certified
-def _amp(X: np.ndarray, Y: np.ndarray, K: np.ndarray, tolerance: float) -> list[EndPoint]:
-    """Message passing until the certificates hold; both residuals come with each iterate, at no further product."""
-    sqrt_k, size = np.sqrt(K), np.linalg.norm(Y, axis=0)
-    todo = np.arange(Y.shape[1])
-    gaps = np.empty((AMP_STEPS + 1, Y.shape[1]))
+def _amp(X: np.ndarray, rounded: np.ndarray, Y: np.ndarray, K: np.ndarray, tolerance: float) -> list[EndPoint]:
+    """Message passing, with X rounded to float32, until Newton steps with one factor in all digits finish it."""
+    sqrt_k, todo = np.sqrt(K), np.arange(Y.shape[1])
+    least, nearest = np.full((2, Y.shape[1]), np.inf)
+    since = np.zeros(Y.shape[1], int)  # the iterate that was the nearest
     points: dict[int, EndPoint] = {}
-    iterates = message_passing(X, Y, K)
-    state = next(iterates)
+    messages = iterates(rounded, Y, K)
+    state = next(messages)
     for iteration in range(AMP_STEPS + 1):
-        gaps[iteration, todo] = gap = state.gap
-        certified = (gap <= tolerance / 3) & (np.linalg.norm(state.misfit, axis=0) <= tolerance / 3 * size[todo])
-        hopeless = ~(gap < 1e30) | (iteration == AMP_STEPS)
-        if iteration >= AMP_PATIENCE:
-            hopeless |= gap > 0.1 * gaps[iteration - AMP_PATIENCE, todo]
-        keep = ~(certified | hopeless)
-        for j in np.flatnonzero(~keep):
-            i = todo[j]
-            found = state.beta[:, j], state.dual[:, j], X.T @ state.dual[:, j]
-            points[i] = _certify(X, Y[:, i], sqrt_k[:, i], *found, iteration, "amp", tolerance)
-        todo = todo[keep]
+        nearer = state.mismatch < nearest[todo]
+        nearest[todo[nearer]], since[todo[nearer]] = state.mismatch[nearer], iteration
+        diverges = ~(state.noise <= AMP_GROWTH * least[todo])
+        least[todo] = np.minimum(least[todo], state.noise)
+        stalls = (iteration - since[todo] >= AMP_PATIENCE) | (iteration == AMP_STEPS)
+        ends = diverges | stalls | (state.mismatch <= AMP_NEAR)
+        for j in np.flatnonzero(ends):
+            y, root, beta, dual, solve = Y[:, (i := todo[j])], sqrt_k[:, i], state.beta[:, j], state.dual[:, j], None
+            if not diverges[j]:
+                beta, dual, solve = _finished(X, rounded, y, root, beta, dual, tolerance)
+            points[i] = _certify(X, y, root, beta, dual, X.T @ dual, iteration, "amp", tolerance, solve)
+        todo = todo[~ends]
         if not todo.size:
             break
-        state = iterates.send(keep)
+        state = messages.send(~ends)
     return [points[i] for i in range(Y.shape[1])]
+
+
+def _finished(
+    X: np.ndarray,
+    rounded: np.ndarray,
+    y: np.ndarray,
+    sqrt_k: np.ndarray,
+    beta: np.ndarray,
+    dual: np.ndarray,
+    tolerance: float,
+) -> tuple[np.ndarray, np.ndarray, Solver | None]:
+    """beta and nu after Newton steps in float64 from an estimate that is near, and the factor that measures errors.
+
+    Several steps share one factor, which has a few digits: the residuals have them all. None stands for no factor.
+    """
+    for _ in range(FACTORS):
+        factored, previous = inverse_curvature(beta, sqrt_k), np.inf
+        solve = _measuring(X, factored, rounded)
+        while True:
+            slope = signed_angle(beta, sqrt_k) / 2
+            ascent, step = solve(slope - X.T @ dual, y - X @ beta)
+            change = float(np.max(np.abs(step) / inverse_curvature(beta, sqrt_k)))
+            if not change < 0.5:  # a full step is not safe: it is a long way yet
+                return beta, dual, None
+            if change > previous / 2:
+                break
+            beta, dual, previous = beta + step, dual + ascent, change
+            if np.max(np.abs(step)) <= 0.1 * tolerance * np.max(np.abs(beta)):
+                drift = np.max(np.abs(inverse_curvature(beta, sqrt_k) / factored - 1))
+                return beta, dual, solve if drift <= DRIFT else None
+    return beta, dual, None
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is not certified
@@ -250,7 +308,7 @@ def _newton_on_any_rows(
         return EndPoint(*zero, np.inf, 1.0, 0, "newton", False, np.inf, rows.size)
     dual = np.zeros(y.shape)
     dual[rows] = point.dual / unit[rows]
-    interpolation = _misfit(X, y, point.beta)
+    interpolation = float(linalg.norm(y - X @ point.beta) / (linalg.norm(y) or 1.0))
     converged = point.converged and interpolation <= tolerance
     return replace(point, dual=dual, interpolation_residual=interpolation, converged=converged)
 
@@ -280,11 +338,6 @@ def _independent_rows(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.sort(kept), unit
 
 
-# Solves the weighted normal equations: (slope, misfit) to nu with (X D X^T) nu = X D slope + misfit and the step
-# D (X^T nu - slope).
-Solver = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
 def _cholesky(X: np.ndarray, D: np.ndarray) -> Solver:
     """By the Cholesky factor of X D X^T; raises LinAlgError if it is singular to rounding."""
     root = X * np.sqrt(D)
@@ -297,13 +350,28 @@ def _cholesky(X: np.ndarray, D: np.ndarray) -> Solver:
     return solve
 
 
-def _measuring(X: np.ndarray, D: np.ndarray) -> Solver:
-    """The fastest solver with a few digits: a Cholesky factor of half the digits, or of all, or orthogonal factors."""
-    root = X * np.sqrt(D)
-    root /= (unit := float(_power_of_two(root.ravel(), axis=0)))
+def _product(X: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """In float64, of a matrix that may be float32; the vector may have numbers of any size."""
+    if X.dtype == vector.dtype:
+        return np.asarray(X @ vector)
+    unit = float(_power_of_two(vector, axis=0))
+    return np.asarray(X @ (vector / unit).astype(X.dtype)).astype(np.float64) * unit
+
+
+def _measuring(X: np.ndarray, D: np.ndarray, rounded: np.ndarray | None = None) -> Solver:
+    """The fastest solver with a few digits: a Cholesky factor of half the digits, or of all, or orthogonal factors.
+
+    X is in its usual units. If `rounded` is there, which is X in float32, products are those of the factor's type.
+    """
+    root = np.sqrt(D)
+    root /= (unit := float(_power_of_two(root, axis=0)))
     for kind, syrk, pocon, condition in _FACTORS:
-        square = syrk(1.0, root.T.astype(kind, copy=False), trans=1)
-        largest = square.diagonal().max()
+        inputs = X if kind is np.float64 or rounded is None else rounded
+        scaled = np.multiply(inputs, root.astype(kind), out=np.empty(X.shape, kind), casting="same_kind")
+        square = syrk(1.0, scaled.T, trans=1)
+        del scaled
+        if not (largest := square.diagonal().max()) > np.sqrt(np.finfo(kind).tiny):
+            continue
         try:
             factor = linalg.cho_factor(square, overwrite_a=True, check_finite=False)
         except linalg.LinAlgError:
@@ -314,11 +382,11 @@ def _measuring(X: np.ndarray, D: np.ndarray) -> Solver:
         return _orthogonal(X, D)
 
     def solve(slope: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        right = X @ (D * slope) + misfit
+        right = _product(inputs, D * slope) + misfit
         size = np.max(np.abs(right)) or 1.0
         nu = linalg.cho_solve(factor, (right / size).astype(kind, copy=False), check_finite=False).astype(np.float64)
         nu *= size / unit / unit
-        return nu, -D * (slope - X.T @ nu)
+        return nu, -D * (slope - _product(inputs.T, nu))
 
     return solve
 
@@ -421,10 +489,6 @@ def _kkt_gap(beta: np.ndarray, slope: np.ndarray, sqrt_k: np.ndarray) -> np.ndar
     return result
 
 
-def _misfit(X: np.ndarray, y: np.ndarray, beta: np.ndarray) -> float:
-    return float(linalg.norm(y - X @ beta) / (linalg.norm(y) or 1.0))
-
-
 def _certify(
     X: np.ndarray,
     y: np.ndarray,
@@ -435,21 +499,34 @@ def _certify(
     iterations: int,
     method: str,
     tolerance: float,
+    solve: Solver | None = None,
 ) -> EndPoint:
-    """The end point with both residuals, where `slope` is X^T nu, and with their consequences for beta."""
+    """The end point with both residuals, where `slope` is X^T nu, and with their consequences for beta.
+
+    `solve` is a solver for the curvature at beta, if there is one already.
+    """
     t = signed_angle(beta, sqrt_k)
     with np.errstate(over="ignore"):  # the coefficient whose slope it is, which is far off where q'' is large
         even, odd = np.cosh(slope - t / 2), np.sinh(slope - t / 2)
         of_slope = np.max(np.abs(odd * (inverse_curvature(beta, sqrt_k) * even + 2 * beta * odd)))
     kkt = max(float(_kkt_gap(beta, slope, sqrt_k)), float(of_slope / (np.max(np.abs(beta)) or 1.0)))
-    interpolation = _misfit(X, y, beta)
+    misfit = y - X @ beta
+    interpolation = float(linalg.norm(misfit) / (linalg.norm(y) or 1.0))
     holds = kkt <= tolerance and interpolation <= tolerance
-    forward = _forward_error(X, y, sqrt_k, beta, dual) if holds or method == "newton" else np.inf
+    forward = _forward_error(X, y, sqrt_k, beta, dual, misfit, solve) if holds or method == "newton" else np.inf
     converged = bool(holds and forward <= np.sqrt(tolerance))
     return EndPoint(beta, dual, kkt, interpolation, iterations, method, converged, forward, X.shape[0])
 
 
-def _forward_error(X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, beta: np.ndarray, dual: np.ndarray) -> float:
+def _forward_error(
+    X: np.ndarray,
+    y: np.ndarray,
+    sqrt_k: np.ndarray,
+    beta: np.ndarray,
+    dual: np.ndarray,
+    misfit: np.ndarray,
+    solve: Solver | None,
+) -> float:
     """Bound to first order on the distance of beta from the minimiser, in units of max|beta|.
 
     That distance is a Newton step, which the residuals and their rounding errors enter through W = D X^T (X D X^T)^-1
@@ -458,12 +535,14 @@ def _forward_error(X: np.ndarray, y: np.ndarray, sqrt_k: np.ndarray, beta: np.nd
     if not (np.isfinite(beta).all() and np.isfinite(dual).all()):
         return np.inf
     t, D = signed_angle(beta, sqrt_k), inverse_curvature(beta, sqrt_k)
-    solve = _measuring(X, D)
-    (n, d), size = X.shape, np.abs(X)
-    at_labels = _EPS * np.sqrt(d) * (size @ np.abs(beta) + np.abs(y))
-    at_slope = _EPS * (np.sqrt(n) * (np.abs(dual) @ size) + np.abs(t))
-    del size
-    _, step = solve(t / 2 - X.T @ dual, y - X @ beta)  # S X^T = 0, so that the dual takes most of the slope away
+    solve = _measuring(X, D) if solve is None else solve
+    (n, d), of_labels, of_slope = X.shape, np.abs(y), np.zeros(X.shape[1])
+    for rows in range(0, n, _ROWS):
+        size = np.abs(X[rows : rows + _ROWS])
+        of_labels[rows : rows + _ROWS] += size @ np.abs(beta)
+        of_slope += np.abs(dual[rows : rows + _ROWS]) @ size
+    at_labels, at_slope = _EPS * np.sqrt(d) * of_labels, _EPS * (np.sqrt(n) * of_slope + np.abs(t))
+    _, step = solve(t / 2 - X.T @ dual, misfit)  # S X^T = 0, so that the dual takes most of the slope away
     along, norm, no_misfit = np.full(d, 1 / d), 0.0, np.zeros(n)
     for _ in range(5):  # Hager's method for the largest row sum of |(W, S)| times the rounding errors
         of_labels, of_slope = solve(along, no_misfit)  # W^T and -S times `along`
