@@ -58,16 +58,17 @@ def minimum_norm_error(alpha: ArrayLike, mixture: GaussianMixture, noise_var: fl
 
 
 def noisy_pretraining_peak(alpha: ArrayLike, power: float = 1.0, noise_var: float = 0.0) -> np.ndarray:
-    """E (beta_hat - beta*)^2 of fine-tuning after noisy pretraining as alpha_pt -> 1, from either side.
+    """E v (beta_hat - beta*)^2 of fine-tuning after noisy pretraining as alpha_pt -> 1, from either side.
 
-    The noise then makes every |beta_pt| large, and k proportional to the square of a standard normal variable xi: the
-    end point minimises sum beta^2/|xi|. Neither the noise of pretraining nor the initialization or the overlap matter.
+    The noise then makes every |beta_pt| large, and k proportional to the square of a standard normal variable xi: where
+    all inputs have one variance, the end point minimises sum beta^2/|xi|. Neither the noise of pretraining nor the
+    initialization or the overlap matter.
 
     Parameters
     ----------
     alpha : array_like in (0, 1)
     power : float, default 1
-        E (beta*_ft)^2.
+        E v (beta*_ft)^2.
     noise_var : float, default 0
         Of fine-tuning.
 

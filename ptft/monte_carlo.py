@@ -122,6 +122,7 @@ def solve_by_monte_carlo(
         require(values.size == beta.size, f"the size of {name}", values.size, f"{beta.size}, that of beta")
     v = positive_array(input_variance, "input_variance")
     require(v.shape in ((), beta.shape), "the shape of input_variance", v.shape, f"() or {beta.shape}, that of beta")
+    v = np.ones(()) if np.all(v == 1) else v
     sample, scale = (beta * np.sqrt(v), np.sqrt(k) * np.sqrt(v), xi), 1 / np.sqrt(v)
     flat = alpha.ravel()
     order = np.argsort(flat)

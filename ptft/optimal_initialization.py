@@ -271,7 +271,7 @@ def best_initialization(
         require(isinstance(name, str), "a name in usual", name, "a word")
         require(isinstance(one, Initialization), f"usual[{name!r}]", one, "an Initialization")
         scalar_initialization(one)
-    a_pt = float(teacher.a_pt)
+    a_pt, alone = float(teacher.a_pt), SingleTask(teacher.rho_ft, teacher.slab, teacher.input_variance)
 
     def fine_tuning(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         difference, inactive = bounds.scales(place, a_pt)
@@ -285,7 +285,7 @@ def best_initialization(
 
     def single(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         c = _between(*bounds.single_task, place[:, 0])
-        part = SingleTask(teacher.rho_ft, teacher.slab).mixture(Initialization(1.0))
+        part = alone.mixture(Initialization(1.0))
         rows = _rows(part, np.repeat((2 * c[:, None]) ** 2, len(part.weight), axis=1))
         return solutions_by_rows(np.full(len(c), alpha), rows, noise_var, start=start)
 
@@ -294,7 +294,6 @@ def best_initialization(
     init = bounds.initializations(difference, inactive, a_pt)
     curve = replica_curve(alpha, teacher, init, noise_var)
     target = max(float(curve.mse), resolution)
-    alone = SingleTask(teacher.rho_ft, teacher.slab)
     c_alone = float(_between(*bounds.single_task, _search(single, _GRID[1:])[0]))
 
     def choice(teacher: SpikeSlab | SingleTask, init: Initialization) -> Choice:
@@ -471,7 +470,10 @@ def rows_of_scales(teacher: SpikeSlab, difference: ArrayLike, inactive: ArrayLik
 
 
 def _rows(mixture: GaussianMixture, k: np.ndarray) -> MixtureRows:
-    return MixtureRows(mixture.weight[None], mixture.mean[None], mixture.variance[None], k)
+    weight, mean, variance, v = (
+        a[None] for a in (mixture.weight, mixture.mean, mixture.variance, mixture.input_variance)
+    )
+    return MixtureRows(weight, mean, variance, k, v)
 
 
 def _search(solve: Callable[[np.ndarray, np.ndarray | None], np.ndarray], grid: tuple[int, ...]) -> np.ndarray:

@@ -94,7 +94,7 @@ SLAB, ONE = ptft.SpikeSlab(), ptft.SingleTask()
 INIT = ptft.Initialization(0.1)
 GROUPS = ptft.TeacherGroups([0.1, 0.9], [1.0, 0.0], 0.0, [10.0, 0.0])
 MIXTURE = SLAB.mixture(INIT)
-MADE_BY_HAND = {type(one).__name__: one for one in (SLAB, ONE, INIT, GROUPS, MIXTURE, TwoTasks())}
+MADE_BY_HAND = {type(one).__name__: one for one in (SLAB, ONE, INIT, GROUPS, MIXTURE, TwoTasks(), ptft.Design("ar1"))}
 MADE_BY_HAND["PretrainedLaw"] = modular_theory.closed_pretraining(0.5, 8, 5, 1, draws=1)
 CENTRED = ptft.GaussianMixture([0.1, 0.9], 0.0, [10.0, 0.0], 1.0)
 ROWS = MixtureRows(*(np.array([[v]]) for v in (1.0, 0.0, 1.0, 1.0)))
@@ -223,11 +223,19 @@ def examples():
         "teachers.GaussianMixture": {"weight": Y, "mean": Y, "variance": Y, "k": Y, "input_variance": Y},
         "teachers.GaussianMixture.of_sample": {"beta": K, "k": K},
         "teachers.GaussianMixture.sample": {"d": 3, "seed": 0},
-        "teachers.TeacherGroups": {"weight": Y, "beta_pt": Y, "mean": Y, "variance": Y},
+        "teachers.GaussianMixture.sample_with_variance": {"d": 3, "seed": 0},
+        "teachers.TeacherGroups": {"weight": Y, "beta_pt": Y, "mean": Y, "variance": Y, "input_variance": Y},
         "teachers.TeacherGroups.of_sample": {"beta_pt": K, "beta_ft": K},
         "teachers.TeacherGroups.mixture_pt": {"init": INIT},
-        "teachers.SpikeSlab": {"rho_pt": 0.1, "rho_ft": 0.1, "omega": 0.5, "a_pt": 1.0, "slab": "signs"},
-        "teachers.SingleTask": {"rho": 0.1, "slab": "signs"},
+        "teachers.SpikeSlab": {
+            "rho_pt": 0.1,
+            "rho_ft": 0.1,
+            "omega": 0.5,
+            "a_pt": 1.0,
+            "slab": "signs",
+            "input_variance": Y,
+        },
+        "teachers.SingleTask": {"rho": 0.1, "slab": "signs", "input_variance": Y},
         **{
             f"{module}.{kind}.{name}": arguments
             for module, kind in (
@@ -245,6 +253,7 @@ def examples():
         "teachers.group_of": {"beta_pt": K, "beta_ft": K},
         "teachers.law_of": {"teacher": SLAB, "init": INIT},
         "teachers.draw_of": {"teacher": SLAB, "init": INIT, "d": 3, "seed": 0},
+        "teachers.draw_tasks": {"teacher": SLAB, "d": 3, "seed": 0},
         "teachers.require_teacher": {"teacher": SLAB},
         "teachers.require_two_tasks": {"teacher": SLAB},
         "replica.solve_by_quadrature": {"alpha": ALPHA, "mixture": MIXTURE, "noise_var": 0.0, "ridge": 0.0},
@@ -317,9 +326,28 @@ def examples():
         # simulation
         "simulation.sampled_teacher": {"teacher": SLAB, "d": D, "seed": 0},
         "simulation.seeds_with_task": {"teachers": (SLAB,), "d": D, "first": 0, "number": 1},
-        "simulation.sampled_inputs": {"alpha": 0.2, "d": D, "seed": 0},
-        "simulation.simulate": {"teacher": SLAB, "init": INIT, "alpha": 0.2, "d": D, "seed": 0, "noise_var": 0.0},
-        "simulation.simulate_many": {"settings": [(SLAB, INIT)], "alpha": 0.2, "d": D, "seed": 0, "noise_var": 0.0},
+        "designs.Design": {"name": "ar1", "strength": 0.5},
+        "designs.Design.sample": {"n": 2, "d": 3, "seed": 0},
+        "designs.Design.mean_square": {"error": K},
+        "designs.design_of": {"design": "ar1"},
+        "simulation.sampled_inputs": {"alpha": 0.2, "d": D, "seed": 0, "design": "ar1"},
+        "simulation.simulate": {
+            "teacher": SLAB,
+            "init": INIT,
+            "alpha": 0.2,
+            "d": D,
+            "seed": 0,
+            "noise_var": 0.0,
+            "design": "ar1",
+        },
+        "simulation.simulate_many": {
+            "settings": [(SLAB, INIT)],
+            "alpha": 0.2,
+            "d": D,
+            "seed": 0,
+            "noise_var": 0.0,
+            "design": "ar1",
+        },
         "simulation.trained_alone": {
             "rho": 0.1,
             "c_pt": 0.1,
@@ -352,6 +380,7 @@ def examples():
             "given_inactive": 0.05,
             "a_pt": 1.0,
             "slab": "signs",
+            "input_variance": Y,
         },
         "sweeps.monte_carlo.diagnostics": {"table": SAMPLED, "low": 0.0, "high": 1.0},
         "sweeps.monte_carlo.plan": {"name": "experiment-4", "samples": 1000, "seeds": [0], "alphas": 2},

@@ -9,6 +9,9 @@ import ptft
 from ptft.limits import basis_pursuit_error, minimum_norm_error, recovery_threshold
 from ptft.monte_carlo import solve_by_monte_carlo
 from ptft.replica import MixtureRows, errors_by_rows, scalar_moments, solve_by_quadrature, solve_nearby
+from ptft.simulation import simulate_many
+from ptft.teachers import draw_tasks
+from ptft.two_stages import peak_harms_from
 
 ALPHA = np.array([0.1, 0.3, 0.6])
 MIXED = ptft.GaussianMixture([0.2, 0.3, 0.5], [0.0, 1.0, 0.0], [5.0, 0.3, 0.0], [1e-2, 1e-4, 1e-1], [0.2, 3.0, 1.0])
@@ -248,3 +251,140 @@ def test_variances_of_another_length_are_named():
         ptft.GaussianMixture([0.5, 0.5], 0.0, 1.0, 1.0, [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="the shape of input_variance"):
         solve_by_monte_carlo(0.3, np.ones(40), np.ones(40), np.ones(40), 0.0, 0.0, np.ones(3))
+
+
+# --- teachers that say it ---------------------------------------------------------------------------------------------
+
+LAW = (2.0, 0.5, 0.1)  # of the inputs: three variances, equally likely
+SPARSE = ptft.SpikeSlab(0.3, 0.3, 0.5, input_variance=LAW)
+GROUPS = ptft.TeacherGroups([0.2, 0.1, 0.7], [1.0, 0.0, 0.0], 0.0, [3.0, 4.0, 0.0], [3.0, 0.5, 1.0])
+INIT = ptft.Initialization(1e-2)
+
+
+@pytest.mark.parametrize("teacher", [SPARSE, GROUPS, ptft.SingleTask(0.3, "signs", LAW)], ids=["law", "groups", "one"])
+def test_all_teachers_are_mixtures_with_variances(teacher):
+    mixture = teacher.mixture(INIT)
+    exact = ptft.replica_curve([0.3], teacher, INIT)
+    assert exact.mse == ptft.replica_curve([0.3], mixture).mse
+    assert exact.mse != pytest.approx(exact.coefficient_mse, rel=0.03)
+    sampled = ptft.replica_curve([0.3], teacher, INIT, method="monte-carlo", samples=9000)
+    assert sampled.mse == pytest.approx(exact.mse, rel=0.15)
+    assert sampled.coefficient_mse == pytest.approx(exact.coefficient_mse, rel=0.15)
+    points = [
+        ptft.simulate(one, init, 0.3, 600, s) for one, init in ((teacher, INIT), (mixture, None)) for s in (0, 1, 2)
+    ]
+    assert all(point.converged for point in points)
+    assert np.mean([p.mse for p in points]) == pytest.approx(float(exact.mse[0]), rel=0.2)
+    assert np.mean([p.coefficient_mse for p in points]) == pytest.approx(float(exact.coefficient_mse[0]), rel=0.2)
+
+
+def test_a_vector_of_variances_goes_along_the_coordinates():
+    v = power_law(1.0, 6)
+    teacher = ptft.SpikeSlab(0.3, 0.3, 0.5, input_variance=v)
+    assert hash(teacher) == hash(ptft.SpikeSlab(0.3, 0.3, 0.5, input_variance=list(v)))
+    beta_pt, beta_ft, along = draw_tasks(teacher, 12, 0)
+    assert np.array_equal(along, np.tile(v, 2))
+    assert np.array_equal(teacher.sample(12, 0), (beta_pt, beta_ft))
+    assert np.array_equal(teacher.sample(12, 0), ptft.SpikeSlab(0.3, 0.3, 0.5).sample(12, 0))
+    mixture = teacher.mixture(INIT)
+    assert sorted(set(mixture.input_variance)) == pytest.approx(sorted(v)) and mixture.power == pytest.approx(1)
+    for takes in (lambda: draw_tasks(teacher, 10, 0), lambda: ptft.simulate(teacher, INIT, 0.5, 10, 0)):
+        with pytest.raises(ValueError, match="d = 10 is not allowed: it must be a multiple of 6, the number of input"):
+            takes()
+
+
+def test_groups_have_the_variance_of_their_coordinates():
+    beta_pt, beta_ft, v = GROUPS.sample_with_variance(2000, 0)
+    assert (
+        set(v[beta_pt != 0]) == {3.0}
+        and set(v[beta_ft == 0]) == {1.0}
+        and np.array_equal((beta_pt, beta_ft), GROUPS.sample(2000, 0))
+    )
+
+
+def test_settings_of_other_variances_are_simulated_together():
+    settings = [(one, INIT) for one in (SPARSE, ptft.SpikeSlab(0.3, 0.3, 0.5), GROUPS, SPARSE)]
+    together = simulate_many(settings, 0.4, 60, 3, noise_var=0.01)
+    for point, setting in zip(together, settings, strict=True):
+        assert point.mse == pytest.approx(ptft.simulate(*setting, 0.4, 60, 3, noise_var=0.01).mse, rel=1e-6)
+    assert together[1].mse == together[1].coefficient_mse and together[0].mse != together[0].coefficient_mse
+
+
+class Wrong:
+    """A teacher whose variances are none."""
+
+    penalty_scale = SPARSE.penalty_scale
+
+    def sample(self, d, seed):
+        return SPARSE.sample(d, seed)
+
+    def sample_with_variance(self, d, seed):
+        return *self.sample(d, seed), np.zeros(d)
+
+
+@pytest.mark.parametrize("v", [0.0, -1.0, np.nan, [1.0, np.inf], "one", [], [[1.0]]])
+def test_teachers_of_other_variances_are_refused(v):
+    for takes in (
+        lambda: ptft.SpikeSlab(input_variance=v),
+        lambda: ptft.SingleTask(input_variance=v),
+        lambda: ptft.TeacherGroups([0.5, 0.5], 1.0, 0.0, [1.0, 0.0], v if v != [[1.0]] else [1.0, 2.0, 3.0]),
+    ):
+        with pytest.raises(ValueError, match="input_variance"):
+            takes()
+    with pytest.raises(ValueError, match="input_variance = 0"):
+        ptft.simulate(Wrong(), INIT, 0.3, 30, 0)
+
+
+# --- both stages, and the best initialization -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("alpha_pt", "noise_pt"), [(0.4, 0.05), (1.5, 0.1)])
+def test_both_stages_agree_with_exact_end_points(alpha_pt, noise_pt):
+    curve = ptft.two_stage_curve([0.3], GROUPS, INIT, alpha_pt, noise_pt, 0.01)
+    assert curve.converged.all() and np.array_equal(curve.input_variance, GROUPS.input_variance)
+    assert curve.mse == pytest.approx(curve.error @ GROUPS.weight, rel=1e-9)
+    assert curve.coefficient_mse == pytest.approx(curve.coefficient_error @ GROUPS.weight, rel=1e-9)
+    points = [ptft.simulate_two_stages(GROUPS, INIT, [0.3], alpha_pt, 600, s, noise_pt, 0.01)[0] for s in range(4)]
+    for name, theory in (
+        ("mse", curve.mse[0]),
+        ("coefficient_mse", curve.coefficient_mse[0]),
+        ("mse_pt", float(curve.pretraining.mse)),
+    ):
+        assert np.mean([getattr(p, name) for p in points]) == pytest.approx(theory, rel=0.15), name
+    for name in ("error", "forgetting"):  # of the simulated groups, the shared, the new and no other have coordinates
+        found = np.mean([getattr(p, name)[[0, 1, 3]] for p in points], axis=0)
+        assert found == pytest.approx(getattr(curve, name)[0], rel=0.35), name
+    assert curve.coefficient_forgetting == pytest.approx(curve.forgetting / GROUPS.input_variance)
+
+
+def test_perfect_pretraining_gives_both_stages_the_error_of_one():
+    one = ptft.replica_curve([0.2, 0.5], SPARSE, INIT, noise_var=0.02)
+    both = ptft.two_stage_curve([0.2, 0.5], SPARSE, INIT, 2.0, noise_ft=0.02)
+    assert both.mse == pytest.approx(one.mse, rel=1e-9)
+    assert both.coefficient_mse == pytest.approx(one.coefficient_mse, rel=1e-9)
+    assert both.error.shape == (2, 4 * len(LAW))
+
+
+def test_the_peak_of_noisy_pretraining_is_asked_for_one_variance():
+    with pytest.raises(ValueError, match=r"teacher\.input_variance = .* is not allowed: it must be one number"):
+        peak_harms_from(SPARSE, INIT)
+
+
+def test_the_best_initialization_knows_the_variances():
+    best = ptft.best_initialization(SPARSE, 0.3, usual={"small": ptft.Initialization(1e-6)})
+    assert best.converged and best.mse == pytest.approx(float(ptft.replica_curve(0.3, SPARSE, best.init).mse))
+    white = ptft.best_initialization(ptft.SpikeSlab(0.3, 0.3, 0.5), 0.3, usual={})
+    assert best.mse < float(ptft.replica_curve(0.3, SPARSE, white.init).mse)
+    assert best.mse < best.usual["small"].mse and best.mse < best.single_task.mse
+    alone = ptft.SingleTask(0.3, input_variance=LAW)
+    assert best.single_task.mse == pytest.approx(float(ptft.replica_curve(0.3, alone, best.single_task.init).mse))
+    errors = [float(ptft.replica_curve(0.3, SPARSE, one).mse) for one in neighbours(best.init)]
+    assert min(errors) > best.mse * (1 - 1e-6)
+
+
+def neighbours(init):
+    c, share, gamma = float(init.c_pt), float(init.lambda_pt / init.c_pt), float(init.gamma_ft)
+    for factor in (0.5, 2.0):
+        yield ptft.Initialization(factor * c, min(share, 1.0) * factor * c, gamma)
+        yield ptft.Initialization(c, (factor * (1 + share) - 1) * c if factor * (1 + share) < 2 else c, gamma)
+        yield ptft.Initialization(c, share * c, factor * (gamma + 1e-3))
