@@ -412,6 +412,15 @@ def examples():
         "experiments.predict_two_stages": {"setting": FINITE, "alpha": ALPHA},
         "experiments.best_starts": {"errors": {s: ALPHA for t in experiments.figure_5().values() for s in t.values()}},
         "agreement.compare": {"settings": [SETTING], "alpha": ALPHA, "d": D, "seeds": [0, 1]},
+        "agreement.ratio_to_theory": {
+            "teacher": SLAB,
+            "inits": [INIT],
+            "alpha": 0.2,
+            "d": D,
+            "seeds": [0, 1],
+            "design": "ar1",
+            "predicted": SLAB,
+        },
         "agreement.comparison": {
             "setting": SETTING,
             "d": D,
@@ -779,6 +788,7 @@ def examples():
         "figures.curves.figure_5": {"tasks": experiments.figure_5(), "curves": one_curve, "points": one_point},
         "figures.curves.single_task": {"curves": one_curve, "points": one_point},
         "figures.curves.finite_size": {"deviations": {"one": {100: (0.1, 0.1)}}},
+        "figures.curves.on_designs": {"ratios": {"one": np.ones((1, 2))}, "labels": ["a"]},
         "figures.curves.stopping_rule": {"runs": {0.5: [[[m["stopped"]]]]}, "alpha": ALPHA},
         "figures.curves.number": {"value": 1.0},
         "figures.curves.relative_scale": {"init": INIT},
