@@ -1087,9 +1087,10 @@ modular.protocol.ModularProtocol checks.penalty_shape.Derivatives sweeps.monte_c
 figures.adapted_kernels.Line figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves
 trends.Effect book.testbeds.Finding""".split()
 # the inner loops, whose docstrings say that nothing is checked
-UNCHECKED = """amp.iterates penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature penalties.prox_angle
-penalties.prox_point penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation
-end_point.newton monte_carlo.iterate_once infinite_width.particles.activate""".split()
+UNCHECKED = """amp.iterates penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature
+penalties.prox_angle penalties.prox_point penalties.prox_slopes replica.angle_nodes
+replica.scalar_moments replica.effective_regularisation end_point.newton monte_carlo.iterate_once
+infinite_width.particles.activate""".split()
 NO_ARGUMENTS = (
     "experiments.figure_3",
     "experiments.figure_5",
