@@ -139,6 +139,7 @@ def simulate(
     d: int,
     seed: int,
     noise_var: float = 0.0,
+    ridge: float = 0.0,
 ) -> SimulatedPoint:
     """Sample a teacher and n = round(alpha d) examples, and find the exact end point of fine-tuning (Section 3.3).
 
@@ -156,6 +157,8 @@ def simulate(
     seed : int
     noise_var : float, default 0
         Variance of the label noise.
+    ridge : float, default 0
+        Of the estimator, as in `ptft.replica_curve` and `ptft.min_penalty`.
 
     Returns
     -------
@@ -178,7 +181,7 @@ def simulate(
     >>> point.converged
     True
     """
-    return simulate_many([(teacher, init)], alpha, d, seed, noise_var)[0]
+    return simulate_many([(teacher, init)], alpha, d, seed, noise_var, ridge)[0]
 
 
 def simulate_many(
@@ -187,13 +190,14 @@ def simulate_many(
     d: int,
     seed: int,
     noise_var: float = 0.0,
+    ridge: float = 0.0,
 ) -> list[SimulatedPoint]:
     """`simulate` for several settings at one alpha and seed: one X serves all, which is far faster than one by one.
 
     Parameters
     ----------
     settings : sequence of (teacher, init)
-    alpha, d, seed, noise_var
+    alpha, d, seed, noise_var, ridge
         As in `simulate`, as are the errors and warnings.
 
     Returns
@@ -213,7 +217,7 @@ def simulate_many(
     noise = np.sqrt(noise_var) * _stream(seed, 2).standard_normal((n, 1))
     pairs = [draw_of(*setting, d, _stream(seed, 0)) for setting in listed(settings, "settings", 2)]
     beta_ft, K = (np.column_stack(arrays) for arrays in zip(*pairs, strict=True))
-    ends = min_penalties(X, X @ beta_ft + noise, K, stacklevel=3)
+    ends = min_penalties(X, X @ beta_ft + noise, K, ridge=ridge, stacklevel=3)
     return [
         SimulatedPoint(
             mse=float(np.mean((end.beta - truth) ** 2)),

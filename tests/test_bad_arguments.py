@@ -208,17 +208,19 @@ def examples():
             "learning_rate": 0.1,
             "max_steps": 9,
         },
-        "end_point.min_penalty": {"X": X, "y": Y, "k": K, "method": "auto", "tolerance": 1e-10},
+        "end_point.min_penalty": {"X": X, "y": Y, "k": K, "method": "auto", "tolerance": 1e-10, "ridge": 0.0},
+        "end_point.ridge_path": {"X": X, "y": Y, "k": K, "ridge": ALPHA, "tolerance": 1e-10},
         "end_point.min_penalties": {
             "X": X,
             "Y": Y[:, None],
             "K": K[:, None],
             "method": "auto",
             "tolerance": 1e-10,
+            "ridge": 0.0,
             "stacklevel": 2,
         },
-        "amp.message_passing": {"X": X, "y": Y, "k": K},
-        "amp.state_evolution": {"alpha": 0.3, "mixture": MIXTURE, "steps": 1, "noise_var": 0.0},
+        "amp.message_passing": {"X": X, "y": Y, "k": K, "ridge": 0.0},
+        "amp.state_evolution": {"alpha": 0.3, "mixture": MIXTURE, "steps": 1, "noise_var": 0.0, "ridge": 0.0},
         # teachers, and the error in high dimensions
         "teachers.GaussianMixture": {"weight": Y, "mean": Y, "variance": Y, "k": Y},
         "teachers.GaussianMixture.of_sample": {"beta": K, "k": K},
@@ -310,8 +312,23 @@ def examples():
         "simulation.sampled_teacher": {"teacher": SLAB, "d": D, "seed": 0},
         "simulation.seeds_with_task": {"teachers": (SLAB,), "d": D, "first": 0, "number": 1},
         "simulation.sampled_inputs": {"alpha": 0.2, "d": D, "seed": 0},
-        "simulation.simulate": {"teacher": SLAB, "init": INIT, "alpha": 0.2, "d": D, "seed": 0, "noise_var": 0.0},
-        "simulation.simulate_many": {"settings": [(SLAB, INIT)], "alpha": 0.2, "d": D, "seed": 0, "noise_var": 0.0},
+        "simulation.simulate": {
+            "teacher": SLAB,
+            "init": INIT,
+            "alpha": 0.2,
+            "d": D,
+            "seed": 0,
+            "noise_var": 0.0,
+            "ridge": 0.0,
+        },
+        "simulation.simulate_many": {
+            "settings": [(SLAB, INIT)],
+            "alpha": 0.2,
+            "d": D,
+            "seed": 0,
+            "noise_var": 0.0,
+            "ridge": 0.0,
+        },
         "simulation.trained_alone": {
             "rho": 0.1,
             "c_pt": 0.1,
@@ -401,6 +418,7 @@ def examples():
             "max_epochs": 3,
         },
         "stopping_rule.averages": {"points": [m["stopped"]]},
+        "stopping_rule.beside_ridge": {"X": X, "y": Y, "k": K, "run": m["run"], "residuals": np.array([0.5])},
         "two_theories.TwoTasks": {"rho": 0.1, "omega": 1.0, "signs": "equal", "rotated": False},
         "two_theories.diagonal_loss": {"alpha": ALPHA, "tasks": TwoTasks(), "init": INIT},
         "two_theories.dense_loss": {"alpha": ALPHA, "tasks": TwoTasks(), "gamma_1": 1.0},
@@ -1031,7 +1049,8 @@ regimes.PhasePortrait replica.AngleNodes replica.Moments replica.MixtureRows rep
 monte_carlo.MonteCarloCurve two_stages.TwoStageCurve optimal_initialization.Choice
 optimal_initialization.BestInitialization
 optimal_initialization.Landscape simulation.SimulatedPoint simulation.TwoStagePoint agreement.Comparison
-agreement.TwoStageComparison stopping_rule.StoppedPoint stopping_rule.StoppedAverages two_theories.BothLosses
+agreement.TwoStageComparison stopping_rule.StoppedPoint stopping_rule.StoppedAverages
+stopping_rule.BesideRidge two_theories.BothLosses
 experiments.Panel teachers.Teacher infinite_width.particles.Particles infinite_width.dmft.Run infinite_width.dmft.System
 infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_width.linear.MeasuredLoss
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
@@ -1042,7 +1061,7 @@ trends.Effect book.testbeds.Finding""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature penalties.prox_angle
 penalties.prox_point penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation
-end_point.newton monte_carlo.iterate_once infinite_width.particles.activate""".split()
+end_point.newton amp.iterates monte_carlo.iterate_once infinite_width.particles.activate""".split()
 NO_ARGUMENTS = (
     "experiments.figure_3",
     "experiments.figure_5",
