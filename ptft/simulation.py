@@ -144,6 +144,7 @@ def simulate(
     d: int,
     seed: int,
     noise_var: float = 0.0,
+    ridge: float = 0.0,
     design: Design | str = "gaussian",
 ) -> SimulatedPoint:
     """Sample a teacher and n = round(alpha d) examples, and find the exact end point of fine-tuning (Section 3.3).
@@ -163,6 +164,8 @@ def simulate(
     seed : int
     noise_var : float, default 0
         Variance of the label noise.
+    ridge : float, default 0
+        Of the estimator, as in `ptft.replica_curve` and `ptft.min_penalty`.
     design : str or Design, default "gaussian"
         One of `ptft.designs.DESIGNS`, or such a design with a strength of its own.
 
@@ -187,7 +190,7 @@ def simulate(
     >>> point.converged
     True
     """
-    return simulate_many([(teacher, init)], alpha, d, seed, noise_var, design)[0]
+    return simulate_many([(teacher, init)], alpha, d, seed, noise_var, ridge, design)[0]
 
 
 def simulate_many(
@@ -196,6 +199,7 @@ def simulate_many(
     d: int,
     seed: int,
     noise_var: float = 0.0,
+    ridge: float = 0.0,
     design: Design | str = "gaussian",
 ) -> list[SimulatedPoint]:
     """`simulate` for several settings at one alpha and seed: one X serves all whose inputs have the same variances,
@@ -204,7 +208,7 @@ def simulate_many(
     Parameters
     ----------
     settings : sequence of (teacher, init)
-    alpha, d, seed, noise_var, design
+    alpha, d, seed, noise_var, ridge, design
         As in `simulate`, as are the errors and warnings.
 
     Returns
@@ -227,7 +231,7 @@ def simulate_many(
     for alike, v in _of_equal_variances([v for _, _, v in drawn]):
         X = _with_variances(white, v)
         beta_ft, K = (np.column_stack([drawn[i][part] for i in alike]) for part in (0, 1))
-        ends.update(zip(alike, min_penalties(X, X @ beta_ft + noise, K, stacklevel=3), strict=True))
+        ends.update(zip(alike, min_penalties(X, X @ beta_ft + noise, K, ridge=ridge, stacklevel=3), strict=True))
     return [
         SimulatedPoint(
             mse=design.mean_square(np.sqrt(v) * (end.beta - truth)),

@@ -208,17 +208,19 @@ def examples():
             "learning_rate": 0.1,
             "max_steps": 9,
         },
-        "end_point.min_penalty": {"X": X, "y": Y, "k": K, "method": "auto", "tolerance": 1e-10},
+        "end_point.min_penalty": {"X": X, "y": Y, "k": K, "method": "auto", "tolerance": 1e-10, "ridge": 0.0},
+        "end_point.ridge_path": {"X": X, "y": Y, "k": K, "ridge": ALPHA, "tolerance": 1e-10},
         "end_point.min_penalties": {
             "X": X,
             "Y": Y[:, None],
             "K": K[:, None],
             "method": "auto",
             "tolerance": 1e-10,
+            "ridge": 0.0,
             "stacklevel": 2,
         },
-        "amp.message_passing": {"X": X, "y": Y, "k": K},
-        "amp.state_evolution": {"alpha": 0.3, "mixture": MIXTURE, "steps": 1, "noise_var": 0.0},
+        "amp.message_passing": {"X": X, "y": Y, "k": K, "ridge": 0.0},
+        "amp.state_evolution": {"alpha": 0.3, "mixture": MIXTURE, "steps": 1, "noise_var": 0.0, "ridge": 0.0},
         # teachers, and the error in high dimensions
         "teachers.GaussianMixture": {"weight": Y, "mean": Y, "variance": Y, "k": Y, "input_variance": Y},
         "teachers.GaussianMixture.of_sample": {"beta": K, "k": K},
@@ -338,6 +340,7 @@ def examples():
             "d": D,
             "seed": 0,
             "noise_var": 0.0,
+            "ridge": 0.0,
             "design": "ar1",
         },
         "simulation.simulate_many": {
@@ -346,6 +349,7 @@ def examples():
             "d": D,
             "seed": 0,
             "noise_var": 0.0,
+            "ridge": 0.0,
             "design": "ar1",
         },
         "simulation.trained_alone": {
@@ -447,6 +451,7 @@ def examples():
             "max_epochs": 3,
         },
         "stopping_rule.averages": {"points": [m["stopped"]]},
+        "stopping_rule.beside_ridge": {"X": X, "y": Y, "k": K, "run": m["run"], "residuals": np.array([0.5])},
         "two_theories.TwoTasks": {"rho": 0.1, "omega": 1.0, "signs": "equal", "rotated": False},
         "two_theories.diagonal_loss": {"alpha": ALPHA, "tasks": TwoTasks(), "init": INIT},
         "two_theories.dense_loss": {"alpha": ALPHA, "tasks": TwoTasks(), "gamma_1": 1.0},
@@ -1078,7 +1083,8 @@ regimes.PhasePortrait replica.AngleNodes replica.Moments replica.MixtureRows rep
 monte_carlo.MonteCarloCurve two_stages.TwoStageCurve optimal_initialization.Choice
 optimal_initialization.BestInitialization
 optimal_initialization.Landscape simulation.SimulatedPoint simulation.TwoStagePoint agreement.Comparison
-agreement.TwoStageComparison stopping_rule.StoppedPoint stopping_rule.StoppedAverages two_theories.BothLosses
+agreement.TwoStageComparison stopping_rule.StoppedPoint stopping_rule.StoppedAverages
+stopping_rule.BesideRidge two_theories.BothLosses
 experiments.Panel teachers.Teacher infinite_width.particles.Particles infinite_width.dmft.Run infinite_width.dmft.System
 infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_width.linear.MeasuredLoss
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law

@@ -78,7 +78,7 @@ def test_noise_enters_through_the_mean_inverse_square_of_singular_values():
     """Orthonormal rows amplify noise by 1, Gaussian ones by 1/(1 - alpha)."""
     alpha, noise_var, seeds = 0.6, 0.3, range(16)
     dense = [(ptft.SingleTask(0.5, "signs"), ptft.Initialization(0.3))]
-    mse = np.array([simulate_many(dense, alpha, 300, s, noise_var, "orthogonal")[0].mse for s in seeds])
+    mse = np.array([simulate_many(dense, alpha, 300, s, noise_var, design="orthogonal")[0].mse for s in seeds])
     theory, plain = (
         float(ptft.replica_curve(alpha, *dense[0], noise_var=noise).mse)
         for noise in (noise_var * (1 - alpha), noise_var)
