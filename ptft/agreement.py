@@ -23,6 +23,7 @@ from ptft.validation import (
     instance_of,
     listed,
     positive_array,
+    refuse,
     require,
     require_table,
     seed_number,
@@ -203,6 +204,8 @@ def ratio_to_theory(
     (2, 3)
     """
     inits = listed(inits, "inits")
+    if predicted is not None and not hasattr(predicted, "mixture"):
+        refuse("predicted", predicted, "a teacher with a mixture")
     points = [
         simulate_many([(teacher, one) for one in inits], alpha, d, s, design=design) for s in listed(seeds, "seeds")
     ]
