@@ -1,7 +1,9 @@
-"""What a threshold on the loss leaves of training: gradient descent stopped there, beside the exact end point.
+"""What a threshold on the loss leaves of training: beside the exact end point, and beside the end points with a ridge.
 
 The published simulations train by gradient descent and stop at a loss (Appendix E of the paper); the theory is about
-the end point.
+the end point. Stopped earlier, gradient flow is close to a ridge: it is mirror descent in the penalty, so that at every
+time q'(beta) = X^T nu, where nu is the integral of the misfit y - X beta over time up to a factor. With a ridge nu is
+the misfit itself, in units of the ridge.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize
 
-from ptft.end_point import min_penalty
+from ptft.end_point import min_penalty, ridge_path
 from ptft.experiments import Setting
-from ptft.network import fine_tuning_weights, pretrained_weights, train
+from ptft.network import TrainingRun, fine_tuning_weights, pretrained_weights, train
 from ptft.simulation import sampled_inputs, sampled_teacher
-from ptft.validation import instance_of, listed, positive_array, positive_number, require, whole_number
+from ptft.validation import instance_of, listed, positive_array, positive_number, regression, require, whole_number
 
 LEARNING_RATE = 0.5  # as published
 LOSS = 1e-4  # as published
@@ -140,3 +144,72 @@ def averages(points: Sequence[StoppedPoint]) -> StoppedAverages:
     ratio = 1.0 if mse == end else mse / end if end > 0 else np.inf
     distance, epochs = np.mean([p.distance for p in points]), np.median([p.epochs for p in points])
     return StoppedAverages(float(distance), ratio, float(epochs))
+
+
+@dataclass(frozen=True, eq=False)
+class BesideRidge:
+    """Gradient flow when it reaches a training error, beside the end point with the ridge that leaves the same one."""
+
+    residual: np.ndarray  # (points,) |y - X beta| / |y| of both
+    time: np.ndarray  # (points,) at which the flow has it
+    ridge: np.ndarray  # (points,) with which the end point has it
+    flow: np.ndarray  # (points, d) beta of the flow
+    end: np.ndarray  # (points, d) beta of the end points
+    distance: np.ndarray  # (points,) |flow - end| / |end|
+
+
+def beside_ridge(X: ArrayLike, y: ArrayLike, k: ArrayLike, run: TrainingRun, residuals: ArrayLike) -> BesideRidge:
+    """Compare the path of gradient flow in time with the path of end points in ridge, at equal training errors.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d)
+    y : array_like, shape (n,)
+    k : array_like, positive, a scalar or shape (d,)
+        Penalty scale of the weights that `run` started from.
+    run : TrainingRun
+        As `ptft.train` returns it for these data.
+    residuals : array_like, shape (points,), between the last residual of the run and its first
+        |y - X beta| / |y|; of the recorded steps those that are closest count, with their own residuals.
+
+    Raises
+    ------
+    ValueError
+        If a residual is not on the path of the run, or shapes do not match.
+
+    Examples
+    --------
+    >>> from ptft import Initialization, pretraining_weights
+    >>> X, y, init = [[1.0, 0.5]], [1.0], Initialization(c_pt=0.1)
+    >>> run = train(X, y, pretraining_weights(init, d=2))
+    >>> beside_ridge(X, y, init.k_single_task, run, [0.5, 0.1]).distance < 1e-6  # one example has one direction
+    array([ True,  True])
+    """
+    X, y = regression(X, y)
+    residuals = positive_array(residuals, "residuals", ndim=1)
+    path = instance_of(run, TrainingRun, "run").residual
+    if run.beta.shape[1] != X.shape[1]:
+        raise ValueError(f"run has {run.beta.shape[1]} coefficients: there must be one for each column of X")
+    inside = np.all((residuals < path[0]) & (residuals > path[-1]))
+    require(inside, "residuals", residuals, f"between {path[-1]:.1e} and {path[0]:.1e}, those of the run")
+    steps = np.array([int(np.argmin(np.abs(np.log(path[1:] / residual)))) + 1 for residual in residuals])
+    size = float(np.linalg.norm(y))
+
+    def end_point(log_ridge: float) -> np.ndarray:
+        return ridge_path(X, y, k, [np.exp(log_ridge)])[0].beta
+
+    def excess(log_ridge: float, residual: float) -> float:
+        return float(np.log(np.linalg.norm(y - X @ end_point(log_ridge)) / size / residual))
+
+    ends, ridge = [], []
+    for residual in path[steps].tolist():
+        low = high = np.log(residual * size)
+        while excess(low, residual) > 0:
+            low -= 3
+        while excess(high, residual) < 0:
+            high += 3
+        ridge.append(optimize.brentq(excess, low, high, (residual,), xtol=1e-10) if low < high else low)
+        ends.append(end_point(ridge[-1]))
+    end, flow = np.array(ends), run.beta[steps]
+    distance = np.linalg.norm(flow - end, axis=1) / np.linalg.norm(end, axis=1)
+    return BesideRidge(path[steps], run.time[steps], np.exp(ridge), flow, end, distance)

@@ -88,8 +88,8 @@ def _notebook_style(shell: Any) -> None:
         shell.ast_node_interactivity = "last_expr"  # a figure that a statement returns is not shown besides
         backend = InlineBackend.instance(parent=shell)
         backend.rc, backend.close_figures = {}, True
-        # what trims the margins draws a figure twice
-        backend.print_figure_kwargs = {"bbox_inches": None if os.environ.get(DRAFT) else "tight"}
+        trimmed: Any = None if os.environ.get(DRAFT) else "tight"  # which draws it twice
+        backend.print_figure_kwargs = {"bbox_inches": trimmed}
         shell.enable_matplotlib("inline")
     set_matplotlib_formats("svg", "pdf")  # type: ignore[no-untyped-call]
     carry = BaseFormatter(parent=shell.display_formatter, format_type=DATA_TYPE, print_method="_repr_data_")

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_limits
 
 import ptft
 from ptft.network import fine_tuning_weights, pretrained_weights
@@ -30,16 +30,17 @@ def test_an_end_point_costs_a_few_products_of_x_with_itself():
     X, y, beta_pt = data(5000, 2500)
     k = INIT.k(beta_pt)
     ratios = []
-    for _ in range(3):
-        _, product = timed(lambda: X @ X.T)
-        point, seconds = timed(lambda: ptft.min_penalty(X, y, k))
+    for _ in range(5):
+        with threadpool_limits(1):  # threads that share a core with other processes wait for each other
+            _, product = timed(lambda: X @ X.T)
+            point, seconds = timed(lambda: ptft.min_penalty(X, y, k))
         ratios.append(seconds / product)
         assert point.converged
     print(
-        f"\nend point at d = 5000, n = 2500: {min(ratios):.1f} times one product X X^T, {point.iterations} iterations"
+        f"\nend point at d = 5000, n = 2500: {np.median(ratios):.1f} times one product X X^T ({min(ratios):.1f} to "
+        f"{max(ratios):.1f}), {point.iterations} iterations; in float64 it took 221 and 4.4 to 6.3 times"
     )
-    threads = min(pool["num_threads"] for pool in threadpool_info())
-    assert min(ratios) < (5 if threads > 1 else 12)  # 4.4 with two threads, 5.7 to 6.3 with one on a busy machine
+    assert np.median(ratios) < 2.5
 
 
 def test_gradient_descent_takes_far_longer_to_the_same_accuracy():

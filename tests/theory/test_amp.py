@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ptft
+from ptft.amp import iterates
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,17 @@ def test_the_fixed_point_is_the_end_point():
     assert message.slope == pytest.approx(ptft.penalty_grad(message.beta, k), abs=1e-8)
 
 
+def test_single_precision_is_six_digits_off():
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((60, 150)) / np.sqrt(150)
+    data = X @ rng.standard_normal(150), np.full(150, 1e-2)
+    for one, other in zip(*(itertools.islice(iterates(A, *data), 40) for A in (X, X.astype(np.float32))), strict=True):
+        assert other.beta.dtype == other.slope.dtype == np.float64
+        assert other.beta == pytest.approx(one.beta, abs=1e-5) and (one.beta != other.beta).any() == one.beta.any()
+        assert other.mismatch == pytest.approx(one.mismatch, abs=1e-4)
+        assert other.noise == pytest.approx(one.noise, rel=1e-5)
+
+
 def test_every_iterate_brings_the_gap_of_its_certificate():
     rng = np.random.default_rng(1)
     X, K = rng.standard_normal((30, 80)) / np.sqrt(80), np.geomspace(1e-8, 1.0, 160).reshape(80, 2)
@@ -58,6 +70,8 @@ def test_every_iterate_brings_the_gap_of_its_certificate():
         size = np.max(np.abs(message.beta), axis=0)
         gap = np.max(np.abs(step), axis=0) / np.where(size > 0, size, 1)
         assert message.gap == pytest.approx(gap, rel=1e-9, abs=1e-14)
+        slope = ptft.penalty_grad(message.beta, K)
+        assert message.mismatch == pytest.approx(np.max(np.abs(message.slope - slope), axis=0), rel=1e-9, abs=1e-13)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from scipy import linalg, optimize
 from test_hard_designs import end_point_in_multiple_precision
 
 import ptft
-from ptft import min_penalty, simulation
+from ptft import end_point, min_penalty, simulation
 from ptft.experiments import Setting
 
 
@@ -110,6 +110,54 @@ def test_designs_that_are_not_gaussian_are_solved_and_certified():
         assert point.converged
 
 
+def design(kind, n, d, rng):
+    """A Gaussian design, or one that message passing is not made for."""
+    X = rng.standard_normal((n, d)) / np.sqrt(d)
+    name, _, size = kind.partition(" ")
+    if name == "shifted":
+        X += float(size) / np.sqrt(d)
+    elif name == "scaled":
+        X *= 10 ** rng.uniform(-float(size), float(size), d)
+    elif name == "student":
+        X = rng.standard_t(float(size), (n, d)) / np.sqrt(d)
+    elif name == "autoregressive":
+        X = X @ np.linalg.cholesky(float(size) ** np.abs(np.subtract.outer(np.arange(d), np.arange(d)))).T
+    elif name == "spiked":
+        X += float(size) * rng.standard_normal((n, 1)) * rng.standard_normal(d) / d
+    elif name == "duplicated":
+        X[:, -round(float(size) * d) :] = X[:, : round(float(size) * d)]
+    return X
+
+
+@pytest.mark.parametrize("c_pt", [1e-3, 1.0])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "Gaussian", "shifted 0.1", "shifted 1", "shifted 10", "scaled 0.3", "scaled 1", "student 5", "student 3",
+        "student 1", "autoregressive 0.3", "autoregressive 0.9", "spiked 3", "duplicated 0.1", "duplicated 0.5",
+    ],
+)  # fmt: skip
+def test_message_passing_is_certified_or_hands_over_at_once(kind, c_pt, monkeypatch):
+    sent, messages = [], end_point.iterates
+    monkeypatch.setattr(end_point, "iterates", lambda *data: counted(messages(*data), sent))
+    rng = np.random.default_rng(0)
+    X = design(kind, 150, 300, rng)
+    beta_pt, beta = ptft.SpikeSlab(0.1, 0.1, 0.5).sample(300, rng)
+    k = ptft.Initialization(c_pt).k(beta_pt)
+    point, exact = ptft.min_penalty(X, X @ beta, k), ptft.min_penalty(X, X @ beta, k, method="newton")
+    assert point.converged and point.method == ("amp" if kind == "Gaussian" else point.method)
+    assert point.method == "amp" or len(sent) < 25  # of them, at 0.15 ms each
+    assert point.beta == pytest.approx(exact.beta, abs=1e-8 * np.max(np.abs(exact.beta)))
+
+
+def counted(generator, sent):
+    """The generator, whose items are also put in the list `sent`."""
+    answer = None
+    while True:
+        sent.append(generator.send(answer))
+        answer = yield sent[-1]
+
+
 def test_dependent_rows_are_no_obstacle_where_the_labels_agree():
     X, y, _ = gaussian_data(10, 30, 7)
     one = ptft.min_penalty(X, y, 1e-3)
@@ -178,7 +226,7 @@ def test_newton_creeps_past_a_vertex_and_is_certified():
     setting = Setting(0.1, 0.0, lambda_pt=-0.999999e-3, gamma_ft=1e-6)
     X = simulation.sampled_inputs(0.206, 500, 12)
     beta_pt, beta_ft = simulation.sampled_teacher(setting.teacher, 500, 12)
-    point = min_penalty(X, X @ beta_ft, setting.init.k(beta_pt))
+    point = min_penalty(X, X @ beta_ft, setting.init.k(beta_pt), method="newton")
     assert point.converged and point.method == "newton" and point.iterations > 200
 
 
