@@ -70,8 +70,11 @@ ENVIRONMENT = {
 # the first chapter, which is short, on the number of its threads.
 OTHER_PROCESSOR = {"OPENBLAS_CORETYPE": "Haswell"}
 TWO_THREADS = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+DRAFT = "PTFT_DRAFT"  # as in ptft.figures.page_style, which loads matplotlib in the environment of the reader
+# Threads that wait give way to the chapters beside them, and figures, which it doesn't compare, are drawn once.
+COMPARING = OTHER_PROCESSOR | {"OPENBLAS_THREAD_TIMEOUT": "4", "OMP_WAIT_POLICY": "PASSIVE", DRAFT: "1"}
 # What the reader has set for other programs, and what would change a chapter or hide that it changed.
-FOREIGN = ("PYTHON", "IPYTHON", "JUPYTER", "MPLBACKEND", "PYTEST", "COLUMNS", "LINES")
+FOREIGN = ("PYTHON", "IPYTHON", "JUPYTER", "MPLBACKEND", "PYTEST", "COLUMNS", "LINES", DRAFT)
 SHOWN = "image/svg+xml"  # what a cell with a figure puts on the page
 
 
@@ -498,7 +501,7 @@ def _compare(groups: list[tuple[list[str], int, dict[str, str]]]) -> int:
                     *("-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"),
                     *(str(output(stem)) for stem in stems),
                 ]
-                around = OTHER_PROCESSOR | environment(f"{home}/{i}") | settings
+                around = COMPARING | environment(f"{home}/{i}") | settings
                 said = subprocess.PIPE if i else None
                 running.append(
                     subprocess.Popen(command, cwd=ROOT, env=around, stdout=said, text=True, start_new_session=True)

@@ -22,6 +22,7 @@ another room of its group):
         optimal_initialization  the initialization with the smallest error
     training on sampled data
         amp                     message passing and its state evolution
+        designs                 laws of simulated inputs, Gaussian and others
         end_point               where training ends, with a certificate
         simulation              sampled teachers and data, and the end points on them
         experiments             the settings of the published experiments, and their predictions
@@ -48,6 +49,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ptft.amp import StateEvolution, message_passing, state_evolution
+from ptft.designs import Design
 from ptft.end_point import EndPoint, min_penalty
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
@@ -67,6 +69,7 @@ except PackageNotFoundError:  # from a clone that is not installed
     __version__ = str(_project["project"]["version"])
 __all__ = [
     "BestInitialization",
+    "Design",
     "EndPoint",
     "GaussianMixture",
     "Initialization",

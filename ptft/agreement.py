@@ -10,17 +10,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from ptft.designs import Design
 from ptft.experiments import COLUMNS, FiniteSetting, Setting
 from ptft.generalization import replica_curve
+from ptft.initialization import Initialization
 from ptft.replica import MixtureRows, ReplicaCurve, errors_by_rows
 from ptft.simulation import TwoStagePoint, sampled_teacher, simulate_many, simulate_two_stages_many
-from ptft.teachers import GROUPS, GaussianMixture, TeacherGroups
+from ptft.teachers import GROUPS, GaussianMixture, Teacher, TeacherGroups
 from ptft.two_stages import two_stage_curve
 from ptft.validation import (
     checked,
     instance_of,
     listed,
     positive_array,
+    refuse,
     require,
     require_table,
     seed_number,
@@ -159,6 +162,58 @@ def comparison(
     mixtures = [GaussianMixture.of_sample(beta_ft, k) for (_, beta_ft), k in zip(samples, scales, strict=True)]
     theory = replica_curve(alpha, setting.teacher, setting.init)
     return Comparison(setting, d, alpha, mse, certified, theory.mse, _errors_of(mixtures, theory))
+
+
+def ratio_to_theory(
+    teacher: Teacher,
+    inits: Iterable[Initialization],
+    alpha: float,
+    d: int,
+    seeds: Iterable[int],
+    design: Design | str = "gaussian",
+    predicted: Teacher | None = None,
+) -> np.ndarray:
+    """Simulated prediction risks over the predicted ones of Gaussian inputs, whatever the design of the simulated is.
+
+    Parameters
+    ----------
+    teacher : Teacher
+    inits : iterable of Initialization
+        They share the inputs of each seed.
+    alpha, d
+        As in `ptft.simulate`.
+    seeds : iterable of int
+    design : str or Design, default "gaussian"
+        Of the simulated inputs.
+    predicted : Teacher, optional
+        The teacher that the theory is told of, if it is another: one without the variances of the inputs, for example.
+
+    Returns
+    -------
+    ndarray, shape (inits, seeds)
+
+    Raises
+    ------
+    ValueError
+        As `ptft.simulate` and `ptft.replica_curve`.
+
+    Examples
+    --------
+    >>> from ptft import SpikeSlab
+    >>> ratio_to_theory(SpikeSlab(), [Initialization(1e-3), Initialization(1.0)], 0.3, d=60, seeds=[0, 1, 2]).shape
+    (2, 3)
+    """
+    inits = listed(inits, "inits")
+    if predicted is not None and not hasattr(predicted, "mixture"):
+        refuse("predicted", predicted, "a teacher with a mixture")
+    points = [
+        simulate_many([(teacher, one) for one in inits], alpha, d, s, design=design) for s in listed(seeds, "seeds")
+    ]
+    law = teacher if predicted is None else predicted
+    theory = [float(replica_curve(points[0][0].alpha, law, one).mse) for one in inits]
+    mse = np.array([[point.mse for point in together] for together in points])  # (seeds, inits)
+    ratios: np.ndarray = (mse / theory).T
+    return ratios
 
 
 def stored_comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison]:

@@ -28,8 +28,9 @@ def replica_curve(
 ) -> ReplicaCurve:
     """Replica-symmetric error of fine-tuning along the data scale alpha = n/d (Proposition 4.2).
 
-    The estimator minimises |y - X beta|^2/(2 alpha) + ridge sum q_k(beta), X_ij ~ N(0, 1/d); ridge = 0 is its limit,
-    interpolation, where gradient flow ends (Theorem 4.1).
+    The estimator minimises |y - X beta|^2/(2 alpha) + ridge sum q_k(beta), X_ij ~ N(0, v_j/d); ridge = 0 is its limit,
+    interpolation, where gradient flow ends (Theorem 4.1). v is 1 unless the teacher says otherwise, and `.mse` the
+    prediction risk E v (beta_hat - beta*)^2.
 
     Parameters
     ----------
@@ -46,7 +47,8 @@ def replica_curve(
     method : "quadrature" (default) or "monte-carlo"
         The exact solver of `ptft.replica`, or that of Appendix E.2.
     samples, seed : int, default 80,000 and 0
-        Size and seed of the Monte-Carlo sample; unused by quadrature.
+        Size and seed of the Monte-Carlo sample, unused by quadrature. The size is a multiple of the number of variances
+        of inputs, where a teacher lists several.
 
     Returns
     -------
@@ -78,8 +80,8 @@ def replica_curve(
     if method == "quadrature":
         curve: ReplicaCurve = solve_by_quadrature(alpha, law_of(teacher, init), noise_var, ridge)
     else:
-        beta, k = draw_of(teacher, init, samples, rng)
-        curve = solve_by_monte_carlo(alpha, beta, k, rng.standard_normal(beta.size), noise_var, ridge)
+        beta, k, v = draw_of(teacher, init, samples, rng)
+        curve = solve_by_monte_carlo(alpha, beta, k, rng.standard_normal(beta.size), noise_var, ridge, v)
     if not curve.converged.all():
         missing = np.array2string(alpha[~curve.converged], threshold=5, precision=4)
         warnings.warn(

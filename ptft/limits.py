@@ -2,7 +2,9 @@
 
 As k grows, q_k becomes quadratic and the end point the interpolator of least weighted norm. As k falls to 0, q_k
 becomes (|beta|/4) log(1/k) to leading order, and the end point that of basis pursuit, which recovers sparse
-coefficients exactly above a sharp data scale (Donoho, Maleki and Montanari, 2009).
+coefficients exactly above a sharp data scale (Donoho, Maleki and Montanari, 2009). Errors are prediction risks,
+E v (beta_hat - beta*)^2, where v is the variance of the inputs; in b = sqrt(v) beta the inputs are white, the weight of
+b^2 is 1/(v sqrt(k)), and that of |b| is weight/sqrt(v).
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from ptft.validation import instance_of, nonnegative_number, positive_array, pos
 
 
 def minimum_norm_error(alpha: ArrayLike, mixture: GaussianMixture, noise_var: float = 0.0) -> np.ndarray:
-    """E (beta_hat - beta*)^2 of the interpolator that minimises sum beta^2/sqrt(k), for Gaussian inputs.
+    """E v (beta_hat - beta*)^2 of the interpolator that minimises sum beta^2/sqrt(k), for Gaussian inputs.
 
-    The scalar estimator is linear, x_hat = z/(1 + theta/sqrt(k)), and theta solves mean 1/(1 + theta/sqrt(k)) = alpha.
+    The scalar estimator is linear, x_hat = z/(1 + theta/s) with s = v sqrt(k), and theta solves
+    mean 1/(1 + theta/s) = alpha.
 
     Parameters
     ----------
@@ -40,7 +43,8 @@ def minimum_norm_error(alpha: ArrayLike, mixture: GaussianMixture, noise_var: fl
     """
     alpha, noise = _data_scale(alpha), nonnegative_number(noise_var, "noise_var")
     instance_of(mixture, GaussianMixture, "mixture")
-    w, s, power = mixture.weight, np.sqrt(mixture.k), mixture.mean**2 + mixture.variance
+    w, v = mixture.weight, mixture.input_variance
+    s, power = v * np.sqrt(mixture.k), v * (mixture.mean**2 + mixture.variance)
 
     def error(a: float) -> float:
         bounds = np.log([s.min() * (1 / a - 1), s.max() * (1 / a - 1)]) + np.array([-1.0, 1.0])
@@ -54,16 +58,17 @@ def minimum_norm_error(alpha: ArrayLike, mixture: GaussianMixture, noise_var: fl
 
 
 def noisy_pretraining_peak(alpha: ArrayLike, power: float = 1.0, noise_var: float = 0.0) -> np.ndarray:
-    """E (beta_hat - beta*)^2 of fine-tuning after noisy pretraining as alpha_pt -> 1, from either side.
+    """E v (beta_hat - beta*)^2 of fine-tuning after noisy pretraining as alpha_pt -> 1, from either side.
 
-    The noise then makes every |beta_pt| large, and k proportional to the square of a standard normal variable xi: the
-    end point minimises sum beta^2/|xi|. Neither the noise of pretraining nor the initialization or the overlap matter.
+    The noise then makes every |beta_pt| large, and k proportional to the square of a standard normal variable xi: where
+    all inputs have one variance, the end point minimises sum beta^2/|xi|. Neither the noise of pretraining nor the
+    initialization or the overlap matter.
 
     Parameters
     ----------
     alpha : array_like in (0, 1)
     power : float, default 1
-        E (beta*_ft)^2.
+        E v (beta*_ft)^2.
     noise_var : float, default 0
         Of fine-tuning.
 
@@ -108,7 +113,8 @@ def recovery_threshold(mixture: GaussianMixture, weights: ArrayLike = 1.0) -> fl
     Returns
     -------
     float
-        The minimum over chi of sum_active p (1 + w^2 chi^2) + sum_zero p E soft(xi, w chi)^2.
+        The minimum over chi of sum_active p (1 + w^2 chi^2) + sum_zero p E soft(xi, w chi)^2 with
+        w = weight/sqrt(input_variance).
 
     Raises
     ------
@@ -121,7 +127,7 @@ def recovery_threshold(mixture: GaussianMixture, weights: ArrayLike = 1.0) -> fl
     >>> round(recovery_threshold(mixture), 4)
     0.3288
     """
-    w = _weights(weights, mixture)
+    w = _weights(weights, mixture) / np.sqrt(mixture.input_variance)
     active = (mixture.mean != 0) | (mixture.variance > 0)
 
     def risk(chi: float) -> float:
@@ -132,9 +138,9 @@ def recovery_threshold(mixture: GaussianMixture, weights: ArrayLike = 1.0) -> fl
 
 
 def basis_pursuit_error(alpha: ArrayLike, mixture: GaussianMixture, weights: ArrayLike = 1.0) -> np.ndarray:
-    """E (beta_hat - beta*)^2 of the interpolator that minimises sum weight_i |beta_i|, for Gaussian inputs, no noise.
+    """E v (beta_hat - beta*)^2 of the interpolator of least sum weight_i |beta_i|, for Gaussian inputs, no noise.
 
-    The scalar estimator is soft thresholding at chi tau weight, with P(|z| above the threshold) = alpha.
+    The scalar estimator is soft thresholding at chi tau weight/sqrt(v), with P(|z| above the threshold) = alpha.
 
     Parameters
     ----------
@@ -160,23 +166,26 @@ def basis_pursuit_error(alpha: ArrayLike, mixture: GaussianMixture, weights: Arr
     array([0.4356, 0.    ])
     """
     alpha = _data_scale(alpha)
-    w = _weights(weights, mixture)
+    threshold = recovery_threshold(mixture, weights)
+    w, variance = (
+        _weights(weights, mixture) / np.sqrt(mixture.input_variance),
+        mixture.variance * mixture.input_variance,
+    )
     require(mixture.mean == 0, "mixture.mean", mixture.mean, "0")
-    threshold = recovery_threshold(mixture, w)
 
     def error(a: float) -> float:
         if a >= threshold:
             return 0.0
 
         def state(tau2: float) -> float:
-            V = mixture.variance + tau2
+            V = variance + tau2
 
             def share(log_cut: float) -> float:
                 return float(np.sum(mixture.weight * 2 * ndtr(-w * np.exp(log_cut) / np.sqrt(V))) - a)
 
             cut = np.exp(brentq(share, np.log(1e-12 * np.sqrt(V.min())), np.log(40 * np.sqrt(V.max()) / w.min())))
-            u, b = w * cut / np.sqrt(V), mixture.variance / V
-            squared = V * (_soft_threshold_power(u) - 4 * b * ndtr(-u) + b**2) + mixture.variance * tau2 / V
+            u, b = w * cut / np.sqrt(V), variance / V
+            squared = V * (_soft_threshold_power(u) - 4 * b * ndtr(-u) + b**2) + variance * tau2 / V
             return float(np.sum(mixture.weight * squared))
 
         log_tau2 = brentq(lambda u: np.log(state(np.exp(u)) / a) - u, np.log(1e-12 * mixture.power), np.log(1e3 / a**2))

@@ -42,6 +42,7 @@ def iterate_once(
     noise_var: float,
     ridge: float,
     angle: np.ndarray | None = None,
+    scale: np.ndarray | float = 1.0,
 ) -> tuple[float, float, np.ndarray, np.ndarray]:
     """One step of the two equations for `sample` = (beta*, sqrt(k), xi): tau^2, theta, errors, angles; unchecked.
 
@@ -49,8 +50,11 @@ def iterate_once(
     ----------
     tau2, theta, alpha, noise_var, ridge : float
     sample : three ndarrays, shape (samples,)
+        In coordinates with white inputs: sqrt(v) beta* and sqrt(v k), where v is the variance of the inputs.
     angle : ndarray, shape (samples,), optional
         The angles of a step from nearby, from which the search for the new ones starts: five times as fast.
+    scale : float or ndarray, shape (samples,), default 1
+        1/sqrt(v), a factor on theta.
 
     Examples
     --------
@@ -61,17 +65,23 @@ def iterate_once(
     (True, (1000,))
     """
     beta, sqrt_k, xi = sample
-    z = beta + np.sqrt(tau2) * xi
-    t = prox_angle(np.abs(z), sqrt_k, theta, angle)
-    error = (z - beta) - np.sign(z) * (theta / 2) * t  # x_hat - beta*
+    z, local = beta + np.sqrt(tau2) * xi, scale * theta
+    t = prox_angle(np.abs(z), sqrt_k, local, angle)
+    error = (z - beta) - np.sign(z) * (local / 2) * t  # x_hat - beta*
     squared = error**2
     inverse_curvature = sqrt_k * np.cosh(t)  # 1/q''(x_hat)
-    response = np.mean(inverse_curvature / (inverse_curvature + theta))
+    response = np.mean(inverse_curvature / (inverse_curvature + local))
     return float((noise_var + squared.mean()) / alpha), float(ridge + theta * response / alpha), squared, t
 
 
 def solve_by_monte_carlo(
-    alpha: ArrayLike, beta: ArrayLike, k: ArrayLike, xi: ArrayLike, noise_var: float, ridge: float
+    alpha: ArrayLike,
+    beta: ArrayLike,
+    k: ArrayLike,
+    xi: ArrayLike,
+    noise_var: float,
+    ridge: float,
+    input_variance: ArrayLike = 1.0,
 ) -> MonteCarloCurve:
     """Solve Proposition 4.2 along `alpha` for a sample of coefficients, scales and standard normal noise.
 
@@ -83,6 +93,8 @@ def solve_by_monte_carlo(
         Draws of beta*_ft, of its penalty scale, and of N(0, 1).
     noise_var, ridge : float
         As in `ptft.replica_curve`.
+    input_variance : array_like, positive, one number (default 1) or shape (samples,)
+        Draws of the variance of the inputs.
 
     Returns
     -------
@@ -108,23 +120,27 @@ def solve_by_monte_carlo(
     require(beta.size >= BATCHES, "the size of beta", beta.size, f"at least {BATCHES}, the number of batches")
     for name, values in (("k", k), ("xi", xi)):
         require(values.size == beta.size, f"the size of {name}", values.size, f"{beta.size}, that of beta")
-    sample = (beta, np.sqrt(k), xi)
+    v = positive_array(input_variance, "input_variance")
+    require(v.shape in ((), beta.shape), "the shape of input_variance", v.shape, f"() or {beta.shape}, that of beta")
+    v = np.ones(()) if np.all(v == 1) else v
+    sample, scale = (beta * np.sqrt(v), np.sqrt(k) * np.sqrt(v), xi), 1 / np.sqrt(v)
     flat = alpha.ravel()
     order = np.argsort(flat)
     shape = (2, flat.size)
-    tau2, theta, residual, mse, mse_se = (np.empty(shape) for _ in range(5))
+    tau2, theta, residual, mse, mse_se, of_coefficients = (np.empty(shape) for _ in range(6))
     iterations = np.empty(shape, dtype=int)
     for branch, indices in enumerate((order, order[::-1])):
         first = flat[indices[0]]
         state = (
-            (noise_var + float(np.mean(beta**2))) / first,
-            ridge + float(np.mean(sample[1])) * max(1 / first - 1, 1e-3),
+            (noise_var + float(np.mean(sample[0] ** 2))) / first,
+            ridge + float(np.mean(sample[1] / scale)) * max(1 / first - 1, 1e-3),
         )
         angle = None
         for i in indices:
             at = (branch, i)
             for steps in range(1, MAX_STEPS + 1):  # noqa: B007
-                new_tau2, new_theta, squared, angle = iterate_once(*state, flat[i], sample, noise_var, ridge, angle)
+                step = iterate_once(*state, flat[i], sample, noise_var, ridge, angle, scale)
+                new_tau2, new_theta, squared, angle = step
                 residual[at] = max(abs(new_tau2 - state[0]), abs(new_theta - state[1]))
                 state = tuple(
                     max(old + DAMPING * (new - old), FLOOR)
@@ -133,6 +149,7 @@ def solve_by_monte_carlo(
                 if residual[at] < TOLERANCE:
                     break
             (tau2[at], theta[at]), iterations[at], mse[at] = state, steps, squared.mean()
+            of_coefficients[at] = np.mean(squared / v)
             batch_means = np.array([b.mean() for b in np.array_split(squared, BATCHES)])
             mse_se[at] = batch_means.std(ddof=1) / np.sqrt(BATCHES)
 
@@ -155,6 +172,7 @@ def solve_by_monte_carlo(
         converged=chosen(ok),
         mismatch_db=mismatch_db.reshape(alpha.shape),
         iterations=iterations.max(axis=0).reshape(alpha.shape),
+        coefficient_mse=chosen(of_coefficients),
         mse_se=chosen(mse_se),
         reliability_db=np.maximum.reduce([mismatch_db.reshape(alpha.shape), 3 * se_db, excess]),
     )

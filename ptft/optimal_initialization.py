@@ -24,7 +24,7 @@ from scipy.optimize import brentq
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization, scalar_initialization
 from ptft.regimes import STARTS, Measures, measures_around
-from ptft.replica import MixtureRows, errors_by_rows
+from ptft.replica import MixtureRows, errors_by_rows, solutions_by_rows
 from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab, Teacher, law_of
 from ptft.validation import (
     broadcast,
@@ -271,29 +271,29 @@ def best_initialization(
         require(isinstance(name, str), "a name in usual", name, "a word")
         require(isinstance(one, Initialization), f"usual[{name!r}]", one, "an Initialization")
         scalar_initialization(one)
-    a_pt = float(teacher.a_pt)
+    a_pt, alone = float(teacher.a_pt), SingleTask(teacher.rho_ft, teacher.slab, teacher.input_variance)
 
-    def fine_tuning(place: np.ndarray) -> np.ndarray:
+    def fine_tuning(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         difference, inactive = bounds.scales(place, a_pt)
         # penalties that tell the groups apart by less than 3 % are all but one: the smallest D stands for them
         told_apart = (difference > 0.03 * inactive) | (place[:, 0] == place[:, 0].min())
-        mse = np.full(len(place), np.inf)
+        found = np.full((3, len(place)), np.inf)
         rows = rows_of_scales(teacher, difference[told_apart], inactive[told_apart])
-        mse[told_apart] = errors_by_rows(np.full(len(rows.k), alpha), rows, noise_var)
-        return mse
+        near = None if start is None else start[:, told_apart]
+        found[:, told_apart] = solutions_by_rows(np.full(len(rows.k), alpha), rows, noise_var, start=near)
+        return found
 
-    def single(place: np.ndarray) -> np.ndarray:
+    def single(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         c = _between(*bounds.single_task, place[:, 0])
-        part = SingleTask(teacher.rho_ft, teacher.slab).mixture(Initialization(1.0))
+        part = alone.mixture(Initialization(1.0))
         rows = _rows(part, np.repeat((2 * c[:, None]) ** 2, len(part.weight), axis=1))
-        return errors_by_rows(np.full(len(c), alpha), rows, noise_var)
+        return solutions_by_rows(np.full(len(c), alpha), rows, noise_var, start=start)
 
     place = _search(fine_tuning, _GRID)
     difference, inactive = (float(v) for v in bounds.scales(place, a_pt))
     init = bounds.initializations(difference, inactive, a_pt)
     curve = replica_curve(alpha, teacher, init, noise_var)
     target = max(float(curve.mse), resolution)
-    alone = SingleTask(teacher.rho_ft, teacher.slab)
     c_alone = float(_between(*bounds.single_task, _search(single, _GRID[1:])[0]))
 
     def choice(teacher: SpikeSlab | SingleTask, init: Initialization) -> Choice:
@@ -470,33 +470,42 @@ def rows_of_scales(teacher: SpikeSlab, difference: ArrayLike, inactive: ArrayLik
 
 
 def _rows(mixture: GaussianMixture, k: np.ndarray) -> MixtureRows:
-    return MixtureRows(mixture.weight[None], mixture.mean[None], mixture.variance[None], k)
+    weight, mean, variance, v = (
+        a[None] for a in (mixture.weight, mixture.mean, mixture.variance, mixture.input_variance)
+    )
+    return MixtureRows(weight, mean, variance, k, v)
 
 
-def _search(errors: Callable[[np.ndarray], np.ndarray], grid: tuple[int, ...]) -> np.ndarray:
-    """Place in the unit cube with the smallest error; `errors` takes places of shape (rows, dimensions)."""
+def _search(solve: Callable[[np.ndarray, np.ndarray | None], np.ndarray], grid: tuple[int, ...]) -> np.ndarray:
+    """Place in the unit cube with the smallest error.
+
+    `solve` takes places of shape (rows, dimensions) and perhaps where to start, (2, rows), and returns the errors and
+    where they start from nearby, (3, rows).
+    """
     places = np.stack(np.meshgrid(*(np.linspace(0, 1, m) for m in grid), indexing="ij"), axis=-1)
-    values = errors(places.reshape(-1, len(grid))).reshape(grid)
-    basins = np.isfinite(values) & (values <= minimum_filter(values, size=3, mode="nearest"))
-    kept = np.argsort(values[basins], kind="stable")[:_BASINS]
-    centre, best = places[basins][kept], values[basins][kept]
+    values = solve(places.reshape(-1, len(grid)), None).reshape(3, *grid)
+    basins = np.isfinite(values[0]) & (values[0] <= minimum_filter(values[0], size=3, mode="nearest"))
+    kept = np.argsort(values[0][basins], kind="stable")[:_BASINS]
+    centre, best = places[basins][kept], values[:, basins][:, kept]
     pattern = np.array(list(itertools.product((-1.0, -0.5, 0.0, 0.5, 1.0), repeat=len(grid))))
     pattern = pattern[np.any(pattern != 0, axis=1)]
     step = np.full(len(centre), 1.0) / (np.array(grid).max() - 1)
     for _ in range(_MOVES):
-        going = np.flatnonzero((step > _STEP) & ((step > _RIVAL[0]) | (best <= _RIVAL[1] * best.min())))
+        going = np.flatnonzero((step > _STEP) & ((step > _RIVAL[0]) | (best[0] <= _RIVAL[1] * best[0].min())))
         if not going.size:
             break
         around = np.clip(centre[going, None] + pattern * step[going, None, None], 0, 1)
-        found = errors(around.reshape(-1, len(grid))).reshape(len(going), -1)
-        i = np.argmin(found, axis=1)
-        better = found[np.arange(len(going)), i] < best[going]
+        start = np.repeat(best[1:, going], len(pattern), axis=1)
+        found = solve(around.reshape(-1, len(grid)), start).reshape(3, len(going), -1)
+        i = np.argmin(found[0], axis=1)
+        at = np.arange(len(going)), i
+        better = found[0][at] < best[0, going]
         far = better & np.any(np.abs(pattern[i]) == 1, axis=1)
         moved = going[better]
-        centre[moved] = around[better, i[better]]
-        best[moved] = found[better, i[better]]
+        centre[moved] = around[at][better]
+        best[:, moved] = found[(slice(None), *at)][:, better]
         step[going[~far]] *= 0.4
-    result: np.ndarray = centre[np.argmin(best)]
+    result: np.ndarray = centre[np.argmin(best[0])]
     return result
 
 

@@ -13,6 +13,11 @@ and the hyperbolic angle t makes the proximal map explicit: x_hat = (sqrt(k)/2) 
 the integrands are analytic in a strip and decay doubly exponentially, so that the trapezoidal rule converges
 exponentially. Deviations are taken from t_m, the angle of z = m, which keeps z - m free of cancellation.
 
+Where the inputs have unequal variances, X_ij = sqrt(v_j) G_ij, the coefficients b = sqrt(v) beta have white inputs. As
+q_k(a b) = a q_{k/a^2}(b), their penalty is q_k(beta) = w q_{k v}(b) with w = 1/sqrt(v): in every equation b* and k v
+take the places of beta* and k, w theta that of theta inside the expectations, and MSE = E v (beta_hat - beta*)^2 is the
+prediction risk.
+
 Where alpha is close to 1 and there is no ridge, R and MSE/tau^2 are close to 1 as well, and their distances from it
 decide: 1 - R = E theta q_k''/(1 + theta q_k''), and MSE/tau^2 = 1 - 2 (1 - R) + theta^2 E t^2/(4 tau^2) by Stein's
 lemma for x_hat - z = -(theta/2) t.
@@ -21,7 +26,7 @@ lemma for x_hat - z = -(theta/2) t.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -176,9 +181,9 @@ def _signed_angle(z: np.ndarray, s: np.ndarray, theta: np.ndarray) -> np.ndarray
 class Moments:
     """Expectations of the scalar problem and their derivatives; every array has the shape of tau2."""
 
-    mse: np.ndarray
+    mse: np.ndarray  # E v (beta_hat - beta*)^2
     response: np.ndarray  # R = E x_hat'(z)
-    power: np.ndarray  # E x_hat^2
+    power: np.ndarray  # E v beta_hat^2
     mse_tau2: np.ndarray  # d mse / d tau2, and so on
     mse_theta: np.ndarray
     response_tau2: np.ndarray
@@ -193,16 +198,18 @@ class MixtureRows:
     mean: np.ndarray
     variance: np.ndarray
     k: np.ndarray
+    input_variance: np.ndarray = field(default_factory=lambda: np.ones((1, 1)))
 
     @property
     def power(self) -> np.ndarray:
-        """E (beta*_ft)^2, shape (rows,)."""
-        result: np.ndarray = np.sum(self.weight * (self.mean**2 + self.variance), axis=-1)
+        """E v (beta*_ft)^2, shape (rows,)."""
+        result: np.ndarray = np.sum(self.weight * (self.mean**2 + self.variance) * self.input_variance, axis=-1)
         return result
 
     def rows(self, index: np.ndarray) -> MixtureRows:
         """The mixtures of the rows `index`."""
-        return MixtureRows(*(a if len(a) == 1 else a[index] for a in (self.weight, self.mean, self.variance, self.k)))
+        arrays = (getattr(self, f.name) for f in fields(self))
+        return MixtureRows(*(a if len(a) == 1 else a[index] for a in arrays))
 
 
 def scalar_moments(
@@ -231,8 +238,9 @@ def scalar_moments(
     return Moments(*_sums(_moments, len(fields(Moments)), tau2, theta, mixture, refine))
 
 
-# The nodes of some rows and components, and their tau2, theta, weight and variance, of shape (rows, components, 1)
-_Terms = Callable[[AngleNodes, np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, ...]]
+# The nodes of some rows and components, and their tau2, theta, weight, variance and 1/sqrt(v), of shape (rows,
+# components, 1); theta is that of white inputs
+_Terms = Callable[[AngleNodes, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, ...]]
 
 
 def _sums(
@@ -248,23 +256,30 @@ def _sums(
     So many rows and components are treated together that memory does not depend on how many there are.
     """
     shape = (tau2.size, mixture.weight.shape[-1])
-    arrays = (np.broadcast_to(a, shape) for a in (mixture.weight, mixture.mean, mixture.variance, mixture.k))
-    weight, mean, variance, k = arrays
+    root = np.sqrt(mixture.input_variance)
+    white = (
+        mixture.weight,
+        mixture.mean * root,
+        mixture.variance * mixture.input_variance,
+        np.sqrt(mixture.k) * root,
+        1 / root,
+    )
+    weight, mean, variance, sqrt_k, scale = (np.broadcast_to(a, shape) for a in white)
     result = np.zeros((count, tau2.size))
     for rows, components in _blocks(shape, _ENTRIES):
         m = np.abs(mean[rows, components, None])  # the penalty is even
-        t2, th, w, v, s = (
+        t2, th, w, v, s, c = (
             tau2[rows, None, None],
             theta[rows, None, None],
-            *(a[rows, components, None] for a in (weight, variance, np.sqrt(k))),
+            *(a[rows, components, None] for a in (weight, variance, sqrt_k, scale)),
         )
-        sd = np.sqrt(v + t2)
-        place = _angle_range(m, sd, s, th, _REACH, bool(np.all(m == 0)))
+        sd, local = np.sqrt(v + t2), c * th
+        place = _angle_range(m, sd, s, local, _REACH, bool(np.all(m == 0)))
         nodes = _node_count(place, _SPACING, _SPACING_IN_DEVIATIONS, refine)
         for i, j in _blocks(sd.shape[:2], max(1, _NODES // nodes)):
-            at = _nodes_at(place.part(i, j), sd[i, j], s[i, j], th[i], nodes)
+            at = _nodes_at(place.part(i, j), sd[i, j], s[i, j], local[i, j], nodes)
             at.probability[...] *= w[i, j]
-            result[:, rows][:, i] += terms(at, t2[i], th[i], w[i, j], v[i, j])
+            result[:, rows][:, i] += terms(at, t2[i], th[i], w[i, j], v[i, j], c[i, j])
     return result
 
 
@@ -289,11 +304,12 @@ def _mean(probability: np.ndarray, f: np.ndarray) -> np.ndarray:
 
 
 def _moments(
-    nodes: AngleNodes, tau2: np.ndarray, theta: np.ndarray, weight: np.ndarray, v: np.ndarray
+    nodes: AngleNodes, tau2: np.ndarray, theta: np.ndarray, weight: np.ndarray, v: np.ndarray, scale: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """In the order of `Moments`."""
     t, x, dz, probability = nodes.t, nodes.estimate, nodes.deviation, nodes.probability
-    V, th = (v + tau2)[..., 0], theta[..., 0]
+    theta = scale * theta
+    V, th, c = (v + tau2)[..., 0], theta[..., 0], scale[..., 0]
     error = (tau2 / (v + tau2)) * dz
     error -= (theta / 2) * t  # x_hat(z) - E(beta*|z)
     inverse = 1 / nodes.total
@@ -309,22 +325,23 @@ def _moments(
         response,
         _means(probability * x, x),
         (_means(rise, dz) + v[..., 0] * response) / V,
-        -_means(rise, t),
+        -c * _means(rise, t),
         2 * th * _means(bend, dz) / V,
-        -_means(p, inverse) - 2 * th * _means(bend, t),
+        c * (-_means(p, inverse) - 2 * th * _means(bend, t)),
     )
     return tuple(part.sum(axis=1) for part in parts)
 
 
 def _distances_from_one(
-    nodes: AngleNodes, tau2: np.ndarray, theta: np.ndarray, weight: np.ndarray, v: np.ndarray
+    nodes: AngleNodes, tau2: np.ndarray, theta: np.ndarray, weight: np.ndarray, v: np.ndarray, scale: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """1 - R; theta^2 E t^2/(4 tau^2) and its derivatives in log tau^2 and log theta."""
+    """1 - R; theta^2 E w^2 t^2/(4 tau^2) and its derivatives in log tau^2 and log theta."""
     t, probability = nodes.t, nodes.probability
-    lost, unit = theta / nodes.total, (theta**2 / (4 * tau2))[:, 0, 0]
-    bias = unit * _mean(probability, t**2)
+    lost, unit = scale * theta / nodes.total, (theta**2 / (4 * tau2))[:, 0, 0]
+    squared = (scale * t) ** 2
+    bias = unit * _mean(probability, squared)
     curved = _mean(probability, lost**2 * (1 - 2 * t * (nodes.estimate / nodes.total)))  # E f(z)'' = 2 dE f(z)/dtau^2
-    return _mean(probability, lost), bias, curved - bias, 2 * bias - 2 * unit * _mean(probability, t**2 * lost)
+    return _mean(probability, lost), bias, curved - bias, 2 * bias - 2 * unit * _mean(probability, squared * lost)
 
 
 def _near_one(alpha: np.ndarray, ridge: float) -> np.ndarray:
@@ -424,7 +441,8 @@ def effective_regularisation(
             slope = (ridge / theta - moments.response_theta * theta / alpha[rows]) / gain
         return -_log_gain(tau2[rows], theta, alpha[rows], moments, part, ridge, refine), slope
 
-    start = np.full(tau2.size, np.log(np.mean(np.sqrt(mixture.k)))) if guess is None else np.log(guess)
+    lazy = np.mean(np.sqrt(mixture.k) * mixture.input_variance)
+    start = np.full(tau2.size, np.log(lazy)) if guess is None else np.log(guess)
     result: np.ndarray = np.exp(_increasing_root(excess, start, _LOG_THETA))
     return result
 
@@ -434,13 +452,14 @@ class ReplicaCurve:
     """Replica-symmetric prediction along alpha (Proposition 4.2). All arrays have the shape of `alpha`."""
 
     alpha: np.ndarray  # data scale n/d
-    mse: np.ndarray  # E (beta_hat - beta*)^2
+    mse: np.ndarray  # E v (beta_hat - beta*)^2, the prediction risk
     tau2: np.ndarray  # effective noise variance
     theta: np.ndarray  # effective regularisation
     residual: np.ndarray  # largest change of log tau2, log theta in one more iteration; by 1 - alpha if below 1e-4
     converged: np.ndarray  # residual below the tolerance from both starts, whose errors agree within 1e-3 dB
     mismatch_db: np.ndarray  # |10 log10| of the ratio of the errors reached from the two starts; inf if one failed
     iterations: np.ndarray  # steps of the slower start
+    coefficient_mse: np.ndarray  # E (beta_hat - beta*)^2
 
     @property
     def parts(self) -> list[ReplicaCurve]:
@@ -548,11 +567,12 @@ class _Problem:
     def start(self, a: np.ndarray, factor: float) -> np.ndarray:
         """(u, w) with tau^2 = factor (noise_var + E beta*^2)/alpha and a theta of the right size for it.
 
-        A lazy network has theta = sqrt(k)(1/alpha - 1); a rich one estimates a share alpha of the coordinates.
+        A lazy network has theta = v sqrt(k)(1/alpha - 1); a rich one estimates a share alpha of the coordinates.
         """
-        s = np.sqrt(self.mixture.k)
+        v = self.mixture.input_variance
+        s = v * np.sqrt(self.mixture.k)
         tau2 = factor * (self.noise_var + self.mixture.power) / a
-        z = np.sqrt(tau2) * -ndtri(np.minimum(a, 0.99) / 2)
+        z = np.sqrt(tau2 * v.max(axis=-1)) * -ndtri(np.minimum(a, 0.99) / 2)
         rich_and_lazy = np.sum(self.mixture.weight * s, axis=-1) / a + 2 * z / (1 + np.arcsinh(2 * z / s.min(axis=-1)))
         return np.log([tau2, self.ridge + np.maximum(1 - a, 1e-3) * rich_and_lazy])
 
@@ -681,6 +701,7 @@ def solve_by_quadrature(
         return out.reshape(alpha.shape)
 
     least_squares = noise_var / np.where(noise_var > 0, flat[determined] - 1, 1.0)
+    of_coefficients = _coefficient_mse(np.exp(u[best]), np.exp(w[best]), mixture, mse[best])
     return ReplicaCurve(
         alpha=alpha,
         mse=along_alpha(mse[best], least_squares),
@@ -690,6 +711,9 @@ def solve_by_quadrature(
         converged=along_alpha(agreed, True),
         mismatch_db=along_alpha(mismatch, 0.0),
         iterations=along_alpha(np.maximum(steps[large], steps[small]), 0),
+        coefficient_mse=along_alpha(
+            of_coefficients, least_squares * np.average(1 / mixture.input_variance, weights=mixture.weight)
+        ),
     )
 
 
@@ -725,6 +749,15 @@ def rough_starts(alpha: ArrayLike, mixture: GaussianMixture, noise_var: float) -
     problem = _Problem(mixture, noise_var, 0.0, _ROUGH)
     u, w = np.concatenate([problem.start(a, factor) for factor in (1.0, 1e-12)], axis=1)
     return np.stack(problem.newton(u, w, np.concatenate([a, a]))[:2]).reshape(2, 2, a.size)
+
+
+def _coefficient_mse(tau2: np.ndarray, theta: np.ndarray, mixture: GaussianMixture, mse: np.ndarray) -> np.ndarray:
+    """E (beta_hat - beta*)^2 where E v (beta_hat - beta*)^2 = mse."""
+    v = mixture.input_variance
+    if np.all(v == 1):
+        return mse
+    per_variance = (mixture.weight / v, mixture.mean, mixture.variance, mixture.k, v)
+    return scalar_moments(tau2, theta, MixtureRows(*(a[None] for a in per_variance))).mse
 
 
 def solve_nearby(curve: ReplicaCurve, mixture: GaussianMixture, noise_var: float) -> ReplicaCurve:
@@ -765,7 +798,10 @@ def solve_nearby(curve: ReplicaCurve, mixture: GaussianMixture, noise_var: float
     u, w = (np.log(values).ravel() for values in (curve.tau2, curve.theta))
     u, w, mse, residual, steps = _Problem(mixture, noise_var, 0.0).solve(u, w, curve.alpha.ravel())
     converged = residual <= TOLERANCE
-    arrays = (mse, np.exp(u), np.exp(w), residual, converged, np.where(converged, 0.0, np.inf), steps)
+    tau2, theta = np.exp(u), np.exp(w)
+    mismatch_db = np.where(converged, 0.0, np.inf)
+    of_coefficients = _coefficient_mse(tau2, theta, mixture, mse)
+    arrays = (mse, tau2, theta, residual, converged, mismatch_db, steps, of_coefficients)
     return ReplicaCurve(curve.alpha, *(values.reshape(curve.alpha.shape) for values in arrays))
 
 
@@ -776,7 +812,30 @@ def errors_by_rows(
     refine: float = 0.6,
     start: ArrayLike | None = None,
 ) -> np.ndarray:
-    """Errors of many problems at once, for a search: interpolation, one start, fewer nodes.
+    """Errors of many problems at once: the first row of `solutions_by_rows`, with the same parameters and errors.
+
+    Returns
+    -------
+    ndarray, shape (rows,); inf where the iteration did not converge.
+
+    Examples
+    --------
+    >>> rows = MixtureRows(*(np.array([[v], [v]]) for v in (1.0, 0.0, 1.0, 1e8)))
+    >>> errors_by_rows(np.array([0.2, 0.6]), rows).round(4)
+    array([0.8, 0.4])
+    """
+    result: np.ndarray = solutions_by_rows(alpha, mixtures, noise_var, refine, start)[0]
+    return result
+
+
+def solutions_by_rows(
+    alpha: ArrayLike,
+    mixtures: MixtureRows,
+    noise_var: float = 0.0,
+    refine: float = 0.6,
+    start: ArrayLike | None = None,
+) -> np.ndarray:
+    """Solutions of many problems at once, for a search: interpolation, one start, fewer nodes.
 
     Parameters
     ----------
@@ -790,7 +849,8 @@ def errors_by_rows(
 
     Returns
     -------
-    ndarray, shape (rows,); inf where the iteration did not converge.
+    ndarray, shape (3, rows)
+        The error, tau^2 and theta; the error is inf where the iteration did not converge.
 
     Raises
     ------
@@ -799,9 +859,10 @@ def errors_by_rows(
 
     Examples
     --------
-    >>> rows = MixtureRows(*(np.array([[v], [v]]) for v in (1.0, 0.0, 1.0, 1e8)))
-    >>> errors_by_rows(np.array([0.2, 0.6]), rows).round(4)
-    array([0.8, 0.4])
+    >>> rows = MixtureRows(*(np.array([[v], [v]]) for v in (1.0, 0.0, 1.0, 1e8)))  # lazy: tau^2 = mse/alpha
+    >>> mse, tau2, theta = solutions_by_rows(np.array([0.2, 0.6]), rows)
+    >>> mse.round(4), (mse / tau2).round(4)
+    (array([0.8, 0.4]), array([0.2, 0.6]))
     """
     alpha, noise_var = positive_array(alpha, "alpha", ndim=1), nonnegative_number(noise_var, "noise_var")
     require(alpha < 1, "alpha", alpha, "below 1")
@@ -812,10 +873,10 @@ def errors_by_rows(
         require(
             start.shape == (2, alpha.size), "the shape of start", start.shape, f"{(2, alpha.size)}, as alpha has it"
         )
-    mse = np.empty(alpha.size)
+    solutions = np.empty((3, alpha.size))
     for rows in np.array_split(np.arange(alpha.size), -(-alpha.size // _CHUNK)):
         problem = _Problem(mixtures.rows(rows), noise_var, 0.0, refine)
         u, w = problem.start(alpha[rows], 1.0) if start is None else np.log(start[:, rows])
-        _, _, found, residual, _ = problem.solve(u, w, alpha[rows])
-        mse[rows] = np.where(residual <= TOLERANCE, found, np.inf)
-    return mse
+        u, w, mse, residual, _ = problem.solve(u, w, alpha[rows])
+        solutions[:, rows] = np.where(residual <= TOLERANCE, mse, np.inf), np.exp(u), np.exp(w)
+    return solutions

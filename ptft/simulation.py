@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
-from ptft.end_point import min_penalties
+from ptft.designs import Design, design_of
+from ptft.end_point import EndPoint, min_penalties
 from ptft.initialization import Initialization, scalar_initialization
 from ptft.network import pretraining_weights, train
 from ptft.teachers import (
@@ -19,6 +21,7 @@ from ptft.teachers import (
     SingleTask,
     Teacher,
     draw_of,
+    draw_tasks,
     group_of,
     require_teacher,
     require_two_tasks,
@@ -41,7 +44,7 @@ TOLERANCE = 1e-10  # on the certificate of least squares
 class SimulatedPoint:
     """Error of the exact end point of fine-tuning on one sampled data set."""
 
-    mse: float  # |beta_hat - beta*|^2 / d, the expected squared error on a new input
+    mse: float  # the expected squared error on a new input: sum v (beta_hat - beta*)^2 / d, or with correlations
     alpha: float  # n/d, with the whole number n that was used
     n: int
     d: int
@@ -50,6 +53,7 @@ class SimulatedPoint:
     interpolation_residual: float
     method: str
     converged: bool
+    coefficient_mse: float  # |beta_hat - beta*|^2 / d
 
 
 def sampled_teacher(teacher: Teacher, d: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -110,8 +114,10 @@ def _stream(seed: int, index: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed).spawn(5)[index])
 
 
-def sampled_inputs(alpha: float, d: int, seed: int) -> np.ndarray:
+def sampled_inputs(alpha: float, d: int, seed: int, design: Design | str = "gaussian") -> np.ndarray:
     """The inputs X, shape (n, d) with n = round(alpha d), with which `simulate` works at this alpha and seed.
+
+    They are those of a teacher whose inputs all have variance 1; of another one's the columns are sqrt(v) times these.
 
     Raises
     ------
@@ -128,8 +134,7 @@ def sampled_inputs(alpha: float, d: int, seed: int) -> np.ndarray:
     alpha = positive_number(alpha, "alpha")
     n = round(alpha * d)
     require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
-    result: np.ndarray = _stream(seed, 1).standard_normal((n, d)) / np.sqrt(d)
-    return result
+    return design_of(design).sample(n, d, _stream(seed, 1))
 
 
 def simulate(
@@ -140,11 +145,13 @@ def simulate(
     seed: int,
     noise_var: float = 0.0,
     ridge: float = 0.0,
+    design: Design | str = "gaussian",
 ) -> SimulatedPoint:
     """Sample a teacher and n = round(alpha d) examples, and find the exact end point of fine-tuning (Section 3.3).
 
-    Inputs are X_ij ~ N(0, 1/d). Teacher, inputs and noise come from three streams of the seed, and the inputs are drawn
-    row by row: for one seed and d, a larger alpha adds examples to the same teacher and data.
+    Inputs are X_ij ~ N(0, v_j/d), where v_j is 1 or what the teacher says, or those of another design, whose column j
+    has the factor sqrt(v_j) too. Teacher, inputs and noise come from three streams of the seed, and the inputs are
+    drawn row by row: for one seed and d, a larger alpha adds examples to the same teacher and data.
 
     Parameters
     ----------
@@ -159,6 +166,8 @@ def simulate(
         Variance of the label noise.
     ridge : float, default 0
         Of the estimator, as in `ptft.replica_curve` and `ptft.min_penalty`.
+    design : str or Design, default "gaussian"
+        One of `ptft.designs.DESIGNS`, or such a design with a strength of its own.
 
     Returns
     -------
@@ -181,7 +190,7 @@ def simulate(
     >>> point.converged
     True
     """
-    return simulate_many([(teacher, init)], alpha, d, seed, noise_var, ridge)[0]
+    return simulate_many([(teacher, init)], alpha, d, seed, noise_var, ridge, design)[0]
 
 
 def simulate_many(
@@ -191,13 +200,15 @@ def simulate_many(
     seed: int,
     noise_var: float = 0.0,
     ridge: float = 0.0,
+    design: Design | str = "gaussian",
 ) -> list[SimulatedPoint]:
-    """`simulate` for several settings at one alpha and seed: one X serves all, which is far faster than one by one.
+    """`simulate` for several settings at one alpha and seed: one X serves all whose inputs have the same variances,
+    which is far faster than one by one.
 
     Parameters
     ----------
     settings : sequence of (teacher, init)
-    alpha, d, seed, noise_var, ridge
+    alpha, d, seed, noise_var, ridge, design
         As in `simulate`, as are the errors and warnings.
 
     Returns
@@ -211,16 +222,19 @@ def simulate_many(
     >>> lazy.mse > rich.mse
     True
     """
-    noise_var = nonnegative_number(noise_var, "noise_var")
-    X = sampled_inputs(alpha, d, seed)
-    n, d = X.shape
+    noise_var, design = nonnegative_number(noise_var, "noise_var"), design_of(design)
+    white = sampled_inputs(alpha, d, seed, design)
+    n, d = white.shape
     noise = np.sqrt(noise_var) * _stream(seed, 2).standard_normal((n, 1))
-    pairs = [draw_of(*setting, d, _stream(seed, 0)) for setting in listed(settings, "settings", 2)]
-    beta_ft, K = (np.column_stack(arrays) for arrays in zip(*pairs, strict=True))
-    ends = min_penalties(X, X @ beta_ft + noise, K, ridge=ridge, stacklevel=3)
+    drawn = [draw_of(*setting, d, _stream(seed, 0)) for setting in listed(settings, "settings", 2)]
+    ends: dict[int, EndPoint] = {}
+    for alike, v in _of_equal_variances([v for _, _, v in drawn]):
+        X = _with_variances(white, v)
+        beta_ft, K = (np.column_stack([drawn[i][part] for i in alike]) for part in (0, 1))
+        ends.update(zip(alike, min_penalties(X, X @ beta_ft + noise, K, ridge=ridge, stacklevel=3), strict=True))
     return [
         SimulatedPoint(
-            mse=float(np.mean((end.beta - truth) ** 2)),
+            mse=design.mean_square(np.sqrt(v) * (end.beta - truth)),
             alpha=n / d,
             n=n,
             d=d,
@@ -229,9 +243,23 @@ def simulate_many(
             interpolation_residual=end.interpolation_residual,
             method=end.method,
             converged=end.converged,
+            coefficient_mse=float(np.mean((end.beta - truth) ** 2)),
         )
-        for end, truth in zip(ends, beta_ft.T, strict=True)
+        for end, (truth, _, v) in zip([ends[i] for i in range(len(drawn))], drawn, strict=True)
     ]
+
+
+def _of_equal_variances(variances: Sequence[np.ndarray]) -> list[tuple[list[int], np.ndarray]]:
+    """Indices of the settings whose inputs have the same variances, and these."""
+    alike: dict[bytes, list[int]] = {}
+    for i, v in enumerate(variances):
+        alike.setdefault(v.tobytes(), []).append(i)
+    return [(indices, variances[indices[0]]) for indices in alike.values()]
+
+
+def _with_variances(white: np.ndarray, v: np.ndarray) -> np.ndarray:
+    result: np.ndarray = white if np.all(v == 1) else white * np.sqrt(v)
+    return result
 
 
 def trained_alone(
@@ -285,15 +313,16 @@ def trained_alone(
 class TwoStagePoint:
     """Both stages of training on one sampled teacher and its data; groups as in `ptft.teachers.GROUPS`."""
 
-    mse: float  # |beta_ft - beta*_ft|^2 / d
-    error: np.ndarray  # (4,) mean of (beta_ft - beta*_ft)^2 within each group; nan where no coordinate was drawn
-    forgetting: np.ndarray  # (4,) mean of (beta_ft - beta*_pt)^2 within each group
-    mse_pt: float  # |beta_pt - beta*_pt|^2 / d
+    mse: float  # sum v (beta_ft - beta*_ft)^2 / d
+    error: np.ndarray  # (4,) mean of v (beta_ft - beta*_ft)^2 within each group; nan where no coordinate was drawn
+    forgetting: np.ndarray  # (4,) mean of v (beta_ft - beta*_pt)^2 within each group
+    mse_pt: float  # sum v (beta_pt - beta*_pt)^2 / d
     alpha: float  # n/d of fine-tuning, with the whole number n that was used
     alpha_pt: float  # and of pretraining
     d: int
     seed: int
     converged: bool  # both end points are certified
+    coefficient_mse: float  # |beta_ft - beta*_ft|^2 / d
 
 
 def simulate_two_stages(
@@ -377,7 +406,7 @@ def simulate_two_stages_many(
     """
     alpha = positive_array(alpha, "alpha", ndim=1)
     inputs = [sampled_inputs(float(a), d, seed) for a in alpha]
-    starts: dict[tuple[object, ...], tuple[np.ndarray, np.ndarray, np.ndarray, int, bool]] = {}
+    starts: dict[tuple[object, ...], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, bool]] = {}
     runs, noise = [], []
     for teacher, init, *numbers in listed(settings, "settings", 5):
         teacher, init = require_two_tasks(teacher), scalar_initialization(init)
@@ -391,25 +420,28 @@ def simulate_two_stages_many(
         k = positive_array(teacher.penalty_scale(init, starts[start][0]), "k", ndim=1)
         runs.append((k, *starts[start]))
         noise.append(np.sqrt(noise_ft))
-    K, true_ft = (np.column_stack([run[i] for run in runs]) for i in (0, 3))
     points: list[list[TwoStagePoint]] = [[] for _ in runs]
-    for X in inputs:
-        labels = X @ true_ft + _stream(seed, 2).standard_normal((len(X), 1)) * np.array(noise)
+    for white, (alike, v) in itertools.product(inputs, _of_equal_variances([run[4] for run in runs])):
+        X = _with_variances(white, v)
+        K, true_ft = (np.column_stack([runs[i][part] for i in alike]) for part in (0, 3))
+        labels = X @ true_ft + _stream(seed, 2).standard_normal((len(X), 1)) * np.array([noise[i] for i in alike])
         ends = min_penalties(X, labels, K, stacklevel=3)
-        for end, (_, beta_pt, truth_pt, truth_ft, n_pt, certified), found in zip(ends, runs, points, strict=True):
+        for i, end in zip(alike, ends, strict=True):
+            (_, beta_pt, truth_pt, truth_ft, _, n_pt, certified), found = runs[i], points[i]
             group = group_of(truth_pt, truth_ft)
-            error, forgetting = (end.beta - truth_ft) ** 2, (end.beta - truth_pt) ** 2
+            error, forgetting = v * (end.beta - truth_ft) ** 2, v * (end.beta - truth_pt) ** 2
             found.append(
                 TwoStagePoint(
                     mse=float(error.mean()),
                     error=_group_means(error, group),
                     forgetting=_group_means(forgetting, group),
-                    mse_pt=float(np.mean((beta_pt - truth_pt) ** 2)),
+                    mse_pt=float(np.mean(v * (beta_pt - truth_pt) ** 2)),
                     alpha=len(X) / d,
                     alpha_pt=n_pt / d,
                     d=int(d),
                     seed=int(seed),
                     converged=end.converged and certified,
+                    coefficient_mse=float(np.mean((end.beta - truth_ft) ** 2)),
                 )
             )
     return points
@@ -417,14 +449,16 @@ def simulate_two_stages_many(
 
 def _pretrain(
     teacher: Teacher, init: Initialization, alpha_pt: float, noise_pt: float, d: int, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, bool]:
-    """beta_pt, both sampled teachers, the number of examples, and whether the end point is certified."""
-    true_pt, true_ft = sampled_teacher(teacher, d, seed)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, bool]:
+    """beta_pt, both sampled teachers, the variances of the inputs, the number of examples, and whether the end point is
+    certified.
+    """
+    true_pt, true_ft, v = draw_tasks(teacher, d, _stream(seed, 0))
     n_pt = round(alpha_pt * d)
-    X = _stream(seed, 3).standard_normal((n_pt, d)) / np.sqrt(d)
+    X = _with_variances(_stream(seed, 3).standard_normal((n_pt, d)) / np.sqrt(d), v)
     y = X @ true_pt + np.sqrt(noise_pt) * _stream(seed, 4).standard_normal(n_pt)
     beta_pt, certified = _pretrained(X, y, init)
-    return beta_pt, true_pt, true_ft, n_pt, certified
+    return beta_pt, true_pt, true_ft, v, n_pt, certified
 
 
 def _pretrained(X: np.ndarray, y: np.ndarray, init: Initialization) -> tuple[np.ndarray, bool]:

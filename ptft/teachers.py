@@ -2,6 +2,8 @@
 
 Coordinates are independent. Conditional on its group, a coordinate's fine-tuning coefficient is Gaussian (an atom where
 the variance is 0) and its penalty scale k is fixed, so every teacher here is a `GaussianMixture` to the replica theory.
+A teacher also says the variance v of a coordinate's inputs: X_ij = sqrt(v_j) G_ij with G_ij ~ N(0, 1/d), v = 1 if not
+said otherwise.
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ class Teacher(Protocol):
     `SpikeSlab`, `SingleTask`, `TeacherGroups` and `ptft.two_theories.TwoTasks` are teachers, and also have a method
     ``mixture(init)``, the law that the replica theory needs. A `GaussianMixture` is such a law already, without
     pretraining: it goes with no initialization, as it has penalty scales of its own.
+
+    Inputs have variance 1 unless the teacher has a third method, ``sample_with_variance(d, seed)``, that draws
+    (beta_pt, beta_ft, input_variance) as `sample` draws the first two.
     """
 
     def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +56,8 @@ class Teacher(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class GaussianMixture:
-    """Law of (beta*_ft, k): with probability `weight`, beta*_ft ~ N(mean, variance) and k is the penalty scale.
+    """Law of (beta*_ft, k, v): with probability `weight`, beta*_ft ~ N(mean, variance), k is the penalty scale and v
+    the variance of the inputs.
 
     Parameters
     ----------
@@ -59,6 +65,8 @@ class GaussianMixture:
         Probabilities; they sum to 1 within 1e-9. Components of weight 0 are dropped.
     mean, variance, k : array_like, broadcast to the shape of `weight`
         In units of beta, its square, its square; variance >= 0 and k > 0.
+    input_variance : array_like, positive, default 1
+        v = d E X_ij^2 of the coordinates of each component, broadcast likewise.
 
     Raises
     ------
@@ -79,18 +87,21 @@ class GaussianMixture:
     mean: np.ndarray
     variance: np.ndarray
     k: np.ndarray
+    input_variance: np.ndarray = 1.0  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        weight, mean, variance, k = broadcast(
-            weight=nonnegative_array(self.weight, "weight", ndim=1),
-            mean=real_array(self.mean, "mean"),
-            variance=nonnegative_array(self.variance, "variance"),
-            k=positive_array(self.k, "k"),
-        )
+        arrays = {
+            "weight": nonnegative_array(self.weight, "weight", ndim=1),
+            "mean": real_array(self.mean, "mean"),
+            "variance": nonnegative_array(self.variance, "variance"),
+            "k": positive_array(self.k, "k"),
+            "input_variance": positive_array(self.input_variance, "input_variance"),
+        }
+        shaped = dict(zip(arrays, broadcast(**arrays), strict=True))
+        weight = shaped["weight"]
         require(abs(weight.sum() - 1) <= 1e-9, "the sum of weight", weight.sum(), "1")
-        used = weight > 0
-        for name, value in (("weight", weight), ("mean", mean), ("variance", variance), ("k", k)):
-            object.__setattr__(self, name, value[used])
+        for name, value in shaped.items():
+            object.__setattr__(self, name, value[weight > 0])
 
     @classmethod
     def of_sample(cls, beta: np.ndarray, k: np.ndarray) -> GaussianMixture:
@@ -108,15 +119,21 @@ class GaussianMixture:
 
     @property
     def power(self) -> float:
-        """E (beta*_ft)^2."""
-        return float(np.sum(self.weight * (self.mean**2 + self.variance)))
+        """E v (beta*_ft)^2, the error of predicting zero."""
+        return float(np.sum(self.weight * (self.mean**2 + self.variance) * self.input_variance))
 
     def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (beta*_ft, k), each of shape (d,)."""
+        return self.sample_with_variance(d, seed)[:2]
+
+    def sample_with_variance(
+        self, d: int, seed: int | np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw (beta*_ft, k, v), each of shape (d,), as `sample` draws the first two."""
         rng = generator(seed)
         group = rng.choice(len(self.weight), size=whole_number(d, "d", at_least=1), p=self.weight / np.sum(self.weight))
         beta = self.mean[group] + np.sqrt(self.variance[group]) * rng.standard_normal(d)
-        return beta, self.k[group]
+        return beta, self.k[group], self.input_variance[group]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +148,8 @@ class TeacherGroups:
         Probabilities; they sum to 1 within 1e-9.
     beta_pt, mean, variance : array_like, broadcast to the shape of `weight`
         |beta*_pt| >= 0, and the mean and variance of beta*_ft.
+    input_variance : array_like, positive, default 1
+        v = d E X_ij^2 of the coordinates of each group, broadcast likewise.
 
     Raises
     ------
@@ -151,16 +170,20 @@ class TeacherGroups:
     beta_pt: np.ndarray
     mean: np.ndarray
     variance: np.ndarray
+    input_variance: np.ndarray = 1.0  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        weight, beta_pt, mean, variance = broadcast(
-            weight=nonnegative_array(self.weight, "weight", ndim=1),
-            beta_pt=nonnegative_array(self.beta_pt, "beta_pt"),
-            mean=real_array(self.mean, "mean"),
-            variance=nonnegative_array(self.variance, "variance"),
-        )
-        require(abs(weight.sum() - 1) <= 1e-9, "the sum of weight", weight.sum(), "1")
-        for name, value in (("weight", weight), ("beta_pt", beta_pt), ("mean", mean), ("variance", variance)):
+        arrays = {
+            "weight": nonnegative_array(self.weight, "weight", ndim=1),
+            "beta_pt": nonnegative_array(self.beta_pt, "beta_pt"),
+            "mean": real_array(self.mean, "mean"),
+            "variance": nonnegative_array(self.variance, "variance"),
+            "input_variance": positive_array(self.input_variance, "input_variance"),
+        }
+        shaped = dict(zip(arrays, broadcast(**arrays), strict=True))
+        total = shaped["weight"].sum()
+        require(abs(total - 1) <= 1e-9, "the sum of weight", total, "1")
+        for name, value in shaped.items():
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -182,10 +205,16 @@ class TeacherGroups:
 
     def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (beta_pt, beta_ft), each of shape (d,), with d independent coordinates."""
+        return self.sample_with_variance(d, seed)[:2]
+
+    def sample_with_variance(
+        self, d: int, seed: int | np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw (beta_pt, beta_ft, input_variance), each of shape (d,), as `sample` draws the first two."""
         rng = generator(seed)
         group = rng.choice(len(self.weight), size=whole_number(d, "d", at_least=1), p=self.weight / self.weight.sum())
         beta_ft = self.mean[group] + np.sqrt(self.variance[group]) * rng.standard_normal(d)
-        return self.beta_pt[group] * _signs(d, rng), beta_ft
+        return self.beta_pt[group] * _signs(d, rng), beta_ft, self.input_variance[group]
 
     def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
         """Penalty scale k of every coordinate after pretraining to `beta_pt` (Theorem 4.1)."""
@@ -193,11 +222,13 @@ class TeacherGroups:
 
     def mixture_pt(self, init: Initialization) -> GaussianMixture:
         """Law of beta*_pt and of the penalty scale of pretraining, (2 c_pt)^2 everywhere."""
-        return GaussianMixture(self.weight, self.beta_pt, np.zeros(1), scalar_initialization(init).k_single_task)
+        k = scalar_initialization(init).k_single_task
+        return GaussianMixture(self.weight, self.beta_pt, np.zeros(1), k, self.input_variance)
 
     def mixture(self, init: Initialization) -> GaussianMixture:
         """Law of (beta*_ft, k) after pretraining that has recovered beta*_pt exactly (alpha_pt >= 1)."""
-        return GaussianMixture(self.weight, self.mean, self.variance, scalar_initialization(init).k(self.beta_pt))
+        k = scalar_initialization(init).k(self.beta_pt)
+        return GaussianMixture(self.weight, self.mean, self.variance, k, self.input_variance)
 
 
 def group_of(beta_pt: ArrayLike, beta_ft: ArrayLike) -> np.ndarray:
@@ -238,6 +269,9 @@ class SpikeSlab:
         Magnitude of the active pretraining coefficients.
     slab : "gaussian" (default) or "signs"
         Law of the active fine-tuning coefficients: N(0, 1/rho_ft), or +-1/sqrt(rho_ft).
+    input_variance : array_like, positive, one number (default 1) or shape (variances,)
+        Variances of the inputs, times d, whatever the group: coordinate i has number i modulo their number, of which d
+        is a multiple. To the replica theory they are equally likely.
 
     Raises
     ------
@@ -256,8 +290,10 @@ class SpikeSlab:
     omega: float = 0.5
     a_pt: float = 1.0
     slab: str = "gaussian"
+    input_variance: ArrayLike = 1.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "input_variance", _number_or_tuple(self.input_variance))
         rho_pt, rho_ft, omega = (fraction(getattr(self, n), n) for n in ("rho_pt", "rho_ft", "omega"))
         require(rho_ft > 0, "rho_ft", rho_ft, "positive")
         positive_number(self.a_pt, "a_pt")
@@ -281,7 +317,13 @@ class SpikeSlab:
 
     @classmethod
     def of_conditional(
-        cls, rho_pt: float, given_active: float, given_inactive: float, a_pt: float = 1.0, slab: str = "gaussian"
+        cls,
+        rho_pt: float,
+        given_active: float,
+        given_inactive: float,
+        a_pt: float = 1.0,
+        slab: str = "gaussian",
+        input_variance: ArrayLike = 1.0,
     ) -> SpikeSlab:
         """The teacher with these probabilities of being active in fine-tuning, given pretraining (Equation 10).
 
@@ -290,7 +332,7 @@ class SpikeSlab:
         rho_pt : float in [0, 1]
         given_active, given_inactive : float in [0, 1]
             P(active in fine-tuning) where pretraining was active, and where it was not; not both without any effect.
-        a_pt, slab
+        a_pt, slab, input_variance
             As in the class.
 
         Raises
@@ -314,7 +356,7 @@ class SpikeSlab:
         )
         rho_ft = rho_pt * one + (1 - rho_pt) * zero
         require(rho_ft > 0, "(rho_pt, given_active, given_inactive)", (rho_pt, one, zero), "such that rho_ft > 0")
-        return cls(rho_pt, rho_ft, rho_pt * one / rho_ft, a_pt, slab)
+        return cls(rho_pt, rho_ft, rho_pt * one / rho_ft, a_pt, slab, input_variance)
 
     @property
     def conditional(self) -> tuple[float, float]:
@@ -325,11 +367,11 @@ class SpikeSlab:
 
     @property
     def groups(self) -> TeacherGroups:
-        """Joint law of both teachers, in the order of `GROUPS`."""
+        """Joint law of both teachers, in the order of `GROUPS`, once for each of several variances of inputs."""
         mean, variance = _slab_moments(self.slab, self.rho_ft)
         slab, active = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])
-        probability = self.group_probabilities
-        return TeacherGroups(probability, self.a_pt * active, mean * slab, variance * slab)
+        groups = (self.group_probabilities, self.a_pt * active, mean * slab, variance * slab)
+        return TeacherGroups(*_for_each(self.input_variance, *groups))
 
     def sample(self, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw (beta_pt, beta_ft), each of shape (d,), with d independent coordinates."""
@@ -339,6 +381,12 @@ class SpikeSlab:
         beta_pt = np.where((group == 0) | (group == 2), self.a_pt * _signs(d, rng), 0.0)
         beta_ft = np.where(group <= 1, _draw_slab(self.slab, self.rho_ft, d, rng), 0.0)
         return beta_pt, beta_ft
+
+    def sample_with_variance(
+        self, d: int, seed: int | np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw (beta_pt, beta_ft), as `sample` does, and the variances of the inputs, each of shape (d,)."""
+        return *self.sample(d, seed), _along_coordinates(self.input_variance, d)
 
     def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
         """Penalty scale k of every coordinate after pretraining to `beta_pt` (Theorem 4.1)."""
@@ -359,6 +407,8 @@ class SingleTask:
         Probability that a coordinate is active.
     slab : "gaussian" (default) or "signs"
         Law of the active coefficients: N(0, 1/rho), or +-1/sqrt(rho).
+    input_variance : array_like, positive, one number (default 1) or shape (variances,)
+        As in `SpikeSlab`.
 
     Raises
     ------
@@ -374,8 +424,10 @@ class SingleTask:
 
     rho: float = 0.1
     slab: str = "gaussian"
+    input_variance: ArrayLike = 1.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "input_variance", _number_or_tuple(self.input_variance))
         require(fraction(self.rho, "rho") > 0, "rho", self.rho, "positive")
         one_of(self.slab, "slab", SLABS)
 
@@ -385,6 +437,12 @@ class SingleTask:
         active = rng.random(whole_number(d, "d", at_least=1)) < self.rho
         return np.zeros(d), np.where(active, _draw_slab(self.slab, self.rho, d, rng), 0.0)
 
+    def sample_with_variance(
+        self, d: int, seed: int | np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw (beta_pt, beta_ft), as `sample` does, and the variances of the inputs, each of shape (d,)."""
+        return *self.sample(d, seed), _along_coordinates(self.input_variance, d)
+
     def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
         """Penalty scale (2 c_pt)^2 of every coordinate."""
         return np.full(real_array(beta_pt, "beta_pt").shape, scalar_initialization(init).k_single_task)
@@ -392,8 +450,9 @@ class SingleTask:
     def mixture(self, init: Initialization) -> GaussianMixture:
         """Law of (beta_ft, k)."""
         mean, variance = _slab_moments(self.slab, self.rho)
-        slab, k = np.array([1.0, 0.0]), scalar_initialization(init).k_single_task
-        return GaussianMixture(np.array([self.rho, 1 - self.rho]), mean * slab, variance * slab, k)
+        slab, k = np.array([1.0, 0.0]), np.full(2, scalar_initialization(init).k_single_task)
+        law = (np.array([self.rho, 1 - self.rho]), mean * slab, variance * slab, k)
+        return GaussianMixture(*_for_each(self.input_variance, *law))
 
 
 def law_of(teacher: Teacher | GaussianMixture, init: Initialization | None = None) -> GaussianMixture:
@@ -420,8 +479,8 @@ def law_of(teacher: Teacher | GaussianMixture, init: Initialization | None = Non
 
 def draw_of(
     teacher: Teacher | GaussianMixture, init: Initialization | None, d: int, seed: int | np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw (beta*_ft, k), each of shape (d,), after pretraining that has recovered beta*_pt.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw (beta*_ft, k, input_variance), each of shape (d,), after pretraining that has recovered beta*_pt.
 
     Raises
     ------
@@ -430,16 +489,38 @@ def draw_of(
 
     Examples
     --------
-    >>> beta, k = draw_of(SingleTask(), Initialization(0.5), d=100, seed=0)
-    >>> beta.shape, np.unique(k)
-    ((100,), array([1.]))
+    >>> beta, k, v = draw_of(SingleTask(input_variance=[2.0, 0.5]), Initialization(0.5), d=100, seed=0)
+    >>> beta.shape, np.unique(k), v[:3]
+    ((100,), array([1.]), array([2. , 0.5, 2. ]))
     """
     if isinstance(teacher, GaussianMixture):
         _require_no(init)
-        return teacher.sample(d, seed)
+        return teacher.sample_with_variance(d, seed)
     init = scalar_initialization(init)
-    beta_pt, beta_ft = require_teacher(teacher).sample(whole_number(d, "d", at_least=1), generator(seed))
-    return beta_ft, positive_array(teacher.penalty_scale(init, beta_pt), "k", ndim=1)
+    beta_pt, beta_ft, v = draw_tasks(teacher, d, seed)
+    return beta_ft, positive_array(teacher.penalty_scale(init, beta_pt), "k", ndim=1), v
+
+
+def draw_tasks(teacher: Teacher, d: int, seed: int | np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw (beta_pt, beta_ft, input_variance), each of shape (d,); the last is 1 where the teacher does not say it.
+
+    Raises
+    ------
+    ValueError
+        If it is no teacher, a number is outside its range, or a variance is not positive.
+
+    Examples
+    --------
+    >>> beta_pt, beta_ft, v = draw_tasks(SpikeSlab(), d=100, seed=0)
+    >>> beta_pt.shape, np.unique(v)
+    ((100,), array([1.]))
+    """
+    d, rng = whole_number(d, "d", at_least=1), generator(seed)
+    draw = getattr(require_teacher(teacher), "sample_with_variance", None)
+    if draw is None:
+        return *teacher.sample(d, rng), np.ones(d)
+    beta_pt, beta_ft, v = draw(d, rng)
+    return beta_pt, beta_ft, positive_array(v, "input_variance", ndim=1)
 
 
 def require_teacher(teacher: object) -> Teacher:
@@ -453,7 +534,7 @@ def require_teacher(teacher: object) -> Teacher:
     Examples
     --------
     >>> require_teacher(SingleTask())
-    SingleTask(rho=0.1, slab='gaussian')
+    SingleTask(rho=0.1, slab='gaussian', input_variance=1.0)
     """
     if isinstance(teacher, (type, GaussianMixture)) or not isinstance(teacher, Teacher):
         refuse("teacher", teacher, f"one with the methods sample and penalty_scale, such as {_TEACHERS}")
@@ -472,14 +553,35 @@ def require_two_tasks(teacher: object) -> Teacher:
     --------
     >>> require_two_tasks(SpikeSlab()).omega
     0.5
-    >>> require_two_tasks(SingleTask())
+    >>> require_two_tasks(SingleTask())  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: teacher = SingleTask(rho=0.1, slab='gaussian') is not allowed: it must be one of two tasks
+    ValueError: teacher = SingleTask(rho=0.1, ...) is not allowed: it must be one of two tasks
     """
     if isinstance(teacher, (SingleTask, GaussianMixture)):
         refuse("teacher", teacher, "one of two tasks")
     return require_teacher(teacher)
+
+
+def _number_or_tuple(input_variance: ArrayLike) -> float | tuple[float, ...]:
+    """One variance, or several, as what can be compared and is a key of mappings."""
+    v = positive_array(input_variance, "input_variance")
+    if v.ndim > 1:
+        raise ValueError(f"input_variance has shape {v.shape}: it must be one number, or have one dimension")
+    return float(v) if v.ndim == 0 else tuple(v.tolist())
+
+
+def _along_coordinates(input_variance: ArrayLike, d: int) -> np.ndarray:
+    v = np.atleast_1d(np.asarray(input_variance))
+    require(d % v.size == 0, "d", d, f"a multiple of {v.size}, the number of input variances")
+    return np.tile(v, d // v.size)
+
+
+def _for_each(input_variance: ArrayLike, weight: np.ndarray, *parameters: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Components once for each of the equally likely variances, and these."""
+    v = np.atleast_1d(np.asarray(input_variance))
+    repeated = (np.tile(values, v.size) for values in parameters)
+    return np.tile(weight, v.size) / v.size, *repeated, np.repeat(v, weight.size)
 
 
 def _require_no(init: object) -> None:

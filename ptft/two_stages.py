@@ -5,7 +5,8 @@ solution (tau_pt^2, theta_pt) says how a coordinate comes out of it,
 
     beta_pt = c_pt sinh t,   z = beta_pt + (theta_pt/2) t = beta*_pt + tau_pt xi,   xi ~ N(0, 1),
 
-and Theorem 4.1 gives the penalty scale with which it enters fine-tuning,
+(with theta_pt/v and tau_pt/sqrt(v) in place of theta_pt and tau_pt where the inputs have variance v), and Theorem 4.1
+gives the penalty scale with which it enters fine-tuning,
 
     sqrt(k) = 2 (lambda_pt + c_pt) (1 + cosh t) + gamma_ft^2,
 
@@ -51,8 +52,9 @@ class TwoStageCurve:
     pretraining: ReplicaCurve  # of beta_pt about beta*_pt, at the one alpha_pt
     fine_tuning: ReplicaCurve  # of beta_ft about beta*_ft, along alpha
     mixture: GaussianMixture  # law of (beta*_ft, k) after pretraining
-    error: np.ndarray  # E (beta_ft - beta*_ft)^2 within each group, shape (*alpha.shape, groups)
-    forgetting: np.ndarray  # E (beta_ft - beta*_pt)^2 within each group, of the same shape
+    error: np.ndarray  # E v (beta_ft - beta*_ft)^2 within each group, shape (*alpha.shape, groups)
+    forgetting: np.ndarray  # E v (beta_ft - beta*_pt)^2 within each group, of the same shape
+    input_variance: np.ndarray  # v of each group, shape (groups,): without it both are those of the coefficients
 
     @property
     def alpha(self) -> np.ndarray:
@@ -61,8 +63,25 @@ class TwoStageCurve:
 
     @property
     def mse(self) -> np.ndarray:
-        """E (beta_ft - beta*_ft)^2, of the shape of alpha."""
+        """E v (beta_ft - beta*_ft)^2, the prediction risk, of the shape of alpha."""
         return self.fine_tuning.mse
+
+    @property
+    def coefficient_mse(self) -> np.ndarray:
+        """E (beta_ft - beta*_ft)^2, of the shape of alpha."""
+        return self.fine_tuning.coefficient_mse
+
+    @property
+    def coefficient_error(self) -> np.ndarray:
+        """E (beta_ft - beta*_ft)^2 within each group, of the shape of error."""
+        result: np.ndarray = self.error / self.input_variance
+        return result
+
+    @property
+    def coefficient_forgetting(self) -> np.ndarray:
+        """E (beta_ft - beta*_pt)^2 within each group, of the shape of forgetting."""
+        result: np.ndarray = self.forgetting / self.input_variance
+        return result
 
     @property
     def residual(self) -> np.ndarray:
@@ -93,11 +112,13 @@ def two_stage_curve(
     alpha : array_like, positive
         Data scales n/d of fine-tuning, any shape.
     teacher : SpikeSlab or TeacherGroups
+        Inputs have its variances in both stages. The groups of a `SpikeSlab` are `ptft.teachers.GROUPS`, once for each
+        of its variances.
     init : Initialization
         Scalar parameters.
     alpha_pt : float, zero or positive
         Data scale of pretraining. 0 leaves beta_pt = 0; from 1 on, data without noise give beta_pt = beta*_pt, and
-        noisy ones least squares, with noise of variance noise_pt/(alpha_pt - 1) on every coefficient.
+        noisy ones least squares, with noise of variance noise_pt/(alpha_pt - 1)/v on every coefficient.
     noise_pt, noise_ft : float, default 0
         Variances of the label noise of the two stages, which both interpolate below a data scale of 1.
     nearby : TwoStageCurve, optional
@@ -140,6 +161,7 @@ def two_stage_curve(
     require(alpha_pt != 1 or noise_pt == 0, "alpha_pt", alpha_pt, "other than 1 where noise_pt > 0: beta_pt diverges")
     pretraining = _pretraining(teacher, init, alpha_pt, noise_pt)
     mixture, rows = _fine_tuning(teacher, pretraining, init)
+    v = teacher.input_variance
     # One alpha at a time: the arrays of a mixture with hundreds of components stay in the cache.
     if nearby is None:
         parts = _fine_tuned(alpha.ravel(), mixture, _fine_tuning(teacher, pretraining, init, _ROUGH)[0], noise_ft)
@@ -149,7 +171,7 @@ def two_stage_curve(
     fine_tuning = joined_curves(parts, alpha)
     groups = [_within_group(fine_tuning, row) for row in rows]
     error, power = (np.stack(arrays, axis=-1) for arrays in zip(*groups, strict=True))
-    curve = TwoStageCurve(pretraining, fine_tuning, mixture, error, teacher.beta_pt**2 + power)
+    curve = TwoStageCurve(pretraining, fine_tuning, mixture, error, teacher.beta_pt**2 * v + power, v)
     if not curve.converged.all():
         missing = np.array2string(alpha[~curve.converged], threshold=5, precision=4)
         warnings.warn(f"the two stages did not converge at alpha = {missing} (see .residual)", stacklevel=2)
@@ -163,9 +185,8 @@ def _pretraining(teacher: TeacherGroups, init: Initialization, alpha_pt: float, 
         return replica_curve(alpha_pt, mixture, noise_var=noise_pt)
     alpha, zero = np.array(alpha_pt), np.zeros(())
     tau2, theta = (np.array(np.inf),) * 2 if alpha_pt == 0 else (zero, zero)
-    return ReplicaCurve(
-        alpha, np.array(mixture.power), tau2, theta, zero, np.array(True), zero, np.zeros((), dtype=int)
-    )
+    steps, power = np.zeros((), dtype=int), np.sum(mixture.weight * mixture.mean**2)
+    return ReplicaCurve(alpha, np.array(mixture.power), tau2, theta, zero, np.array(True), zero, steps, power)
 
 
 def _fine_tuned(
@@ -185,8 +206,9 @@ def _fine_tuning(
     teacher: TeacherGroups, pretraining: ReplicaCurve, init: Initialization, refine: float = 1.0
 ) -> tuple[GaussianMixture, list[MixtureRows]]:
     """Law of (beta*_ft, k) as a whole, and within each group; `refine` is a factor on the number of nodes."""
-    scales = [_penalty_scales(size, pretraining, init, refine) for size in teacher.beta_pt]
-    rows = [_group_rows(*one) for one in zip(teacher.mean, teacher.variance, scales, strict=True)]
+    v = teacher.input_variance
+    scales = [_penalty_scales(*one, pretraining, init, refine) for one in zip(teacher.beta_pt, v, strict=True)]
+    rows = [_group_rows(*one) for one in zip(teacher.mean, teacher.variance, v, scales, strict=True)]
     mixture = GaussianMixture(
         weight=np.concatenate(
             [weight * row.weight for weight, row in zip(teacher.weight, rows, strict=True)], axis=None
@@ -194,19 +216,26 @@ def _fine_tuning(
         mean=np.concatenate([row.mean for row in rows], axis=None),
         variance=np.concatenate([row.variance for row in rows], axis=None),
         k=np.concatenate([row.k for row in rows], axis=None),
+        input_variance=np.concatenate([row.input_variance for row in rows], axis=None),
     )
     return mixture, rows
 
 
 def _penalty_scales(
-    size: float, pretraining: ReplicaCurve, init: Initialization, refine: float = 1.0
+    size: float, input_variance: float, pretraining: ReplicaCurve, init: Initialization, refine: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Law of k for coordinates with |beta*_pt| = size: probabilities and values, two arrays of shape (nodes,).
+    """Law of k for coordinates with |beta*_pt| = size and inputs of this variance: probabilities and values, two arrays
+    of shape (nodes,).
 
     `refine` is a factor on the number of nodes.
     """
     tau, theta, s = (
-        np.array([float(value)]) for value in (np.sqrt(pretraining.tau2), pretraining.theta, np.multiply(2, init.c_pt))
+        np.array([float(value)])
+        for value in (
+            np.sqrt(pretraining.tau2 / input_variance),
+            pretraining.theta / input_variance,
+            np.multiply(2, init.c_pt),
+        )
     )
     if tau == 0 or np.isinf(tau):  # beta_pt is beta*_pt, or 0
         return np.ones(1), np.atleast_1d(init.k(size if tau == 0 else 0.0))
@@ -215,14 +244,16 @@ def _penalty_scales(
     return nodes.probability / total, init.k(nodes.estimate)  # k is even in the estimate
 
 
-def _group_rows(mean: float, variance: float, scales: tuple[np.ndarray, np.ndarray]) -> MixtureRows:
+def _group_rows(
+    mean: float, variance: float, input_variance: float, scales: tuple[np.ndarray, np.ndarray]
+) -> MixtureRows:
     """Law of (beta*_ft, k) within one group, as one row."""
     share, k = (a[None, :] for a in scales)
-    return MixtureRows(share, np.full_like(k, mean), np.full_like(k, variance), k)
+    return MixtureRows(share, np.full_like(k, mean), np.full_like(k, variance), k, np.full_like(k, input_variance))
 
 
 def _within_group(curve: ReplicaCurve, row: MixtureRows) -> tuple[np.ndarray, np.ndarray]:
-    """E (beta_ft - beta*_ft)^2 and E beta_ft^2 within one group, along the curve."""
+    """E v (beta_ft - beta*_ft)^2 and E v beta_ft^2 within one group, along the curve."""
     tau2, theta = curve.tau2.ravel(), curve.theta.ravel()
     error, power = tau2.copy(), row.power + tau2  # where the data determine beta_ft = z
     for i in np.flatnonzero(theta > 0):
@@ -241,6 +272,7 @@ def peak_harms_from(teacher: SpikeSlab | TeacherGroups, init: Initialization) ->
     Parameters
     ----------
     teacher : SpikeSlab or TeacherGroups
+        One variance of inputs.
     init : Initialization
         Scalar parameters; lambda_pt is above -c_pt, or there is no peak.
 
@@ -261,6 +293,8 @@ def peak_harms_from(teacher: SpikeSlab | TeacherGroups, init: Initialization) ->
     [0.006, 0.048, 0.279]
     """
     init = scalar_initialization(init)
+    v = getattr(teacher, "input_variance", 1.0)
+    require(np.all(v == np.min(v)), "teacher.input_variance", v, "one number, as the peak is known for it only")
     require(init.c_plus_lambda > 0, "init.c_plus_lambda", init.c_plus_lambda, "positive")
     scan = np.geomspace(1e-3, 0.99, 13)
 

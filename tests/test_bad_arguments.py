@@ -94,7 +94,7 @@ SLAB, ONE = ptft.SpikeSlab(), ptft.SingleTask()
 INIT = ptft.Initialization(0.1)
 GROUPS = ptft.TeacherGroups([0.1, 0.9], [1.0, 0.0], 0.0, [10.0, 0.0])
 MIXTURE = SLAB.mixture(INIT)
-MADE_BY_HAND = {type(one).__name__: one for one in (SLAB, ONE, INIT, GROUPS, MIXTURE, TwoTasks())}
+MADE_BY_HAND = {type(one).__name__: one for one in (SLAB, ONE, INIT, GROUPS, MIXTURE, TwoTasks(), ptft.Design("ar1"))}
 MADE_BY_HAND["PretrainedLaw"] = modular_theory.closed_pretraining(0.5, 8, 5, 1, draws=1)
 CENTRED = ptft.GaussianMixture([0.1, 0.9], 0.0, [10.0, 0.0], 1.0)
 ROWS = MixtureRows(*(np.array([[v]]) for v in (1.0, 0.0, 1.0, 1.0)))
@@ -222,14 +222,22 @@ def examples():
         "amp.message_passing": {"X": X, "y": Y, "k": K, "ridge": 0.0},
         "amp.state_evolution": {"alpha": 0.3, "mixture": MIXTURE, "steps": 1, "noise_var": 0.0, "ridge": 0.0},
         # teachers, and the error in high dimensions
-        "teachers.GaussianMixture": {"weight": Y, "mean": Y, "variance": Y, "k": Y},
+        "teachers.GaussianMixture": {"weight": Y, "mean": Y, "variance": Y, "k": Y, "input_variance": Y},
         "teachers.GaussianMixture.of_sample": {"beta": K, "k": K},
         "teachers.GaussianMixture.sample": {"d": 3, "seed": 0},
-        "teachers.TeacherGroups": {"weight": Y, "beta_pt": Y, "mean": Y, "variance": Y},
+        "teachers.GaussianMixture.sample_with_variance": {"d": 3, "seed": 0},
+        "teachers.TeacherGroups": {"weight": Y, "beta_pt": Y, "mean": Y, "variance": Y, "input_variance": Y},
         "teachers.TeacherGroups.of_sample": {"beta_pt": K, "beta_ft": K},
         "teachers.TeacherGroups.mixture_pt": {"init": INIT},
-        "teachers.SpikeSlab": {"rho_pt": 0.1, "rho_ft": 0.1, "omega": 0.5, "a_pt": 1.0, "slab": "signs"},
-        "teachers.SingleTask": {"rho": 0.1, "slab": "signs"},
+        "teachers.SpikeSlab": {
+            "rho_pt": 0.1,
+            "rho_ft": 0.1,
+            "omega": 0.5,
+            "a_pt": 1.0,
+            "slab": "signs",
+            "input_variance": Y,
+        },
+        "teachers.SingleTask": {"rho": 0.1, "slab": "signs", "input_variance": Y},
         **{
             f"{module}.{kind}.{name}": arguments
             for module, kind in (
@@ -247,6 +255,7 @@ def examples():
         "teachers.group_of": {"beta_pt": K, "beta_ft": K},
         "teachers.law_of": {"teacher": SLAB, "init": INIT},
         "teachers.draw_of": {"teacher": SLAB, "init": INIT, "d": 3, "seed": 0},
+        "teachers.draw_tasks": {"teacher": SLAB, "d": 3, "seed": 0},
         "teachers.require_teacher": {"teacher": SLAB},
         "teachers.require_two_tasks": {"teacher": SLAB},
         "replica.solve_by_quadrature": {
@@ -265,6 +274,13 @@ def examples():
             "refine": 0.6,
             "start": np.ones((2, 1)),
         },
+        "replica.solutions_by_rows": {
+            "alpha": ALPHA[:1],
+            "mixtures": ROWS,
+            "noise_var": 0.0,
+            "refine": 0.6,
+            "start": np.ones((2, 1)),
+        },
         "replica.joined_curves": {"curves": [m["curve"]], "alpha": ALPHA},
         "monte_carlo.solve_by_monte_carlo": {
             "alpha": ALPHA,
@@ -273,6 +289,7 @@ def examples():
             "xi": np.ones(40),
             "noise_var": 0.0,
             "ridge": 0.0,
+            "input_variance": np.ones(40),
         },
         "generalization.replica_curve": {
             "alpha": ALPHA,
@@ -318,7 +335,11 @@ def examples():
         # simulation
         "simulation.sampled_teacher": {"teacher": SLAB, "d": D, "seed": 0},
         "simulation.seeds_with_task": {"teachers": (SLAB,), "d": D, "first": 0, "number": 1},
-        "simulation.sampled_inputs": {"alpha": 0.2, "d": D, "seed": 0},
+        "designs.Design": {"name": "ar1", "strength": 0.5},
+        "designs.Design.sample": {"n": 2, "d": 3, "seed": 0},
+        "designs.Design.mean_square": {"error": K},
+        "designs.design_of": {"design": "ar1"},
+        "simulation.sampled_inputs": {"alpha": 0.2, "d": D, "seed": 0, "design": "ar1"},
         "simulation.simulate": {
             "teacher": SLAB,
             "init": INIT,
@@ -327,6 +348,7 @@ def examples():
             "seed": 0,
             "noise_var": 0.0,
             "ridge": 0.0,
+            "design": "ar1",
         },
         "simulation.simulate_many": {
             "settings": [(SLAB, INIT)],
@@ -335,6 +357,7 @@ def examples():
             "seed": 0,
             "noise_var": 0.0,
             "ridge": 0.0,
+            "design": "ar1",
         },
         "simulation.trained_alone": {
             "rho": 0.1,
@@ -368,6 +391,7 @@ def examples():
             "given_inactive": 0.05,
             "a_pt": 1.0,
             "slab": "signs",
+            "input_variance": Y,
         },
         "sweeps.monte_carlo.diagnostics": {"table": SAMPLED, "low": 0.0, "high": 1.0},
         "sweeps.monte_carlo.plan": {"name": "experiment-4", "samples": 1000, "seeds": [0], "alphas": 2},
@@ -399,6 +423,15 @@ def examples():
         "experiments.predict_two_stages": {"setting": FINITE, "alpha": ALPHA},
         "experiments.best_starts": {"errors": {s: ALPHA for t in experiments.figure_5().values() for s in t.values()}},
         "agreement.compare": {"settings": [SETTING], "alpha": ALPHA, "d": D, "seeds": [0, 1]},
+        "agreement.ratio_to_theory": {
+            "teacher": SLAB,
+            "inits": [INIT],
+            "alpha": 0.2,
+            "d": D,
+            "seeds": [0, 1],
+            "design": "ar1",
+            "predicted": SLAB,
+        },
         "agreement.comparison": {
             "setting": SETTING,
             "d": D,
@@ -767,6 +800,7 @@ def examples():
         "figures.curves.figure_5": {"tasks": experiments.figure_5(), "curves": one_curve, "points": one_point},
         "figures.curves.single_task": {"curves": one_curve, "points": one_point},
         "figures.curves.finite_size": {"deviations": {"one": {100: (0.1, 0.1)}}},
+        "figures.curves.on_designs": {"ratios": {"one": np.ones((1, 2))}, "labels": ["a"]},
         "figures.curves.stopping_rule": {"runs": {0.5: [[[m["stopped"]]]]}, "alpha": ALPHA},
         "figures.curves.number": {"value": 1.0},
         "figures.curves.relative_scale": {"init": INIT},
@@ -1066,9 +1100,10 @@ modular.protocol.ModularProtocol checks.penalty_shape.Derivatives sweeps.monte_c
 figures.adapted_kernels.Line figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves
 trends.Effect book.testbeds.Finding""".split()
 # the inner loops, whose docstrings say that nothing is checked
-UNCHECKED = """penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature penalties.prox_angle
-penalties.prox_point penalties.prox_slopes replica.angle_nodes replica.scalar_moments replica.effective_regularisation
-end_point.newton amp.iterates monte_carlo.iterate_once infinite_width.particles.activate""".split()
+UNCHECKED = """amp.iterates penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature
+penalties.prox_angle penalties.prox_point penalties.prox_slopes replica.angle_nodes
+replica.scalar_moments replica.effective_regularisation end_point.newton monte_carlo.iterate_once
+infinite_width.particles.activate""".split()
 NO_ARGUMENTS = (
     "experiments.figure_3",
     "experiments.figure_5",

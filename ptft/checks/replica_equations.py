@@ -17,7 +17,7 @@ from ptft.monte_carlo import MonteCarloCurve
 from ptft.replica import ReplicaCurve, effective_regularisation, scalar_moments
 from ptft.teachers import SLABS, GaussianMixture, SpikeSlab, TeacherGroups
 from ptft.two_stages import TwoStageCurve, two_stage_curve
-from ptft.validation import checked, one_of, positive_array
+from ptft.validation import checked, one_of, positive_array, require
 
 # --- the solver against itself --------------------------------------------------------------------------------------
 
@@ -205,15 +205,22 @@ def message_errors(
     alpha : float
         Data scale; the number of examples is alpha d, rounded.
     teacher : SpikeSlab
+        All inputs have variance 1.
     init : Initialization
     d, steps : int
     seeds : sequence of seeds of a generator
+
+    Raises
+    ------
+    ValueError
+        If inputs have other variances.
 
     Examples
     --------
     >>> message_errors(0.4, SpikeSlab(), Initialization(1e-3), d=100, steps=3, seeds=[0, 1]).shape
     (3, 2)
     """
+    require(np.all(np.equal(teacher.input_variance, 1)), "teacher.input_variance", teacher.input_variance, "1")
     errors = np.empty((steps, len(seeds)))
     for column, seed in enumerate(seeds):
         rng = np.random.default_rng(seed)
@@ -290,7 +297,7 @@ def weighted_lazy_limit(alpha: ArrayLike, mixture: GaussianMixture) -> Check:
     >>> weighted_lazy_limit([0.1, 0.5], SpikeSlab().mixture(Initialization(1e-3))).holds
     True
     """
-    large = GaussianMixture(mixture.weight, mixture.mean, mixture.variance, 1e20 * mixture.k)
+    large = GaussianMixture(mixture.weight, mixture.mean, mixture.variance, 1e20 * mixture.k, mixture.input_variance)
     theory, measured = minimum_norm_error(alpha, large), replica_curve(alpha, large).mse
     return relative("relative distance from the weighted $\\ell_2$ error", theory, measured, 1e-8)
 

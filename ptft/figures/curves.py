@@ -314,6 +314,36 @@ def finite_size(deviations: Mapping[str, Mapping[int, tuple[float, float]]]) -> 
 
 
 @checked
+def on_designs(ratios: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figure:
+    """Simulated over predicted errors, a place for each design: means over seeds +- 2 standard errors, where 1 agrees.
+
+    Parameters
+    ----------
+    ratios : mapping from a design to the ratios, shape (labels, seeds), as of `ptft.agreement.ratio_to_theory`
+    labels : sequence of str
+
+    Examples
+    --------
+    >>> fig = on_designs({"Gaussian": np.array([[0.9, 1.1]]), "blocks": np.array([[0.4, 0.6]])}, ["rich"])
+    >>> [tick.get_text() for tick in fig.axes[0].get_xticklabels()]
+    ['Gaussian', 'blocks']
+    """
+    fig, axes = figure(1, 1, height=3.4)
+    ax = axes[0, 0]
+    ax.axhline(1, color="#999999", linewidth=0.8)
+    every = np.array(list(ratios.values()))  # (designs, labels, seeds)
+    mean, error = every.mean(axis=2), every.std(axis=2, ddof=1) / np.sqrt(every.shape[2])
+    for i, (label, color, marker) in enumerate(zip(labels, COLORS, "os^Dv", strict=False)):
+        x = np.arange(len(ratios)) + 0.12 * (2 * i - len(labels) + 1)
+        ax.errorbar(x, mean[:, i], 2 * error[:, i], fmt=marker, color=color, markersize=4, label=label)
+    ax.set_xticks(np.arange(len(ratios)), list(ratios), rotation=40, ha="right")
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("simulated error over the prediction")
+    ax.legend(ncols=len(labels), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, columnspacing=1.2)
+    return fig
+
+
+@checked
 def stopping_rule(runs: Mapping[float, Sequence[Sequence[Sequence[StoppedPoint]]]], alpha: np.ndarray) -> Figure:
     """Gradient descent at thresholds on its loss; `runs` is by omega, then alpha, seed and threshold.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 from base64 import b64encode
@@ -26,6 +27,7 @@ from ptft.validation import checked
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DATA_TYPE = "application/gzip"  # of the CSV beside SVG and PDF in the output of a cell
 WIDTH = 7.2  # inches, of a full-width figure
+DRAFT = "PTFT_DRAFT"  # environment variable: where it is set, a notebook draws the SVG of a figure alone
 
 _PARAMETERS: Any = {
     "axes.prop_cycle": cycler(color=COLORS),
@@ -56,7 +58,7 @@ def style() -> None:
     """Use this style and nothing else from now on, whatever matplotlib's own files of settings say.
 
     In a notebook, figures become SVG on the page, PDF on paper, and carry their data and a picture for narrow screens:
-    each once, below its cell.
+    each once, below its cell. In a draft (`DRAFT`), which is run for what it prints, PDF and narrow picture are empty.
 
     Examples
     --------
@@ -85,7 +87,9 @@ def _notebook_style(shell: Any) -> None:
     if hasattr(shell, "kernel"):  # elsewhere, a window shows a figure
         shell.ast_node_interactivity = "last_expr"  # a figure that a statement returns is not shown besides
         backend = InlineBackend.instance(parent=shell)
-        backend.rc, backend.close_figures, backend.print_figure_kwargs = {}, True, {"bbox_inches": "tight"}
+        backend.rc, backend.close_figures = {}, True
+        trimmed: Any = None if os.environ.get(DRAFT) else "tight"  # which draws it twice
+        backend.print_figure_kwargs = {"bbox_inches": trimmed}
         shell.enable_matplotlib("inline")
     set_matplotlib_formats("svg", "pdf")  # type: ignore[no-untyped-call]
     carry = BaseFormatter(parent=shell.display_formatter, format_type=DATA_TYPE, print_method="_repr_data_")
@@ -94,6 +98,10 @@ def _notebook_style(shell: Any) -> None:
     narrow = BaseFormatter(parent=shell.display_formatter, format_type=NARROW_TYPE, print_method="_repr_narrow_")
     narrow.for_type(Figure, packed_svg)  # type: ignore[no-untyped-call]
     shell.display_formatter.formatters[NARROW_TYPE] = narrow  # the last, since it changes the figure
+    if os.environ.get(DRAFT):
+        empty = b64encode(gzip.compress(b"", mtime=0)).decode()
+        narrow.for_type(Figure, lambda fig: empty)  # type: ignore[no-untyped-call]
+        shell.display_formatter.formatters["application/pdf"].for_type(Figure, lambda fig: b"%PDF-")
 
 
 @checked

@@ -48,9 +48,9 @@ RECORD = "Object.defineProperty(navigator, 'clipboard', {value: {writeText: asyn
 WITHOUT_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', {value: undefined})"
 
 
-@pytest.fixture
-def opened(html, browser):
-    """Opens a page, and fails on what the console, the scripts or the network complain about."""
+@contextlib.contextmanager
+def opening(html, browser):
+    """What opens a page; it fails at its end on what the console, the scripts or the network complain about."""
     contexts, complaints = [], []
 
     def open_page(address=PAGE, script="", **options):
@@ -68,6 +68,29 @@ def opened(html, browser):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def opened(html, browser):
+    """Opens pages for one test."""
+    with opening(html, browser) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def shared(html, browser):
+    """The page, opened once for all the tests that need nothing but it."""
+    with opening(html, browser) as open_page:
+        yield open_page()
+
+
+@pytest.fixture
+def page(shared):
+    """The page as it was opened."""
+    for name in NAMES:
+        press(view(shared, name), "reset")
+        readings(view(shared, name))
+    return shared
 
 
 def view(page, name):
@@ -171,9 +194,9 @@ def test_nothing_jumps(opened, width):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_slider_obeys_the_keyboard(opened, name):
+def test_a_slider_obeys_the_keyboard(page, name):
     """The drawing changes, the value is announced, and the keys do what they do in every slider."""
-    root = view(opened(), name)
+    root = view(page, name)
     assert root.locator("dl").get_attribute("aria-live") == "polite"
     for label in NAMES[name]:
         moved = slider(root, label)
@@ -218,9 +241,8 @@ def test_a_slider_obeys_a_finger_and_a_mouse(opened, name):
 # ------------------------------------------------------------------------------------------- the numbers that are shown
 
 
-def test_the_measures_shown_are_those_of_the_package(opened):
+def test_the_measures_shown_are_those_of_the_package(page):
     """The lines are run as they are copied; what they print is read back."""
-    page = opened()
     for i, shown in enumerate(view(page, "plane").evaluate(MOVE, positions(page, "plane", 60, 2))):
         *lines, last = shown["call"].splitlines()
         namespace = {}
@@ -234,8 +256,7 @@ def test_the_measures_shown_are_those_of_the_package(opened):
             assert number(shown[name]) == pytest.approx(100 * share, abs=0.51), shown["call"]
 
 
-def test_the_errors_shown_are_those_of_the_package(opened):
-    page = opened()
+def test_the_errors_shown_are_those_of_the_package(page):
     rng = np.random.default_rng(4)
     for shown in view(page, "error").evaluate(MOVE, positions(page, "error", 9, 3)):
         assert is_shown(shown["fine"], float(printed(shown["call"]))), shown
@@ -259,8 +280,7 @@ def test_the_errors_shown_are_those_of_the_package(opened):
             assert max(other, 1e-12) > 0.999 * max(best, 1e-12), shown
 
 
-def test_the_best_initialization_shown_is_that_of_the_package(opened):
-    page = opened()
+def test_the_best_initialization_shown_is_that_of_the_package(page):
     for shown in view(page, "best").evaluate(MOVE, positions(page, "best", 3, 5)):
         namespace = {}
         exec(shown["call"].replace("print(", "printed = ("), namespace)
@@ -276,8 +296,8 @@ def test_the_best_initialization_shown_is_that_of_the_package(opened):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_pinned_stays_to_compare_with_until_reset(opened, name):
-    root = view(opened(), name)
+def test_what_is_pinned_stays_to_compare_with_until_reset(page, name):
+    root = view(page, name)
     start = readings(root)
     press(root, "pin")
     moved = slider(root, NAMES[name][1])
@@ -330,8 +350,7 @@ def test_the_code_is_copied(opened, script):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_numbers_that_are_shown_can_be_saved(opened, name, tmp_path):
-    page = opened()
+def test_the_numbers_that_are_shown_can_be_saved(page, name, tmp_path):
     root = view(page, name)
     press(root, "pin")
     slider(root, NAMES[name][1]).press("ArrowLeft")
@@ -364,8 +383,7 @@ def test_the_numbers_that_are_shown_can_be_saved(opened, name, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_drawing_that_is_shown_can_be_saved(opened, browser, name, tmp_path):
-    page = opened()
+def test_the_drawing_that_is_shown_can_be_saved(page, browser, name, tmp_path):
     root = view(page, name)
     readings(root)
     with page.expect_download() as download:

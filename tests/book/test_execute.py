@@ -18,6 +18,7 @@ import pytest
 from conftest import ROOT, family, left_of, load_runner
 
 import ptft
+from ptft.figures import page_style
 
 HEADER = """---
 jupytext:
@@ -168,6 +169,7 @@ def hostile(tmp_path):
         "PYTEST_ADDOPTS": "-k nothing",
         "COLUMNS": "20",
         "OMP_NUM_THREADS": "7",
+        "PTFT_DRAFT": "yes",
     }
 
 
@@ -443,7 +445,7 @@ def test_a_value_of_the_right_kind_is_taken(book, pair, value):
 # -------------------------------------------------------------------------------------------------- what is written
 
 
-def test_the_whole_book_runs_and_a_second_run_gives_the_same_bytes(book):
+def test_the_whole_book_runs_a_second_run_gives_the_same_bytes_and_a_third_runs_only_what_changed(book):
     done = command(book, "--jobs", "2")
     assert done.returncode == 0, done.stderr
     assert "01_first: running" in done.stdout and "02_other: done in" in done.stdout
@@ -460,6 +462,10 @@ def test_the_whole_book_runs_and_a_second_run_gives_the_same_bytes(book):
     first = {stem: book.output(stem).read_bytes() for stem in book.sources()}
     assert command(book).returncode == 0
     assert first == {stem: book.output(stem).read_bytes() for stem in book.sources()}
+    assert command(book, "--stale").stdout.strip() == "up to date: 01_first, 02_other"
+    (book.SOURCES / "02_other.md").write_text(OTHER.replace("# Another", "# Changed"))
+    changed = command(book, "--stale").stdout
+    assert "up to date: 01_first\n" in changed and "02_other: done" in changed
 
 
 def test_a_chapter_runs_aside_with_other_parameters_and_the_book_keeps_its_own(book, tmp_path):
@@ -492,23 +498,22 @@ def test_papermill_runs_an_executed_chapter_with_other_parameters(book, tmp_path
     assert shown(tmp_path / "out.ipynb") == [], "nothing of the chapter may have run"
 
 
-@pytest.mark.parametrize(
-    ("cell", "said"),
-    [("1 / 0", "ZeroDivisionError"), ("import warnings; warnings.warn('odd')", "wrote to stderr")],
-)
-def test_a_chapter_that_fails_is_reported_and_leaves_the_old_output(book, cell, said):
-    assert command(book, "02_other").returncode == 0
-    before = book.output("02_other").read_bytes()
-    (book.SOURCES / "02_other.md").write_text(OTHER.replace("print(m)", cell))
+def test_a_chapter_that_fails_is_reported_and_leaves_the_old_output(book):
+    cells = {"02_other": "1 / 0", "03_more": "import warnings; warnings.warn('odd')"}
+    for stem, cell in cells.items():
+        (book.SOURCES / f"{stem}.md").write_text(OTHER.replace("print(m)", cell))
+        book.write(nbformat.writes(nbformat.v4.new_notebook()), book.output(stem))
+    before = {stem: book.output(stem).read_bytes() for stem in cells}
     done = command(book, "--jobs", "2")
     assert done.returncode == 1
-    assert said in done.stderr and "02_other: FAILED" in done.stderr
-    assert book.output("02_other").read_bytes() == before
+    for stem, said in {"02_other": "ZeroDivisionError", "03_more": "wrote to stderr"}.items():
+        assert said in done.stderr and f"{stem}: FAILED" in done.stderr
+        assert book.output(stem).read_bytes() == before[stem]
     assert book.output("01_first").exists(), "the other chapter must still run"
     assert not list(book.ROOT.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("ending", ["SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("ending", ["SIGTERM", pytest.param("SIGKILL", marks=pytest.mark.slow)])
 def test_no_process_outlives_a_run_that_is_ended(book, ending):
     long = "open({mark!r}, 'w').close()\nfor _ in range(10**9):\n    pass"
     marks = []
@@ -624,15 +629,6 @@ def test_a_kernel_that_does_not_start_is_reported(book, capsys, monkeypatch):
 # --------------------------------------------------------------------------------------- what is run and compared again
 
 
-def test_only_what_changed_runs_again(book):
-    assert command(book).returncode == 0
-    again = command(book, "--stale")
-    assert again.stdout.strip() == "up to date: 01_first, 02_other"
-    (book.SOURCES / "02_other.md").write_text(OTHER.replace("# Another", "# Changed"))
-    changed = command(book, "--stale").stdout
-    assert "up to date: 01_first\n" in changed and "02_other: done" in changed
-
-
 @pytest.mark.parametrize(
     "path",
     [
@@ -669,23 +665,26 @@ def test_a_source_edited_while_its_chapter_runs_counts_as_changed(book, monkeypa
 
 
 def test_a_rerun_notices_a_changed_number_but_not_a_changed_figure(book):
-    picture = "<?xml version='1.0'?><svg>a line</svg>"
-    figure = f'```{{code-cell}}\ndisplay({{"image/svg+xml": "{picture}"}}, raw=True)\n```\n'
-    (book.SOURCES / "02_other.md").write_text(OTHER + "\n" + figure)
+    imports = "```{code-cell}\nimport matplotlib.pyplot as plt\nfrom ptft import figures\n\nfigures.style()\n```\n\n"
+    figure = FIGURE[FIGURE.rindex("```{code-cell}") :]
+    (book.SOURCES / "02_other.md").write_text(OTHER + "\n" + imports + figure)
     assert command(book, "--jobs", "2").returncode == 0
     whole = command(book, "--check", "--jobs", "2")
-    assert whole.returncode == 0 and "2 passed" in whole.stdout and "5 passed" in whole.stdout, whole.stdout
+    assert whole.returncode == 0 and "2 passed" in whole.stdout and "6 passed" in whole.stdout, whole.stdout
     assert "since the chapters were last checked" in command(book, "--check", "--stale").stdout
 
     notebook = nbformat.read(book.output("02_other"), as_version=4)
-    notebook.cells[-1].outputs[0].data["image/svg+xml"] = picture.replace("line", "curve")
+    pictures = notebook.cells[-1].outputs[0].data
+    assert len(pictures["application/pdf"]) > 1000, "the book itself is no draft"
+    pictures[book.SHOWN] = pictures[book.SHOWN].replace("#0072b2", "#d55e00")
     nbformat.write(notebook, book.output("02_other"))
     text = book.output("01_first").read_text()
     book.output("01_first").write_text(text.replace("1.50 text", "1.51 text"))
     changed = command(book, "--check", "--stale", "--jobs", "2")
     assert changed.returncode == 1
     assert "1.51 text" in changed.stdout and "1 failed" in changed.stdout, changed.stdout
-    assert "5 passed" in changed.stdout, "the chapter with another figure"
+    assert "6 passed" in changed.stdout, "the chapter with another figure"
+    assert book.DRAFT == page_style.DRAFT
 
 
 @pytest.mark.slow

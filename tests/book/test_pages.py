@@ -26,12 +26,12 @@ class Page(HTMLParser):
         self.figures: list[dict[str, str]] = []
         self.bare_images: list[str] = []  # pictures of the book outside any figure
         self.text = self.output = self.style = ""
-        self._open: list[tuple[str, str]] = []
+        self._open: list[tuple[str, frozenset[str]]] = []  # what is open, each with its classes and all around it
         self.feed(path.read_text(encoding="utf-8"))
         self.close()
 
     def _inside(self, *names: str) -> bool:
-        return any(tag in names or (set(classes.split()) & set(names)) for tag, classes in self._open)
+        return bool(self._open) and not self._open[-1][1].isdisjoint(names)
 
     def handle_starttag(self, tag, attrs):
         values = dict(attrs)
@@ -42,7 +42,8 @@ class Page(HTMLParser):
         if tag == "img" and "_images/" in (values.get("src") or "") and not self._inside("figure"):
             self.bare_images.append(values["src"])
         if tag not in VOID:
-            self._open.append((tag, values.get("class") or ""))
+            around = self._open[-1][1] if self._open else frozenset()
+            self._open.append((tag, around.union([tag], (values.get("class") or "").split())))
 
     def handle_endtag(self, tag):
         while tag in (name for name, _ in self._open) and self._open.pop()[0] != tag:
@@ -161,9 +162,9 @@ def test_what_is_folded_is_named(html):
     assert folds == {"above-input": {"Show code"}, "below-input": {"Show output"}}
 
 
-def test_every_chapter_has_figures_formulas_and_links(html):
+def test_every_chapter_has_figures_formulas_and_links(html, pages):
     for stem in listed_chapters():
-        page = Page(html / "book" / "chapters" / f"{stem}.html")
+        page = pages[(html / "book" / "chapters" / f"{stem}.html").resolve()]
         assert page.figures, f"{stem} has no figure"
         assert any("math" in (values.get("class") or "").split() for _, values in page.elements), stem
         assert any("internal" in (values.get("class") or "").split() for _, values in page.elements), stem

@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from ptft.book import parameters
 from ptft.book.parameters import Unfit, check, draw, parsed, read, require
+from ptft.figures.page_style import DRAFT
 
 execute = load_runner()
 
@@ -415,8 +416,10 @@ SMALL = {  # ranges that keep a run short
 }
 
 
-def run(stem, values, tmp_path, monkeypatch):
+def run(stem, values, tmp_path, monkeypatch, **settings):
     """Run a chapter into a temporary folder; it must run without complaint, and every figure must have a picture."""
+    for name, value in settings.items():
+        monkeypatch.setitem(execute.ENVIRONMENT, name, value)
     for name, value in execute.ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(execute, "CHAPTERS", tmp_path / "book" / "chapters")
@@ -440,6 +443,5 @@ def test_a_chapter_runs_with_any_legal_parameters(stem, seed, tmp_path, monkeypa
     "corner", [{"lambda_pt": -0.00099, "omega": 1.0}, {"rho_pt": 0.5, "rho_ft": 0.3}], ids=["rich", "dense"]
 )
 def test_corners_of_the_replica_chapter_run(corner, tmp_path, monkeypatch):
-    run(
-        "03_replica_solver", {**corner, "n_alpha_pt": 4, "samples": 2000, "d": 200, "n_seeds": 2}, tmp_path, monkeypatch
-    )
+    small = {"n_alpha_pt": 4, "samples": 2000, "d": 200, "n_seeds": 2}
+    run("03_replica_solver", corner | small, tmp_path, monkeypatch, **{DRAFT: "1"})

@@ -202,6 +202,14 @@ def test_figures_are_saved_whole(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["figure.svg"]
 
 
+def test_designs_show_mean_ratios_with_two_standard_errors():
+    fig = curves.on_designs({"one": np.array([[0.9, 1.1], [0.4, 0.6]]), "two": np.ones((2, 2))}, ["lazy", "rich"])
+    bars = fig.axes[0].containers
+    assert [b.lines[0].get_ydata().tolist() for b in bars] == [[1.0, 1.0], [0.5, 1.0]]
+    (low, high), _ = bars[1].lines[2][0].get_segments()
+    assert [low[1], high[1]] == pytest.approx([0.3, 0.7])
+
+
 def test_finite_size_shows_each_deviation_in_per_cent_with_its_interval():
     fig = curves.finite_size({"one": {250: (0.1, 0.05), 1000: (0.02, 0.01)}, "two": {250: (0.0, 0.2)}})
     bars = [container for container in fig.axes[0].containers]

@@ -266,7 +266,7 @@ def test_a_killed_worker_process_is_explained_and_what_was_finished_is_kept(tmp_
     assert len(units_in(tmp_path)) >= 3 and not (tmp_path / "table.parquet").exists()
 
 
-@pytest.mark.parametrize("ending", ["SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("ending", [pytest.param("SIGTERM", marks=pytest.mark.slow), "SIGKILL"])
 def test_no_worker_process_outlives_a_sweep_that_is_ended(tmp_path, ending):
     process = start(command("experiment-4", tmp_path, "--d", "300", "--seeds", "99", "--jobs", "2"), tmp_path)
     until(lambda: process.poll() is not None or len(units_in(tmp_path)) >= 1)

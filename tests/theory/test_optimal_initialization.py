@@ -13,7 +13,7 @@ from ptft.figures import optimal_initialization as drawn
 from ptft.generalization import replica_curve
 from ptft.limits import minimum_norm_error
 from ptft.optimal_initialization import USUAL, Bounds, alpha_needed, landscape, rows_of_scales
-from ptft.replica import MixtureRows, errors_by_rows
+from ptft.replica import MixtureRows, errors_by_rows, solutions_by_rows
 from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab
 
 HALF = SpikeSlab(rho_pt=0.1, rho_ft=0.1, omega=0.5)  # its optimum at alpha = 0.1 lies inside the bounds
@@ -36,8 +36,11 @@ def test_rows_are_solved_as_one_by_one():
     assert errors_by_rows(alpha, rows, 0.05, refine=1.0) == pytest.approx(alone, rel=1e-9)
     assert errors_by_rows(alpha, rows, 0.05) == pytest.approx(alone, rel=1e-6)
     near = replica_curve(alpha, HALF, inits[1], 0.1)  # of one of the problems, with other noise
-    found = errors_by_rows(alpha, rows, 0.05, refine=1.0, start=(near.tau2, near.theta))
-    assert found == pytest.approx(alone, rel=1e-9)
+    found = solutions_by_rows(alpha, rows, 0.05, refine=1.0, start=(near.tau2, near.theta))
+    assert found[0] == pytest.approx(alone, rel=1e-9)
+    assert found[1] == pytest.approx((0.05 + found[0]) / alpha, rel=1e-9)
+    again = solutions_by_rows(alpha, rows, 0.05, refine=1.0, start=found[1:])
+    assert again == pytest.approx(found, rel=1e-9)
     with pytest.raises(ValueError, match="the shape of start"):
         errors_by_rows(alpha, rows, start=[near.tau2])
     many = rows.rows(np.arange(300) % 3)  # more than are solved together

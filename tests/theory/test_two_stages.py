@@ -160,7 +160,7 @@ def test_doubling_the_nodes_changes_nothing(monkeypatch, c, share, gamma, alpha_
     arguments = (ALPHA[1:2], TEACHER, ptft.Initialization(c, share * c, gamma), alpha_pt, noise_pt)
     curve = ptft.two_stage_curve(*arguments)
     scales = two_stages._penalty_scales
-    monkeypatch.setattr(two_stages, "_penalty_scales", lambda *a: scales(*a[:3], refine=2.0))
+    monkeypatch.setattr(two_stages, "_penalty_scales", lambda *a: scales(*a[:4], refine=2.0))
     finer = ptft.two_stage_curve(*arguments)
     assert finer.mixture.k.size > 1.9 * curve.mixture.k.size
     assert curve.mse == pytest.approx(finer.mse, rel=1e-10)
