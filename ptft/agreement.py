@@ -289,6 +289,7 @@ class TwoStageComparison:
     forgetting: dict[
         str, Comparison
     ]  # E (beta_ft - beta*_pt)^2 within each group of `ptft.teachers.GROUPS` that exists
+    kept: dict[str, np.ndarray]  # (points, seeds) share of beta*_pt in beta_ft, in the groups where beta*_pt is active
 
 
 def compare_two_stages(
@@ -364,6 +365,11 @@ def _compared(setting: FiniteSetting, runs: Sequence[Sequence[TwoStagePoint]]) -
             for g, name in enumerate(GROUPS)
             if teacher.group_probabilities[g] > 0
         },
+        kept={
+            name: np.array([[point.kept[g] for point in run] for run in runs]).T
+            for g, name in enumerate(GROUPS)
+            if teacher.group_probabilities[g] > 0 and teacher.groups.beta_pt[g] != 0
+        },
     )
 
 
@@ -423,8 +429,8 @@ def relative_errors(mse: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray,
 
 
 @checked
-def advantage_grows(errors: Mapping[Any, np.ndarray], pairs: Iterable[tuple[Any, Any]]) -> np.ndarray:
-    """Whether the ratio of a pair's errors, first over second, grows from each pair to the next, at every point.
+def advantage_growth(errors: Mapping[Any, np.ndarray], pairs: Iterable[tuple[Any, Any]]) -> np.ndarray:
+    """By how much the ratio of a pair's errors, first over second, grows from each pair to the next, at every point.
 
     Parameters
     ----------
@@ -433,24 +439,25 @@ def advantage_grows(errors: Mapping[Any, np.ndarray], pairs: Iterable[tuple[Any,
 
     Returns
     -------
-    ndarray of bool (points,)
+    ndarray (points,)
+        The smallest step of the logarithm of the ratio: positive where the advantage grows.
 
     Examples
     --------
     >>> errors = {"dense, lazy": np.array([0.9, 0.8]), "dense, rich": np.array([0.8, 0.4])}
     >>> errors |= {"sparse, lazy": np.array([0.9, 0.8]), "sparse, rich": np.array([0.7, 0.5])}
     >>> pairs = [("dense, lazy", "dense, rich"), ("sparse, lazy", "sparse, rich")]
-    >>> advantage_grows(errors, pairs)  # at the first point only
-    array([ True, False])
+    >>> advantage_growth(errors, pairs).round(2)  # at the first point only
+    array([ 0.13, -0.22])
     """
     ratios = [np.log(errors[worse]) - np.log(errors[better]) for worse, better in pairs]
-    result: np.ndarray = np.all(np.diff(ratios, axis=0) > 0, axis=0)
+    result: np.ndarray = np.min(np.diff(ratios, axis=0), axis=0)
     return result
 
 
 @checked
 def advantage_seen(points: Mapping[Setting, Comparison], pairs: Sequence[tuple[Setting, Setting]]) -> np.ndarray | None:
-    """`advantage_grows` for the mean errors of simulations; None where they were not made at the same data scales.
+    """`advantage_growth` for the mean errors of simulations; None where they were not made at the same data scales.
 
     Examples
     --------
@@ -462,7 +469,7 @@ def advantage_seen(points: Mapping[Setting, Comparison], pairs: Sequence[tuple[S
     shown = [points[setting] for pair in pairs for setting in pair]
     if any(not np.array_equal(one.alpha, shown[0].alpha) for one in shown):
         return None
-    return advantage_grows({one.setting: one.mean for one in shown if isinstance(one.setting, Setting)}, pairs)
+    return advantage_growth({one.setting: one.mean for one in shown if isinstance(one.setting, Setting)}, pairs)
 
 
 @checked

@@ -316,6 +316,7 @@ class TwoStagePoint:
     mse: float  # sum v (beta_ft - beta*_ft)^2 / d
     error: np.ndarray  # (4,) mean of v (beta_ft - beta*_ft)^2 within each group; nan where no coordinate was drawn
     forgetting: np.ndarray  # (4,) mean of v (beta_ft - beta*_pt)^2 within each group
+    kept: np.ndarray  # (4,) share of beta*_pt in beta_ft within each group, beside that of beta*_ft (`_share_kept`)
     mse_pt: float  # sum v (beta_pt - beta*_pt)^2 / d
     alpha: float  # n/d of fine-tuning, with the whole number n that was used
     alpha_pt: float  # and of pretraining
@@ -435,6 +436,7 @@ def simulate_two_stages_many(
                     mse=float(error.mean()),
                     error=_group_means(error, group),
                     forgetting=_group_means(forgetting, group),
+                    kept=_share_kept(end.beta, truth_pt, truth_ft, group),
                     mse_pt=float(np.mean(v * (beta_pt - truth_pt) ** 2)),
                     alpha=len(X) / d,
                     alpha_pt=n_pt / d,
@@ -481,4 +483,17 @@ def _group_means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     counts = np.bincount(group, minlength=len(GROUPS))
     sums = np.bincount(group, weights=values, minlength=len(GROUPS))
     result: np.ndarray = np.divide(sums, counts, out=np.full(len(GROUPS), np.nan), where=counts > 0)
+    return result
+
+
+def _share_kept(beta: np.ndarray, truth_pt: np.ndarray, truth_ft: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Mean of beta times beta*_pt within each group in units of that of beta*_pt^2, (4,); nan where beta*_pt is zero.
+
+    What beta has of beta*_ft is taken off before: its product with beta*_pt has mean zero, and only adds noise.
+    """
+    power_ft, power_pt = _group_means(truth_ft**2, group), _group_means(truth_pt**2, group)
+    zero, missing = np.zeros(len(GROUPS)), np.full(len(GROUPS), np.nan)
+    share_ft = np.divide(_group_means(beta * truth_ft, group), power_ft, out=zero, where=power_ft > 0)
+    rest = beta - share_ft[group] * truth_ft
+    result: np.ndarray = np.divide(_group_means(rest * truth_pt, group), power_pt, out=missing, where=power_pt > 0)
     return result

@@ -325,11 +325,11 @@ def tally(effects: Iterable[Effect]) -> str:
 
 
 @checked
-def holm(effects: Iterable[Effect]) -> list[Effect]:
-    """Effects that are looked at together: undecided where Holm's procedure does not tell the mean from 0.
+def simultaneous(effects: Iterable[Effect]) -> list[Effect]:
+    """Effects that are looked at together, with intervals as wide as Holm's procedure asks.
 
     With it, the chance that any of several means that are 0 is told from 0 is at most 5 %, however the effects depend
-    on each other.
+    on each other. An interval excludes 0 just where the procedure tells the mean from 0.
 
     Parameters
     ----------
@@ -338,7 +338,39 @@ def holm(effects: Iterable[Effect]) -> list[Effect]:
     Returns
     -------
     list of Effect
-        In the order of those given; means and intervals are the same.
+        In the order of those given; means are the same, and what is not told from 0 is undecided.
+
+    Examples
+    --------
+    >>> two = [paired_effect([1.0, 1.2, 1.1], 1), paired_effect([1.0, 1.2, 1.4], 1)]
+    >>> [round(one.half, 2) for one in two], [round(one.half, 2) for one in simultaneous(two)]
+    ([0.25, 0.5], [0.36, 0.5])
+    """
+    given = list(effects)
+    order = sorted(range(len(given)), key=lambda i: given[i].p_value)
+    found, remaining, open_still = list(given), len(given), True
+    for i in order:
+        one, chance = given[i], 2 * (1 - LEVEL) / remaining  # of an error; it stays as it is after the first that fails
+        open_still = open_still and one.p_value <= chance
+        remaining -= open_still
+        wider = stats.t.ppf(1 - chance / 2, one.seeds - 1) / stats.t.ppf(LEVEL, one.seeds - 1) if one.seeds > 1 else 1.0
+        low, high = float(one.mean - wider * one.half), float(one.mean + wider * one.half)
+        found[i] = replace(one, low=low, high=high, verdict=one.verdict if open_still else "undecided")
+    return found
+
+
+@checked
+def holm(effects: Iterable[Effect]) -> list[Effect]:
+    """Effects that are looked at together: undecided where Holm's procedure does not tell the mean from 0.
+
+    Parameters
+    ----------
+    effects : iterable of Effect
+
+    Returns
+    -------
+    list of Effect
+        As from `simultaneous`, with the intervals of those given.
 
     Examples
     --------
@@ -348,21 +380,15 @@ def holm(effects: Iterable[Effect]) -> list[Effect]:
     (['agree', 'undecided', 'undecided'], ['agree', 'undecided', 'undecided'])
     """
     given = list(effects)
-    order = sorted(range(len(given)), key=lambda i: given[i].p_value)
-    found, open_still = list(given), True
-    for rank, i in enumerate(order):
-        open_still = open_still and given[i].p_value <= 2 * (1 - LEVEL) / (len(given) - rank)
-        if not open_still:
-            found[i] = replace(given[i], verdict="undecided")
-    return found
+    return [replace(one, verdict=wide.verdict) for one, wide in zip(given, simultaneous(given), strict=True)]
 
 
 @checked
-def joint_signs(pairs: Iterable[tuple[Effect, Effect]]) -> list[str]:
-    """Whether two means have the same sign or opposite ones, for pairs that are looked at together.
+def opposed(pairs: Iterable[tuple[Effect, Effect]]) -> list[Effect]:
+    """Whether two means have opposite signs, for each pair.
 
-    Of a pair both are told from 0 where its larger p-value is small enough, which Holm's procedure decides over the
-    pairs.
+    Of a pair both are told from 0 where its larger p-value is small enough: the effect of that p-value stands for the
+    pair, with the sign that makes its mean positive where the two means have opposite signs.
 
     Parameters
     ----------
@@ -370,16 +396,20 @@ def joint_signs(pairs: Iterable[tuple[Effect, Effect]]) -> list[str]:
 
     Returns
     -------
-    list of str
-        "opposite", "alike" or "undecided".
+    list of Effect
+        Pairs that are looked at together still have to go through `holm` or `simultaneous`.
 
     Examples
     --------
     >>> up, down, flat = (paired_effect(x, 1) for x in ([1.0, 1.2, 1.1], [-2.0, -2.1, -1.9], [-1.0, 1.0, 0.5]))
-    >>> joint_signs([(up, down), (up, up), (down, flat)])
-    ['opposite', 'alike', 'undecided']
+    >>> [effect.verdict for effect in opposed([(up, down), (up, up), (down, flat)])]
+    ['agree', 'disagree', 'undecided']
     """
-    given = [tuple(pair) for pair in pairs]
-    weaker = holm(max(pair, key=lambda one: one.p_value) for pair in given)
-    signs = ["opposite" if first.mean * second.mean < 0 else "alike" for first, second in given]
-    return [sign if one.verdict != "undecided" else "undecided" for sign, one in zip(signs, weaker, strict=True)]
+    found = []
+    for first, second in pairs:
+        surer, weaker = sorted((first, second), key=lambda one: one.p_value)
+        down = surer.mean < 0
+        mean, low, high = (weaker.mean, weaker.low, weaker.high) if down else (-weaker.mean, -weaker.high, -weaker.low)
+        told = "agree" if mean > 0 else "disagree"
+        found.append(Effect(mean, low, high, weaker.seeds, told if weaker.verdict != "undecided" else "undecided"))
+    return found

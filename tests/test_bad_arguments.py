@@ -15,7 +15,7 @@ from conftest import modules, public
 
 import ptft
 from ptft import agreement, experiments, infinite_width, modular, optimal_initialization, stopping_rule, trends, vision
-from ptft.book.claims import claim
+from ptft.book.claims import cases, claim
 from ptft.checks import identities
 from ptft.figures import adapted_kernels, two_stages, two_theories
 from ptft.infinite_width import kernel_transfer, linear, outcomes, rich_transfer
@@ -103,6 +103,7 @@ STORED = pd.DataFrame([dict(zip(experiments.COLUMNS, SETTING.numbers, strict=Tru
 STORED = STORED.assign(seed=0, mse=0.01, converged=True)
 WEIGHTS = ptft.pretraining_weights(INIT, 3)
 CHECK = identities.Check("something", 1.0, [1.0], 0.1)
+CASES = cases([1.0], below=2.0)
 NUMBERS, COEFFICIENTS = (0.5, 0.0), (0.0, 1.0, 0.0)
 TASK = infinite_width.Task(INPUTS, INPUTS[:, 0], INPUTS, np.sign(INPUTS[:, 0]))
 SIGNS = infinite_width.Task(INPUTS, np.sign(INPUTS[:, 0]), INPUTS, np.sign(INPUTS[:, 0]))
@@ -131,7 +132,7 @@ def made():
         "stopped": stopping_rule.StoppedPoint(1e-4, True, 100, 0.02, 0.1, 0.01, "amp", 50),
         "flow": infinite_width.train(CLOUD, TASK, 1.0, [0.0, 1.0]),
         "features": kernel_transfer.pretrain_linear(1.0, 0.5, 4),
-        "measured": linear.MeasuredLoss(ALPHA, ALPHA, ALPHA),
+        "measured": linear.MeasuredLoss(ALPHA, np.column_stack([ALPHA, 2 * ALPHA])),
         "law": rich_transfer.untrained_preactivations(INPUTS),
         "table": pd.DataFrame(
             [
@@ -444,7 +445,7 @@ def examples():
         "agreement.compare_two_stages": {"settings": [FINITE], "alpha": ALPHA, "d": D, "seeds": [0, 1]},
         "agreement.relative_deviation": {"results": [m["compared"]], "seen": 1e-3},
         "agreement.relative_errors": {"mse": ALPHA, "reference": ALPHA},
-        "agreement.advantage_grows": {"errors": errors, "pairs": [(SETTING, SETTING)] * 2},
+        "agreement.advantage_growth": {"errors": errors, "pairs": [(SETTING, SETTING)] * 2},
         "agreement.advantage_seen": {"points": one_point, "pairs": [(SETTING, SETTING)] * 2},
         "agreement.deviation_summary": {"deviation": ALPHA},
         "agreement.simulated_alike": {"results": [m["compared"]]},
@@ -999,7 +1000,8 @@ def examples():
         "trends.effect": {"samples": ALPHA, "expected_sign": 1},
         "trends.paired_effect": {"samples": ALPHA, "expected_sign": 1},
         "trends.tally": {"effects": [trends.paired_effect(ALPHA, 1)]},
-        "trends.joint_signs": {"pairs": [(trends.paired_effect(ALPHA, 1),) * 2]},
+        "trends.simultaneous": {"effects": [trends.paired_effect(ALPHA, 1)]},
+        "trends.opposed": {"pairs": [(trends.paired_effect(ALPHA, 1),) * 2]},
         "trends.holm": {"effects": [trends.paired_effect(ALPHA, 1)]},
         "vision.trends.signature": {"representations": m["accuracies"], "stage": "stage 4"},
         "vision.representation.dimensions": {"A": INPUTS, "B": INPUTS, "centred": True},
@@ -1063,11 +1065,14 @@ def examples():
             "source": "b",
             "check": "c",
             "result": "d",
-            "outcomes": np.array([True]),
+            "cases": CASES,
         },
+        "book.claims.beyond_zero": {"effects": [trends.paired_effect(ALPHA, 1)]},
+        "book.claims.tally": {"claims": [claim("a", "b", "c", "d", CASES)], "name": "tab-a"},
+        "book.claims.count_held": {"cases": CASES, "of": "things"},
         "book.claims.count_of": {"outcomes": np.array([True]), "of": "things"},
         "book.claims.bounded": {"value": 0.1, "bound": 0.2},
-        "book.claims.claims_table": {"claims": [claim("a", "b", "c", "d", [True])], "name": "tab-a", "caption": "b"},
+        "book.claims.claims_table": {"claims": [claim("a", "b", "c", "d", CASES)], "name": "tab-a", "caption": "b"},
         "book.computed_text.listed": {"words": ["a"], "none": "none"},
         "book.computed_text.stretches": {"holds": np.array([True, False]), "at": ALPHA},
         "book.computed_text.either": {"holds": True, "yes": "a", "no": "b"},

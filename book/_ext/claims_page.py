@@ -1,5 +1,6 @@
-"""The directives of the page of claims: `claims`, a table for each chapter that computed entries, read from the
-executed notebooks, and `testbeds`, which compares all experiments by their stored results.
+"""The directives of the page of claims: `claims`, a table for each chapter that computed entries, `claims-tally`, how
+many came to which verdict, both read from the executed notebooks, and `testbeds`, which compares all experiments by
+their stored results.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
-from ptft.book.claims import KEY, VERDICTS, Claim, claims_table
+from ptft.book.claims import KEY, Claim, claims_table, read_claim, tally
 from ptft.book.testbeds import comparison, every_testbed
 
 
@@ -27,24 +28,34 @@ def read_claims(path: Path) -> tuple[str, list[Claim]]:
     """Title of an executed chapter and the claims that it holds."""
     notebook = nbformat.read(path, 4)
     metadata = [output.get("metadata", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
-    return title_of(notebook), [Claim(**entry) for one in metadata for entry in one.get(KEY, [])]
+    return title_of(notebook), [read_claim(entry) for one in metadata for entry in one.get(KEY, [])]
 
 
 class Claims(SphinxDirective):
-    """How many claims came to which verdict, and all of them, chapter by chapter."""
+    """All claims, chapter by chapter."""
 
     def run(self) -> list[nodes.Node]:
-        chapters = {path: read_claims(path) for path in sorted(Path(self.env.srcdir).glob("book/chapters/*.ipynb"))}
         tables: list[str] = []
-        verdicts: list[str] = []
-        for path, (title, claims) in chapters.items():
-            self.env.note_dependency(str(path))
+        for path, (title, claims) in self.chapters().items():
             if claims:
                 number = path.stem[:2]
                 tables.append(claims_table(claims, f"tab-all-claims-{number}", f"Chapter {int(number)}: {title}"))
-                verdicts += [claim.verdict for claim in claims]
-        counts = ", ".join(f"{verdicts.count(verdict)} *{verdict}*" for verdict in VERDICTS)
-        return parsed(self, "\n\n".join([f"Of {len(verdicts)} statements: {counts}.", *tables]))
+        return parsed(self, "\n\n".join(tables))
+
+    def chapters(self) -> dict[Path, tuple[str, list[Claim]]]:
+        """Title and claims of each executed chapter, on which the page depends from now on."""
+        paths = sorted(Path(self.env.srcdir).glob("book/chapters/*.ipynb"))
+        for path in paths:
+            self.env.note_dependency(str(path))
+        return {path: read_claims(path) for path in paths}
+
+
+class ClaimsTally(Claims):
+    """How many claims came to which verdict."""
+
+    def run(self) -> list[nodes.Node]:
+        every = [claim for _, claims in self.chapters().values() for claim in claims]
+        return parsed(self, tally(every, "tab-all-claims"))
 
 
 class Testbeds(SphinxDirective):
@@ -65,5 +76,6 @@ def parsed(directive: SphinxDirective, text: str) -> list[nodes.Node]:
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("claims", Claims)
+    app.add_directive("claims-tally", ClaimsTally)
     app.add_directive("testbeds", Testbeds)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,7 +27,7 @@ PREAMBLE = r"""
 \makeatother
 """
 # widths of the columns of a table of claims, in per cent
-CLAIM_COLUMNS = {"statement": 29, "source": 14, "check": 28, "result": 19, "verdict": 10}
+CLAIM_COLUMNS = {"verdict": 10, "statement": 29, "source": 14, "check": 28, "result": 19}
 STATEMENTS = (
     "iconpackage=none",
     "div.note_border-width=0pt",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-
-import numpy as np
 
 from ptft.book.computed_text import inline
 from ptft.checks import Check
@@ -60,9 +59,9 @@ def _cell(value: object) -> str:
 def checks(
     measured: Sequence[Check | tuple[str, Check] | tuple[str, float, float]], name: str, caption: str
 ) -> MarkdownTable:
-    """The table that ends a chapter: what was checked, its bound, and whether the largest error keeps it.
+    """The table that ends a chapter: what was checked, the largest error, its bound, and whether the error keeps it.
 
-    Only the bound is shown, a power of ten, a whole number or 0: errors may differ between machines by rounding.
+    An error that has a bound below 0.01 is at the level of rounding: it has one digit, which differs between machines.
 
     Parameters
     ----------
@@ -79,11 +78,11 @@ def checks(
     :::{table} Three checks.
     :name: tab-checks
     <BLANKLINE>
-    | Measure | At most | Holds |
-    | --- | --- | --- |
-    | largest residual | $10^{-12}$ | yes |
-    | Equation 3: largest residual | $10^{-12}$ | yes |
-    | points lost | 0 | yes |
+    | Measure | Found | At most | Holds |
+    | --- | --- | --- | --- |
+    | largest residual | $3 \\times 10^{-13}$ | $10^{-12}$ | yes |
+    | Equation 3: largest residual | $3 \\times 10^{-13}$ | $10^{-12}$ | yes |
+    | points lost | 0 | 0 | yes |
     :::
     """
     return numbered([_check_row(entry) for entry in measured], name, caption)
@@ -97,5 +96,19 @@ def _check_row(entry: Check | tuple[str, Check] | tuple[str, float, float]) -> d
         statement, value, bound = f"{place}: {check.statement}", check.largest, check.bound
     else:
         statement, value, bound = entry
-    shown = f"$10^{{{round(np.log10(bound))}}}$" if 0 < bound < 1 else f"{bound:g}"
-    return {"Measure": statement, "At most": shown, "Holds": "yes" if value <= bound else "**no**"}
+    small = 0 < bound < 1e-2
+    return {
+        "Measure": statement,
+        "Found": _one_digit(value) if small else f"{value:.2g}",
+        "At most": _one_digit(bound) if small else f"{bound:g}",
+        "Holds": "yes" if value <= bound else "**no**",
+    }
+
+
+def _one_digit(number: float) -> str:
+    """A number with one digit and a power of ten, of which a 1 is left out."""
+    if not number or not math.isfinite(number):
+        return f"{number:g}"
+    digit, power = f"{number:.0e}".split("e")
+    times = "" if digit == "1" else rf"{digit} \times "
+    return f"${times}10^{{{int(power)}}}$"

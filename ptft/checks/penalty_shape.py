@@ -316,7 +316,10 @@ def corner(name: str, at: Measures) -> Check:
 
 @checked
 def moves(path: Measures, ell_order: int, pretraining_dependence: int) -> np.ndarray:
-    """Whether each step of a path takes both measures the way that is stated, up to rounding.
+    """How far each step of a path takes both measures the way that is stated: the smaller of the two steps.
+
+    Where a measure is to be at zero it is minus its size, so that a step is as stated where it is not negative, up to
+    rounding.
 
     Parameters
     ----------
@@ -326,7 +329,7 @@ def moves(path: Measures, ell_order: int, pretraining_dependence: int) -> np.nda
 
     Returns
     -------
-    ndarray of bool, shape (m - 1,)
+    ndarray, shape (m - 1,)
 
     Raises
     ------
@@ -335,20 +338,19 @@ def moves(path: Measures, ell_order: int, pretraining_dependence: int) -> np.nda
 
     Examples
     --------
-    >>> moves(measures(1.0, 1.0, Initialization([1e-3, 1.0, 100.0])), ell_order=1, pretraining_dependence=1)
-    array([ True,  True])
+    >>> moves(measures(1.0, 1.0, Initialization([1e-3, 1.0, 2.0])), ell_order=1, pretraining_dependence=1).round(3)
+    array([0.087, 0.017])
     """
     require(ell_order in (1, -1, 0), "ell_order", ell_order, "1, -1 or 0")
     require(pretraining_dependence in (1, -1, 0), "pretraining_dependence", pretraining_dependence, "1, -1 or 0")
 
     def goes(values: np.ndarray, way: int) -> np.ndarray:
         if way == 0:
-            result: np.ndarray = (values[1:] == 0) & (values[:-1] == 0)
-            return result
-        return np.asarray(way * np.diff(values) > -1e-15)
+            return np.asarray(-np.maximum(np.abs(values[1:]), np.abs(values[:-1])))
+        return np.asarray(way * np.diff(values))
 
-    result: np.ndarray = goes(path.ell_order, ell_order) & goes(path.pretraining_dependence, pretraining_dependence)
-    return result
+    lazier, nearer = goes(path.ell_order, ell_order), goes(path.pretraining_dependence, pretraining_dependence)
+    return np.asarray(np.minimum(lazier, nearer))
 
 
 @checked

@@ -187,9 +187,7 @@ def fine_tune_linear(
 
     sizes = np.maximum(np.rint(nu * D).astype(int), 1)
     losses = np.array([[loss(P) for _ in range(draws)] for P in sizes.ravel()])  # (points, draws, targets)
-    return MeasuredLoss.of_draws(
-        np.asarray(sizes / D), np.moveaxis(losses, -1, 0).reshape(*a_s.shape, *nu.shape, draws)
-    )
+    return MeasuredLoss(np.asarray(sizes / D), np.moveaxis(losses, -1, 0).reshape(*a_s.shape, *nu.shape, draws))
 
 
 # --- ReLU networks --------------------------------------------------------------------------------------------------

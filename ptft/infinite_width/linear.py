@@ -318,17 +318,23 @@ class MeasuredLoss:
     """Fine-tuning loss over random draws of the target data, of one setting or of several on the same draws."""
 
     nu_2: np.ndarray  # P_2/D with the whole number P_2 that was used
-    mean: np.ndarray  # the shape of `nu_2`, after that of the settings if there are several
-    se: np.ndarray  # standard error of the mean
+    losses: np.ndarray  # the shape of `nu_2`, after that of the settings if there are several, and the draws
 
     def __getitem__(self, setting: int) -> MeasuredLoss:
         """That of one of several settings."""
-        return MeasuredLoss(self.nu_2, self.mean[setting], self.se[setting])
+        return MeasuredLoss(self.nu_2, self.losses[setting])
 
-    @classmethod
-    def of_draws(cls, nu_2: np.ndarray, losses: np.ndarray) -> MeasuredLoss:
-        """From the losses of all draws, which are the last axis."""
-        return cls(nu_2, losses.mean(axis=-1), losses.std(axis=-1, ddof=1) / np.sqrt(losses.shape[-1]))
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean over the draws."""
+        result: np.ndarray = self.losses.mean(axis=-1)
+        return result
+
+    @property
+    def se(self) -> np.ndarray:
+        """Standard error of the mean."""
+        result: np.ndarray = self.losses.std(axis=-1, ddof=1) / np.sqrt(self.losses.shape[-1])
+        return result
 
 
 def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike, ridge: float = 0.0) -> np.ndarray:
@@ -461,7 +467,7 @@ def simulate_fine_tuning(
             XM[:, :2] += X[:, :2] @ [[c[1], c[0]], [c[0], c[2]]]
             end = _end_points(X, X @ t[:, own], XM, lam_j)
             losses[own, i, draw] = np.sum((end - t[:, own]) ** 2, axis=0)
-    return MeasuredLoss.of_draws(np.asarray(sizes / D), losses.reshape(*shape, *nu.shape, draws))
+    return MeasuredLoss(np.asarray(sizes / D), losses.reshape(*shape, *nu.shape, draws))
 
 
 # --- training of all weights ----------------------------------------------------------------------------------------

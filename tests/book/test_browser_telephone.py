@@ -11,6 +11,8 @@ from browser import NARROW, faults, opened, write_page
 from conftest import listed_pages
 from test_browser import SCREENSHOTS
 
+from ptft.book.claims import VERDICTS
+
 # All that is folded is unfolded first.
 MEASURE = """async () => {
   for (const folded of document.querySelectorAll('article details')) folded.open = true;
@@ -67,3 +69,17 @@ def test_what_is_cut_off_is_seen(browser, tmp_path, fault, body):
     wide = '<span style="display: inline-block; width: 900px">x</span>'
     with opened(browser, write_page(tmp_path, body.format(wide)), "light", NARROW) as (page, _):
         assert fault in {text.partition(":")[0] for text in cut_off(page)}
+
+
+def test_the_verdict_of_a_claim_is_the_first_thing_seen(html, browser):
+    """Both where a chapter decides it and on the page of all claims, without scrolling a table sideways."""
+    seen = """() => [...document.querySelectorAll('article table')]
+      .filter(table => table.rows[0].cells[0].innerText.trim() == 'verdict')
+      .flatMap(table => [...table.tBodies[0].rows]).map(row => {
+        const at = row.cells[0].getBoundingClientRect();
+        return [row.cells[0].innerText.trim(), 0 <= at.left && at.right <= innerWidth];
+      })"""
+    for name in ("book/claims", "book/chapters/02_ell_order_and_pretraining_dependence"):
+        with opened(browser, html / f"{name}.html", "light", NARROW) as (page, _):
+            rows = page.evaluate(seen)
+        assert rows and [row for row in rows if row[0] not in VERDICTS or not row[1]] == []

@@ -12,7 +12,7 @@ from docutils.core import publish_doctree
 from myst_parser.docutils_ import Parser
 
 from ptft import figures
-from ptft.book.claims import claim
+from ptft.book.claims import cases, claim
 from ptft.book.computed_text import either, listed, literal, paragraph, state, stretches
 from ptft.book.tables import numbered
 
@@ -107,7 +107,7 @@ def test_no_html_is_live_in_markdown_that_a_chapter_displays():
     assert not list(page.findall(nodes.raw))
     assert [row[1].astext() for row in next(page.findall(nodes.tbody))] == ["last"] * len(texts)
     for text in HOSTILE:
-        for shown in (paragraph(True, text), claim(text, text, text, text, True)):
+        for shown in (paragraph(True, text), claim(text, text, text, text, cases(1.0, below=2.0))):
             raw = {node.astext().strip() for node in rendered(shown._repr_markdown_()).findall(nodes.raw)}
             assert raw <= {"<br />", "\\\\"}, text  # a backslash at the end of a line breaks it
 

@@ -90,6 +90,7 @@ def test_holm_tells_from_zero_what_its_procedure_does_and_nothing_else():
         adjusted[order] = np.maximum.accumulate(p[order] * (7 - np.arange(7)))
         told = [effect.verdict != "undecided" for effect in trends.holm(effects)]
         assert told == (adjusted <= 0.05).tolist()
+        assert [one.low > 0 or one.high < 0 for one in trends.simultaneous(effects)] == told
         assert all(a.mean == b.mean and b.verdict in (a.verdict, "undecided")
                    for a, b in zip(effects, trends.holm(effects), strict=True))  # fmt: skip
 
@@ -105,10 +106,14 @@ def test_signs_are_told_where_the_weaker_of_both_effects_is():
     up, down = (trends.paired_effect(sign * np.array([1.0, 1.1, 0.9, 1.05]), 1) for sign in (1, -1))
     weak = trends.paired_effect([0.2, 0.9, 0.1, 0.5], 1)  # p between 0.05 and 0.15
     assert 0.05 < weak.p_value < 0.15
-    assert trends.joint_signs([(up, down), (down, up), (down, down), (up, weak)]) == [
-        "opposite", "opposite", "alike", "undecided"]  # fmt: skip
+    pairs = [(up, down), (down, up), (down, down), (up, weak), (weak, down)]
+    found = trends.opposed(pairs)
+    assert [one.verdict for one in found] == ["agree", "agree", "disagree", "undecided", "undecided"]
+    assert [one.mean > 0 for one in found] == [True, True, False, False, True]
+    assert [one.p_value for one in found] == pytest.approx([max(a.p_value, b.p_value) for a, b in pairs])
+    assert all(one.low < one.mean < one.high for one in found)
     surer = trends.paired_effect([0.4, 0.6, 0.5, 0.5], 1)
-    assert trends.joint_signs([(up, surer)]) == ["alike"]
+    assert [one.verdict for one in trends.opposed([(up, surer)])] == ["disagree"]
 
 
 def test_signs_of_pairs_of_which_one_is_zero_are_seldom_told():
@@ -117,5 +122,6 @@ def test_signs_of_pairs_of_which_one_is_zero_are_seldom_told():
     def pair():
         return tuple(trends.paired_effect(rng.normal(mean, 1, 6), 1) for mean in (0, 5))
 
-    wrong = [set(trends.joint_signs(pair() for _ in range(4))) != {"undecided"} for _ in range(400)]
+    families = [trends.holm(trends.opposed(pair() for _ in range(4))) for _ in range(400)]
+    wrong = [any(one.verdict != "undecided" for one in family) for family in families]
     assert np.mean(wrong) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import ptft
-from ptft import agreement, experiments, replica, two_stages
+from ptft import agreement, experiments, replica, simulation, two_stages
 from ptft.experiments import FiniteSetting, Setting
 from ptft.figures import two_stages as pictures
 from ptft.limits import minimum_norm_error, noisy_pretraining_peak
 from ptft.replica import TOLERANCE, scalar_moments
 from ptft.simulation import sampled_inputs, sampled_teacher
-from ptft.teachers import GROUPS
+from ptft.teachers import GROUPS, group_of
 
 ALPHA = np.array([0.05, 0.2, 0.4])
 TEACHER, INIT = ptft.SpikeSlab(0.1, 0.1, 0.5), ptft.Initialization(1e-3)
@@ -305,6 +305,8 @@ def test_a_comparison_holds_the_simulations_and_their_predictions(compared):
     assert ft.given_teacher[:, 1] == pytest.approx(curve.mse) and pt.mse[0, 1] == points[0].mse_pt
     assert ft.theory == pytest.approx(experiments.predict_two_stages(SETTING, [0.2, 0.4]).mse)
     assert pt.alpha == [0.3] and pt.given_teacher[0, 1] == pytest.approx(float(curve.pretraining.mse))
+    assert list(compared.kept) == ["shared"]  # where pretraining is active
+    assert compared.kept["shared"][:, 1].tolist() == [point.kept[0] for point in points]
     assert list(compared.forgetting) == ["shared", "none"]  # with omega = 1 and rho_ft = rho_pt there are no others
     for g, name in ((0, "shared"), (3, "none")):
         assert compared.forgetting[name].mse[:, 1].tolist() == [point.forgetting[g] for point in points]
@@ -445,3 +447,18 @@ def test_starts_have_the_shape_of_alpha():
         replica.solve_by_quadrature(
             [0.1, 0.2], ptft.SingleTask().mixture(ptft.Initialization(1.0)), 0.0, 0.0, np.zeros((2, 2, 3))
         )
+
+
+def test_what_is_kept_of_pretraining_is_told_from_what_both_teachers_share():
+    """From its definition, on a group whose two teachers are orthogonal, and on one that fine-tuning does not use."""
+    truth_pt = np.array([1.0, -1.0, 1.0, -1.0, 2.0, 2.0, 0.0])
+    truth_ft = np.array([3.0, 3.0, 3.0, 3.0, 0.0, 0.0, 1.0])
+    group = group_of(truth_pt, truth_ft)
+    kept = simulation._share_kept(0.3 * truth_pt + 0.7 * truth_ft, truth_pt, truth_ft, group)
+    np.testing.assert_allclose(kept, [0.3, np.nan, 0.3, np.nan])
+
+
+def test_nothing_is_kept_where_fine_tuning_finds_its_teacher():
+    (point,) = ptft.simulate_two_stages(SETTING.teacher, SETTING.init, [1.0], alpha_pt=0.5, d=100, seed=0)
+    active = np.isfinite(point.kept)
+    assert active.any() and np.all(np.abs(point.kept[active]) < 1e-6)
