@@ -182,7 +182,7 @@ def ridge_path(X: ArrayLike, y: ArrayLike, k: ArrayLike, ridge: ArrayLike, toler
     Parameters
     ----------
     X, y, k, tolerance
-        As in `min_penalty`, as are errors and warnings.
+        As in `min_penalty`, as are the errors and warnings.
     ridge : array_like, positive, shape (points,), in any order
 
     Returns
@@ -193,7 +193,7 @@ def ridge_path(X: ArrayLike, y: ArrayLike, k: ArrayLike, ridge: ArrayLike, toler
     --------
     >>> weak, strong = ridge_path([[1.0, 0.5]], [1.0], 1e-4, ridge=[1e-6, 1.0])
     >>> weak.beta.round(3), strong.beta.round(3)
-    (array([0.997, 0.007]), array([0.   , 0.001]))
+    (array([0.975, 0.049]), array([0.092, 0.015]))
     """
     X, y = regression(X, y)
     ridge, columns = positive_array(ridge, "ridge", ndim=1), _columns(X, k)

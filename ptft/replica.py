@@ -51,6 +51,7 @@ MISMATCH_DB = 1e-3  # by which the errors from the two starts may differ
 MAX_STEPS = 80
 _LOG_TAU2 = 700.0  # |log tau^2| and |log theta| up to which tau^2 and theta^2, which have one unit, are float64 numbers
 _LOG_THETA = _LOG_TAU2 / 2
+_ROUGH = 0.3  # factor on the number of nodes where a few digits are enough
 _CHUNK = 64  # rows that are solved together: more make the arrays too large for the cache
 _ENTRIES = 2**12  # rows x components that are treated together ...
 _NODES = 2**20  # ... and these times their nodes, in about fifteen arrays
@@ -638,11 +639,15 @@ class _Problem:
         return found
 
 
-def solve_by_quadrature(alpha: ArrayLike, mixture: GaussianMixture, noise_var: float, ridge: float) -> ReplicaCurve:
+def solve_by_quadrature(
+    alpha: ArrayLike, mixture: GaussianMixture, noise_var: float, ridge: float, starts: ArrayLike | None = None
+) -> ReplicaCurve:
     """Solve Proposition 4.2 at every alpha from a large and from a small tau^2; arguments as in `ptft.replica_curve`.
 
     Above alpha = 1 without ridge the data determine beta, theta = 0, and the equations have the closed form
-    tau^2 = noise_var/(alpha - 1) of ordinary least squares.
+    tau^2 = noise_var/(alpha - 1) of ordinary least squares. `starts`, of shape
+    (2, 2, points), are others than the large and the small tau^2, as `rough_starts` finds them. Where all of them have
+    met there, one goes on.
 
     Raises
     ------
@@ -671,7 +676,16 @@ def solve_by_quadrature(alpha: ArrayLike, mixture: GaussianMixture, noise_var: f
     large, small = np.split(np.arange(2 * open_.size), 2)
     a = np.concatenate([open_, open_])
     u, w = np.concatenate([problem.start(open_, factor) for factor in (1.0, 1e-12)], axis=1)
-    u, w, mse, residual, steps = problem.solve(u, w, a)
+    if starts is not None:
+        starts = real_array(starts, "starts", ndim=3)
+        shape = (2, 2, flat.size)
+        require(starts.shape == shape, "the shape of starts", starts.shape, f"{shape}, as alpha has it")
+        u, w = starts[:, :, ~determined].reshape(2, -1)
+    met = np.allclose(u[large], u[small], rtol=0, atol=1e-6) and np.allclose(w[large], w[small], rtol=0, atol=1e-6)
+    if met:  # two starts that are one
+        u, w, mse, residual, steps = (np.tile(one, 2) for one in problem.solve(u[large], w[large], a[large]))
+    else:
+        u, w, mse, residual, steps = problem.solve(u, w, a)
 
     # Report the better solved of the two, or the one with the smaller error (Appendix E.2.3).
     ok = residual <= TOLERANCE
@@ -701,6 +715,40 @@ def solve_by_quadrature(alpha: ArrayLike, mixture: GaussianMixture, noise_var: f
             of_coefficients, least_squares * np.average(1 / mixture.input_variance, weights=mixture.weight)
         ),
     )
+
+
+def rough_starts(alpha: ArrayLike, mixture: GaussianMixture, noise_var: float) -> np.ndarray:
+    """log tau^2 and log theta to a few digits, from a large and from a small tau^2, where to start for other mixtures.
+
+    Parameters
+    ----------
+    alpha : array_like, shape (points,)
+    mixture : GaussianMixture
+        Close to the one that is meant, with fewer components.
+    noise_var : float
+
+    Returns
+    -------
+    ndarray, shape (2, 2, points), by unknown, start and alpha
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or there is nothing to learn.
+
+    Examples
+    --------
+    >>> mixture = GaussianMixture([1.0], 0.0, 1.0, 1e8)  # lazy: tau^2 = (1 - alpha)/alpha
+    >>> np.exp(rough_starts([0.25, 0.5], mixture, noise_var=0.0)[0]).round(3)
+    array([[3., 1.],
+           [3., 1.]])
+    """
+    a, noise_var = positive_array(alpha, "alpha", ndim=1), nonnegative_number(noise_var, "noise_var")
+    power = noise_var + instance_of(mixture, GaussianMixture, "mixture").power
+    require(power > 0, "E beta*^2 + noise_var", power, "positive (there is nothing to learn)")
+    problem = _Problem(mixture, noise_var, 0.0, _ROUGH)
+    u, w = np.concatenate([problem.start(a, factor) for factor in (1.0, 1e-12)], axis=1)
+    return np.stack(problem.newton(u, w, np.concatenate([a, a]))[:2]).reshape(2, 2, a.size)
 
 
 def _coefficient_mse(tau2: np.ndarray, theta: np.ndarray, mixture: GaussianMixture, mse: np.ndarray) -> np.ndarray:

@@ -31,6 +31,7 @@ from ptft.replica import (
     ReplicaCurve,
     angle_nodes,
     joined_curves,
+    rough_starts,
     scalar_moments,
     solve_by_quadrature,
     solve_nearby,
@@ -38,6 +39,7 @@ from ptft.replica import (
 from ptft.teachers import GaussianMixture, SpikeSlab, TeacherGroups
 from ptft.validation import instance_of, nonnegative_number, positive_array, refuse, require
 
+_ROUGH = 0.2  # factor on the number of nodes of the mixture that is solved first
 _REACH = 8.5  # the nodes cover this many standard deviations of z; exp(-_REACH^2/2) = 2e-16
 _SPACING = 0.15  # of the nodes in t, where the Gaussian is wide ...
 _SPACING_IN_DEVIATIONS = 0.4  # ... and in standard deviations of t, where it is narrow
@@ -158,21 +160,11 @@ def two_stage_curve(
         instance_of(nearby, TwoStageCurve, "nearby")
     require(alpha_pt != 1 or noise_pt == 0, "alpha_pt", alpha_pt, "other than 1 where noise_pt > 0: beta_pt diverges")
     pretraining = _pretraining(teacher, init, alpha_pt, noise_pt)
+    mixture, rows = _fine_tuning(teacher, pretraining, init)
     v = teacher.input_variance
-    scales = [_penalty_scales(*one, pretraining, init) for one in zip(teacher.beta_pt, v, strict=True)]
-    rows = [_group_rows(*one) for one in zip(teacher.mean, teacher.variance, v, scales, strict=True)]
-    mixture = GaussianMixture(
-        weight=np.concatenate(
-            [weight * row.weight for weight, row in zip(teacher.weight, rows, strict=True)], axis=None
-        ),
-        mean=np.concatenate([row.mean for row in rows], axis=None),
-        variance=np.concatenate([row.variance for row in rows], axis=None),
-        k=np.concatenate([row.k for row in rows], axis=None),
-        input_variance=np.concatenate([row.input_variance for row in rows], axis=None),
-    )
     # One alpha at a time: the arrays of a mixture with hundreds of components stay in the cache.
     if nearby is None:
-        parts = [solve_by_quadrature(a, mixture, noise_ft, 0.0) for a in alpha.reshape(-1, 1)]
+        parts = _fine_tuned(alpha.ravel(), mixture, _fine_tuning(teacher, pretraining, init, _ROUGH)[0], noise_ft)
     else:
         require(np.array_equal(nearby.alpha, alpha), "nearby.alpha", nearby.alpha, "alpha")
         parts = [solve_nearby(part, mixture, noise_ft) for part in nearby.fine_tuning.parts]
@@ -197,6 +189,38 @@ def _pretraining(teacher: TeacherGroups, init: Initialization, alpha_pt: float, 
     return ReplicaCurve(alpha, np.array(mixture.power), tau2, theta, zero, np.array(True), zero, steps, power)
 
 
+def _fine_tuned(
+    alpha: np.ndarray, mixture: GaussianMixture, rough: GaussianMixture, noise_ft: float
+) -> list[ReplicaCurve]:
+    """The curve at every alpha, which starts from the solutions for a rough mixture."""
+    starts = rough_starts(alpha, rough, noise_ft) if rough.power + noise_ft > 0 and alpha.max() < 1 else None
+    return [
+        solve_by_quadrature(
+            alpha[i : i + 1], mixture, noise_ft, 0.0, None if starts is None else starts[..., i : i + 1]
+        )
+        for i in range(alpha.size)
+    ]
+
+
+def _fine_tuning(
+    teacher: TeacherGroups, pretraining: ReplicaCurve, init: Initialization, refine: float = 1.0
+) -> tuple[GaussianMixture, list[MixtureRows]]:
+    """Law of (beta*_ft, k) as a whole, and within each group; `refine` is a factor on the number of nodes."""
+    v = teacher.input_variance
+    scales = [_penalty_scales(*one, pretraining, init, refine) for one in zip(teacher.beta_pt, v, strict=True)]
+    rows = [_group_rows(*one) for one in zip(teacher.mean, teacher.variance, v, scales, strict=True)]
+    mixture = GaussianMixture(
+        weight=np.concatenate(
+            [weight * row.weight for weight, row in zip(teacher.weight, rows, strict=True)], axis=None
+        ),
+        mean=np.concatenate([row.mean for row in rows], axis=None),
+        variance=np.concatenate([row.variance for row in rows], axis=None),
+        k=np.concatenate([row.k for row in rows], axis=None),
+        input_variance=np.concatenate([row.input_variance for row in rows], axis=None),
+    )
+    return mixture, rows
+
+
 def _penalty_scales(
     size: float, input_variance: float, pretraining: ReplicaCurve, init: Initialization, refine: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -216,7 +240,8 @@ def _penalty_scales(
     if tau == 0 or np.isinf(tau):  # beta_pt is beta*_pt, or 0
         return np.ones(1), np.atleast_1d(init.k(size if tau == 0 else 0.0))
     nodes = angle_nodes(np.array([size]), tau, s, theta, _REACH, _SPACING, _SPACING_IN_DEVIATIONS, refine)
-    return nodes.probability, init.k(nodes.estimate)  # k is even in the estimate
+    total = 1.0 if refine == 1 else nodes.probability.sum()  # which is 1 if there are enough nodes
+    return nodes.probability / total, init.k(nodes.estimate)  # k is even in the estimate
 
 
 def _group_rows(

@@ -259,7 +259,14 @@ def examples():
         "teachers.draw_tasks": {"teacher": SLAB, "d": 3, "seed": 0},
         "teachers.require_teacher": {"teacher": SLAB},
         "teachers.require_two_tasks": {"teacher": SLAB},
-        "replica.solve_by_quadrature": {"alpha": ALPHA, "mixture": MIXTURE, "noise_var": 0.0, "ridge": 0.0},
+        "replica.solve_by_quadrature": {
+            "alpha": ALPHA,
+            "mixture": MIXTURE,
+            "noise_var": 0.0,
+            "ridge": 0.0,
+            "starts": np.zeros((2, 2, len(ALPHA))),
+        },
+        "replica.rough_starts": {"alpha": ALPHA, "mixture": MIXTURE, "noise_var": 0.0},
         "replica.solve_nearby": {"curve": m["curve"], "mixture": MIXTURE, "noise_var": 0.0},
         "replica.errors_by_rows": {
             "alpha": ALPHA[:1],

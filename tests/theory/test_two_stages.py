@@ -160,7 +160,7 @@ def test_doubling_the_nodes_changes_nothing(monkeypatch, c, share, gamma, alpha_
     arguments = (ALPHA[1:2], TEACHER, ptft.Initialization(c, share * c, gamma), alpha_pt, noise_pt)
     curve = ptft.two_stage_curve(*arguments)
     scales = two_stages._penalty_scales
-    monkeypatch.setattr(two_stages, "_penalty_scales", lambda *a: scales(*a, refine=2.0))
+    monkeypatch.setattr(two_stages, "_penalty_scales", lambda *a: scales(*a[:4], refine=2.0))
     finer = ptft.two_stage_curve(*arguments)
     assert finer.mixture.k.size > 1.9 * curve.mixture.k.size
     assert curve.mse == pytest.approx(finer.mse, rel=1e-10)
@@ -429,6 +429,24 @@ def test_bad_input_of_a_comparison_is_named():
         agreement.compare_two_stages([SETTING], [0.2], d=50, seeds=[0])
     with pytest.raises(ValueError, match=r"the sum of weight = 0\.5"):
         ptft.TeacherGroups([0.5], 0.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "init", [ptft.Initialization(1e-6), ptft.Initialization(1e-3, -0.99e-3), ptft.Initialization(1.0)]
+)
+def test_starts_from_a_rough_mixture_change_nothing(init):
+    alpha = np.array([0.05, 0.3, 0.8])
+    curve = ptft.two_stage_curve(alpha, ptft.SpikeSlab(0.1, 0.1, 0.5), init, alpha_pt=0.4, noise_pt=0.1, noise_ft=0.05)
+    direct = replica.solve_by_quadrature(alpha, curve.mixture, 0.05, 0.0)
+    assert curve.converged.all() and direct.converged.all()
+    assert curve.mse == pytest.approx(direct.mse, rel=1e-9)
+
+
+def test_starts_have_the_shape_of_alpha():
+    with pytest.raises(ValueError, match=r"the shape of starts = \(2, 2, 3\) is not allowed"):
+        replica.solve_by_quadrature(
+            [0.1, 0.2], ptft.SingleTask().mixture(ptft.Initialization(1.0)), 0.0, 0.0, np.zeros((2, 2, 3))
+        )
 
 
 def test_what_is_kept_of_pretraining_is_told_from_what_both_teachers_share():
