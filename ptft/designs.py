@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg, signal
+from scipy import linalg
 
 from ptft.validation import generator, one_of, real_array, real_number, require, whole_number
 
@@ -88,7 +88,7 @@ class Design:
             X, shared = drawn[:, :d], drawn[:, d:]
             if self.name == "ar1":
                 X[:, 1:] *= np.sqrt(1 - strength**2)
-                X = signal.lfilter([1.0], [1.0, -strength], X, axis=1)
+                X = _decaying_sums(X, strength)
             else:
                 along = shared.repeat(BLOCK, axis=1)[:, :d] if self.name == "blocks" else shared
                 X = np.sqrt(1 - strength) * X + np.sqrt(strength) * along
@@ -107,7 +107,7 @@ class Design:
         if strength is None or self.name == "student":
             return own
         if self.name == "ar1":
-            return float(np.mean(e * (2 * signal.lfilter([1.0], [1.0, -strength], e) - e)))
+            return float(np.mean(e * (2 * _decaying_sums(e, strength) - e)))
         sums = np.add.reduceat(e, np.arange(0, e.size, BLOCK)) if self.name == "blocks" else e.sum(keepdims=True)
         return (1 - strength) * own + strength * float(np.sum(sums**2)) / e.size
 
@@ -128,3 +128,10 @@ def design_of(design: Design | str) -> Design:
     if isinstance(design, Design):
         return design
     return Design(one_of(design, "design", DESIGNS))
+
+
+def _decaying_sums(values: np.ndarray, strength: float) -> np.ndarray:
+    """s_j = values_j + strength s_(j-1) along the last axis; `scipy.signal` has it and takes a second to import."""
+    bands = np.stack([np.ones(values.shape[-1]), np.full(values.shape[-1], -strength)])
+    result: np.ndarray = linalg.solve_banded((1, 0), bands, values.T, check_finite=False).T
+    return result
