@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -148,7 +148,7 @@ class Claim:
     source: str  # "Theorem 4.1", "Figure 3a"
     check: str  # what was computed, with a reference to the place
     result: str  # what came out
-    cases: tuple[Case, ...]  # what the verdict rests on
+    cases: tuple[Case, ...] = field(repr=False)  # what the verdict rests on, to the last digit
 
     @property
     def verdict(self) -> str:
