@@ -113,6 +113,10 @@ def test_a_number_that_exceeds_its_bound_is_shown():
     assert bounded(1e-12, 1e-12) == "1.0e-12"
 
 
+def test_what_a_claim_rests_on_is_not_printed_where_chapters_are_compared():
+    assert "1.23456789e-11" not in repr(claim("One.", "Figure 1", "c", "1", cases(1.23456789e-11, below=1.0)))
+
+
 def test_a_table_carries_its_claims_as_data():
     claims = [claim("One.", "Figure 1", "c", "1", HOLDS), claim("Two.", "Figure 2", "c", "2", FAILS + OPEN)]
     table = claims_table(claims, "tab-x", "Caption.")
