@@ -199,7 +199,7 @@ def ridge_path(X: ArrayLike, y: ArrayLike, k: ArrayLike, ridge: ArrayLike, toler
     ridge, columns = positive_array(ridge, "ridge", ndim=1), _columns(X, k)
     tolerance = positive_number(tolerance, "tolerance")
     inputs, labels, sqrt_k, units, shift = _scaled(X, y[:, None], columns[:, None])
-    labels, sqrt_k, combined = labels[:, 0], sqrt_k[:, 0], _combined(inputs, labels[:, 0])
+    labels, sqrt_k, combined = labels[:, 0], sqrt_k[:, 0], _combined(inputs)
     points: dict[int, EndPoint] = {}
     start = None
     for i in np.argsort(-ridge, kind="stable"):
@@ -259,15 +259,17 @@ def _min_penalties(
             found = _amp(inputs, rounded, labels[:, part], scales, slack[part], tolerance)
             for i, point in zip(part, found, strict=True):
                 points[i] = point
+    by_newton = [first is None or (method == "auto" and not first.converged) for first in points]
+    combined = _combined(inputs) if ridge > 0 and any(by_newton) else None
     ends = []
     for i, first in enumerate(points):
-        if first is None or (method == "auto" and not first.converged):
+        if first is None or by_newton[i]:
             near = first.beta if first is not None and first.interpolation_residual < 0.1 else None
-            data = inputs, labels[:, i], sqrt_k[:, i], float(slack[i])
+            y, scale = labels[:, i], sqrt_k[:, i]
             if ridge > 0:
-                end = _newton_with_slack(*data[:2], _combined(*data[:2]), *data[2:], tolerance, near)
+                end = _newton_with_slack(inputs, y, combined, scale, float(slack[i]), tolerance, near)
             else:
-                end = _newton_on_any_rows(*data[:3], tolerance, near)
+                end = _newton_on_any_rows(inputs, y, scale, tolerance, near)
         else:
             end = first
         if not end.converged:
@@ -395,24 +397,40 @@ def _newton_on_any_rows(
     try:
         point = newton(part, labels, sqrt_k, tolerance, start, _orthogonal)
     except linalg.LinAlgError:
-        zero = np.zeros(X.shape[1]), np.zeros(X.shape[0])
-        return EndPoint(*zero, np.inf, 1.0, 0, "newton", False, np.inf, rows.size)
+        return _failed(X.shape, rows.size)
     dual = np.zeros(y.shape)
     dual[rows] = point.dual / unit[rows]
-    interpolation = float(linalg.norm(y - X @ point.beta) / (linalg.norm(y) or 1.0))
-    converged = point.converged and interpolation <= tolerance
-    return replace(point, dual=dual, interpolation_residual=interpolation, converged=converged)
+    return _on_all_rows(point, X, y, 0.0, dual, tolerance)
 
 
-Combined = tuple[np.ndarray, np.ndarray, np.ndarray]  # Q, and the rows Q^T X with their labels Q^T y
+def _failed(shape: tuple[int, int], rank: int) -> EndPoint:
+    """What stands for an end point where no system could be solved."""
+    n, d = shape
+    return EndPoint(np.zeros(d), np.zeros(n), np.inf, 1.0, 0, "newton", False, np.inf, rank)
 
 
-def _combined(X: np.ndarray, y: np.ndarray) -> Combined | None:
+def _on_all_rows(
+    point: EndPoint, X: np.ndarray, y: np.ndarray, slack: float, dual: np.ndarray, tolerance: float
+) -> EndPoint:
+    """The end point that some of the rows or combinations of them have, with the residual and the dual of all."""
+    residual = _relative(y - X @ point.beta - slack * dual, y)
+    converged = point.converged and residual <= tolerance
+    return replace(point, dual=dual, interpolation_residual=residual, converged=converged)
+
+
+def _relative(misfit: np.ndarray, y: np.ndarray) -> float:
+    return float(linalg.norm(misfit) / (linalg.norm(y) or 1.0))
+
+
+Combined = tuple[np.ndarray, np.ndarray]  # Q, and the rows Q^T X
+
+
+def _combined(X: np.ndarray) -> Combined | None:
     """What replaces more rows than columns, d combinations of them; None where there are not that many."""
     if X.shape[0] <= X.shape[1]:
         return None
     Q, rows = linalg.qr(X, mode="economic", check_finite=False)
-    return Q, rows, Q.T @ y
+    return Q, rows
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is not certified
@@ -426,22 +444,20 @@ def _newton_with_slack(
     start: np.ndarray | None,
 ) -> EndPoint:
     """Newton's method where a ridge makes every system regular, by orthogonal factors where Cholesky's fails."""
-    (n, d), data = X.shape, (X, y) if combined is None else combined[1:]
+    rows, labels = (X, y) if combined is None else (combined[1], combined[0].T @ y)
     try:
-        point = newton(*data, sqrt_k, tolerance, start, slack=slack)
+        point = newton(rows, labels, sqrt_k, tolerance, start, slack=slack)
     except linalg.LinAlgError:
         point = None
     if point is None or not point.converged:
         try:
-            point = newton(*data, sqrt_k, tolerance, start, _orthogonal, slack)
+            point = newton(rows, labels, sqrt_k, tolerance, start, _orthogonal, slack)
         except linalg.LinAlgError:
-            return EndPoint(np.zeros(d), np.zeros(n), np.inf, 1.0, 0, "newton", False, np.inf, n)
+            return _failed(X.shape, len(X))
     if combined is None:
         return point
-    dual = combined[0] @ point.dual + (y - combined[0] @ combined[2]) / slack
-    residual = float(linalg.norm(y - X @ point.beta - slack * dual) / (linalg.norm(y) or 1.0))
-    converged = point.converged and residual <= tolerance
-    return replace(point, dual=dual, interpolation_residual=residual, converged=converged, rank=n)
+    dual = combined[0] @ point.dual + (y - combined[0] @ labels) / slack
+    return replace(_on_all_rows(point, X, y, slack, dual, tolerance), rank=len(X))
 
 
 def _power_of_two(X: np.ndarray, axis: int) -> np.ndarray:
@@ -539,9 +555,8 @@ def _orthogonal(X: np.ndarray, D: np.ndarray, slack: float) -> Solver:
     order = np.argsort(-np.max(np.abs(tall), axis=1), kind="stable")
     Q, R, columns = linalg.qr(tall[order], mode="economic", pivoting=True)
     diagonal = np.diag(R)
-    np.fill_diagonal(
-        R, np.where(diagonal == 0, _EPS * diagonal[0] or 1.0, diagonal)
-    )  # rows that depend on others exactly
+    # 0 stands at rows that depend on others exactly
+    np.fill_diagonal(R, np.where(diagonal == 0, _EPS * diagonal[0] or 1.0, diagonal))
 
     def solve(slope: np.ndarray, misfit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         z = np.concatenate([root * slope, np.zeros(len(order) - root.size)])[order]
@@ -599,9 +614,8 @@ def newton(
         slope, D = signed_angle(beta, sqrt_k) / 2, inverse_curvature(beta, sqrt_k)
         outside = y - X @ beta
         misfit = outside - root * extra
-        unit = (
-            float(_power_of_two(D, axis=0)) if iteration == 0 and start is None else 1.0
-        )  # of nu alone: it may be large
+        # of nu alone: it may be large
+        unit = float(_power_of_two(D, axis=0)) if iteration == 0 and start is None else 1.0
         nu, step = factors(X, D / unit, slack / unit)(slope, outside)
         if not np.isfinite(step).all():
             raise linalg.LinAlgError("the step is too large")
@@ -661,7 +675,7 @@ def _certify(
         of_slope = np.max(np.abs(odd * (inverse_curvature(beta, sqrt_k) * even + 2 * beta * odd)))
     kkt = max(float(_kkt_gap(beta, slope, sqrt_k)), float(of_slope / (np.max(np.abs(beta)) or 1.0)))
     misfit = y - X @ beta - slack * dual
-    interpolation = float(linalg.norm(misfit) / (linalg.norm(y) or 1.0))
+    interpolation = _relative(misfit, y)
     holds = kkt <= tolerance and interpolation <= tolerance
     forward = _forward_error(X, y, sqrt_k, slack, beta, dual, misfit, solve) if holds or method == "newton" else np.inf
     converged = bool(holds and forward <= np.sqrt(tolerance))

@@ -576,6 +576,10 @@ class _Problem:
         rich_and_lazy = np.sum(self.mixture.weight * s, axis=-1) / a + 2 * z / (1 + np.arcsinh(2 * z / s.min(axis=-1)))
         return np.log([tau2, self.ridge + np.maximum(1 - a, 1e-3) * rich_and_lazy])
 
+    def starts(self, a: np.ndarray) -> np.ndarray:
+        """(u, w) with a large tau^2 for every alpha, and with a small one."""
+        return np.concatenate([self.start(a, factor) for factor in (1.0, 1e-12)], axis=1)
+
     def newton(self, u: np.ndarray, w: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
         """Iterate from (u, w), one problem per row; returns u, w, mse, residual, steps.
 
@@ -645,9 +649,8 @@ def solve_by_quadrature(
     """Solve Proposition 4.2 at every alpha from a large and from a small tau^2; arguments as in `ptft.replica_curve`.
 
     Above alpha = 1 without ridge the data determine beta, theta = 0, and the equations have the closed form
-    tau^2 = noise_var/(alpha - 1) of ordinary least squares. `starts`, of shape
-    (2, 2, points), are others than the large and the small tau^2, as `rough_starts` finds them. Where all of them have
-    met there, one goes on.
+    tau^2 = noise_var/(alpha - 1) of ordinary least squares. `starts`, of shape (2, 2, points), are others than the
+    large and the small tau^2, as `rough_starts` finds them. Where all of them have met there, one goes on.
 
     Raises
     ------
@@ -675,8 +678,9 @@ def solve_by_quadrature(
     open_ = flat[~determined]
     large, small = np.split(np.arange(2 * open_.size), 2)
     a = np.concatenate([open_, open_])
-    u, w = np.concatenate([problem.start(open_, factor) for factor in (1.0, 1e-12)], axis=1)
-    if starts is not None:
+    if starts is None:
+        u, w = problem.starts(open_)
+    else:
         starts = real_array(starts, "starts", ndim=3)
         shape = (2, 2, flat.size)
         require(starts.shape == shape, "the shape of starts", starts.shape, f"{shape}, as alpha has it")
@@ -747,7 +751,7 @@ def rough_starts(alpha: ArrayLike, mixture: GaussianMixture, noise_var: float) -
     power = noise_var + instance_of(mixture, GaussianMixture, "mixture").power
     require(power > 0, "E beta*^2 + noise_var", power, "positive (there is nothing to learn)")
     problem = _Problem(mixture, noise_var, 0.0, _ROUGH)
-    u, w = np.concatenate([problem.start(a, factor) for factor in (1.0, 1e-12)], axis=1)
+    u, w = problem.starts(a)
     return np.stack(problem.newton(u, w, np.concatenate([a, a]))[:2]).reshape(2, 2, a.size)
 
 

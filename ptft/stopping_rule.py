@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -195,6 +196,7 @@ def beside_ridge(X: ArrayLike, y: ArrayLike, k: ArrayLike, run: TrainingRun, res
     steps = np.array([int(np.argmin(np.abs(np.log(path[1:] / residual)))) + 1 for residual in residuals])
     size = float(np.linalg.norm(y))
 
+    @cache  # the root and the ends of its bracket are asked for again
     def end_point(log_ridge: float) -> np.ndarray:
         return ridge_path(X, y, k, [np.exp(log_ridge)])[0].beta
 

@@ -90,18 +90,15 @@ class GaussianMixture:
     input_variance: np.ndarray = 1.0  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        arrays = {
-            "weight": nonnegative_array(self.weight, "weight", ndim=1),
-            "mean": real_array(self.mean, "mean"),
-            "variance": nonnegative_array(self.variance, "variance"),
-            "k": positive_array(self.k, "k"),
-            "input_variance": positive_array(self.input_variance, "input_variance"),
-        }
-        shaped = dict(zip(arrays, broadcast(**arrays), strict=True))
-        weight = shaped["weight"]
-        require(abs(weight.sum() - 1) <= 1e-9, "the sum of weight", weight.sum(), "1")
-        for name, value in shaped.items():
-            object.__setattr__(self, name, value[weight > 0])
+        parts = _components(
+            weight=nonnegative_array(self.weight, "weight", ndim=1),
+            mean=real_array(self.mean, "mean"),
+            variance=nonnegative_array(self.variance, "variance"),
+            k=positive_array(self.k, "k"),
+            input_variance=positive_array(self.input_variance, "input_variance"),
+        )
+        for name, value in parts.items():
+            object.__setattr__(self, name, value[parts["weight"] > 0])
 
     @classmethod
     def of_sample(cls, beta: np.ndarray, k: np.ndarray) -> GaussianMixture:
@@ -130,10 +127,8 @@ class GaussianMixture:
         self, d: int, seed: int | np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw (beta*_ft, k, v), each of shape (d,), as `sample` draws the first two."""
-        rng = generator(seed)
-        group = rng.choice(len(self.weight), size=whole_number(d, "d", at_least=1), p=self.weight / np.sum(self.weight))
-        beta = self.mean[group] + np.sqrt(self.variance[group]) * rng.standard_normal(d)
-        return beta, self.k[group], self.input_variance[group]
+        beta, component = _draw_components(self, d, generator(seed))
+        return beta, self.k[component], self.input_variance[component]
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,17 +168,14 @@ class TeacherGroups:
     input_variance: np.ndarray = 1.0  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        arrays = {
-            "weight": nonnegative_array(self.weight, "weight", ndim=1),
-            "beta_pt": nonnegative_array(self.beta_pt, "beta_pt"),
-            "mean": real_array(self.mean, "mean"),
-            "variance": nonnegative_array(self.variance, "variance"),
-            "input_variance": positive_array(self.input_variance, "input_variance"),
-        }
-        shaped = dict(zip(arrays, broadcast(**arrays), strict=True))
-        total = shaped["weight"].sum()
-        require(abs(total - 1) <= 1e-9, "the sum of weight", total, "1")
-        for name, value in shaped.items():
+        parts = _components(
+            weight=nonnegative_array(self.weight, "weight", ndim=1),
+            beta_pt=nonnegative_array(self.beta_pt, "beta_pt"),
+            mean=real_array(self.mean, "mean"),
+            variance=nonnegative_array(self.variance, "variance"),
+            input_variance=positive_array(self.input_variance, "input_variance"),
+        )
+        for name, value in parts.items():
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -212,8 +204,7 @@ class TeacherGroups:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw (beta_pt, beta_ft, input_variance), each of shape (d,), as `sample` draws the first two."""
         rng = generator(seed)
-        group = rng.choice(len(self.weight), size=whole_number(d, "d", at_least=1), p=self.weight / self.weight.sum())
-        beta_ft = self.mean[group] + np.sqrt(self.variance[group]) * rng.standard_normal(d)
+        beta_ft, group = _draw_components(self, d, rng)
         return self.beta_pt[group] * _signs(d, rng), beta_ft, self.input_variance[group]
 
     def penalty_scale(self, init: Initialization, beta_pt: np.ndarray) -> np.ndarray:
@@ -561,6 +552,23 @@ def require_two_tasks(teacher: object) -> Teacher:
     if isinstance(teacher, (SingleTask, GaussianMixture)):
         refuse("teacher", teacher, "one of two tasks")
     return require_teacher(teacher)
+
+
+def _components(**parts: np.ndarray) -> dict[str, np.ndarray]:
+    """The parameters of components, each of the shape of `weight`, whose sum is 1."""
+    shaped = dict(zip(parts, broadcast(**parts), strict=True))
+    total = shaped["weight"].sum()
+    require(abs(total - 1) <= 1e-9, "the sum of weight", total, "1")
+    return shaped
+
+
+def _draw_components(
+    law: GaussianMixture | TeacherGroups, d: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of fine-tuning, and the components that they come from, each of shape (d,)."""
+    weight = law.weight / law.weight.sum()
+    component = rng.choice(len(weight), size=whole_number(d, "d", at_least=1), p=weight)
+    return law.mean[component] + np.sqrt(law.variance[component]) * rng.standard_normal(d), component
 
 
 def _number_or_tuple(input_variance: ArrayLike) -> float | tuple[float, ...]:

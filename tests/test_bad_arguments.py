@@ -268,19 +268,15 @@ def examples():
         },
         "replica.rough_starts": {"alpha": ALPHA, "mixture": MIXTURE, "noise_var": 0.0},
         "replica.solve_nearby": {"curve": m["curve"], "mixture": MIXTURE, "noise_var": 0.0},
-        "replica.errors_by_rows": {
-            "alpha": ALPHA[:1],
-            "mixtures": ROWS,
-            "noise_var": 0.0,
-            "refine": 0.6,
-            "start": np.ones((2, 1)),
-        },
-        "replica.solutions_by_rows": {
-            "alpha": ALPHA[:1],
-            "mixtures": ROWS,
-            "noise_var": 0.0,
-            "refine": 0.6,
-            "start": np.ones((2, 1)),
+        **{
+            name: {
+                "alpha": ALPHA[:1],
+                "mixtures": ROWS,
+                "noise_var": 0.0,
+                "refine": 0.6,
+                "start": np.ones((2, 1)),
+            }
+            for name in ("replica.errors_by_rows", "replica.solutions_by_rows")
         },
         "replica.joined_curves": {"curves": [m["curve"]], "alpha": ALPHA},
         "monte_carlo.solve_by_monte_carlo": {

@@ -244,7 +244,7 @@ def count_held(cases: Sequence[Case], of: str) -> str:
     """
     found = [one.outcome for one in cases]
     undecided = f", {found.count('undecided')} undecided" if "undecided" in found else ""
-    return f"{found.count('holds')} of {len(found)} {of}{undecided}"
+    return count_of([one == "holds" for one in found], of) + undecided
 
 
 @checked

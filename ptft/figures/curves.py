@@ -334,8 +334,8 @@ def on_designs(ratios: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figur
     every = np.array(list(ratios.values()))  # (designs, labels, seeds)
     mean, error = every.mean(axis=2), every.std(axis=2, ddof=1) / np.sqrt(every.shape[2])
     for i, (label, color, marker) in enumerate(zip(labels, COLORS, "os^Dv", strict=False)):
-        x = np.arange(len(ratios)) + 0.12 * (2 * i - len(labels) + 1)
-        ax.errorbar(x, mean[:, i], 2 * error[:, i], fmt=marker, color=color, markersize=4, label=label)
+        bars = ax.errorbar(np.arange(len(ratios)), mean[:, i], 2 * error[:, i], fmt=marker, color=color, label=label)
+        beside(bars.get_children(), i, len(labels), 7)
     ax.set_xticks(np.arange(len(ratios)), list(ratios), rotation=40, ha="right")
     ax.set_ylim(bottom=0)
     ax.set_ylabel("simulated error over the prediction")

@@ -84,11 +84,12 @@ def _notebook_style(shell: Any) -> None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
         from matplotlib_inline.config import InlineBackend
 
+    draft = bool(os.environ.get(DRAFT))
     if hasattr(shell, "kernel"):  # elsewhere, a window shows a figure
         shell.ast_node_interactivity = "last_expr"  # a figure that a statement returns is not shown besides
         backend = InlineBackend.instance(parent=shell)
         backend.rc, backend.close_figures = {}, True
-        trimmed: Any = None if os.environ.get(DRAFT) else "tight"  # which draws it twice
+        trimmed: Any = None if draft else "tight"  # which draws it twice
         backend.print_figure_kwargs = {"bbox_inches": trimmed}
         shell.enable_matplotlib("inline")
     set_matplotlib_formats("svg", "pdf")  # type: ignore[no-untyped-call]
@@ -98,7 +99,7 @@ def _notebook_style(shell: Any) -> None:
     narrow = BaseFormatter(parent=shell.display_formatter, format_type=NARROW_TYPE, print_method="_repr_narrow_")
     narrow.for_type(Figure, packed_svg)  # type: ignore[no-untyped-call]
     shell.display_formatter.formatters[NARROW_TYPE] = narrow  # the last, since it changes the figure
-    if os.environ.get(DRAFT):
+    if draft:
         empty = b64encode(gzip.compress(b"", mtime=0)).decode()
         narrow.for_type(Figure, lambda fig: empty)  # type: ignore[no-untyped-call]
         shell.display_formatter.formatters["application/pdf"].for_type(Figure, lambda fig: b"%PDF-")
