@@ -454,6 +454,7 @@ def examples():
             "learning_rate": 0.1,
             "max_epochs": 3,
         },
+        "real_tasks.load_tasks": {"name": "wine"},
         "stopping_rule.averages": {"points": [m["stopped"]]},
         "stopping_rule.beside_ridge": {"X": X, "y": Y, "k": K, "run": m["run"], "residuals": np.array([0.5])},
         "two_theories.TwoTasks": {"rho": 0.1, "omega": 1.0, "signs": "equal", "rotated": False},
@@ -1092,7 +1093,7 @@ monte_carlo.MonteCarloCurve two_stages.TwoStageCurve optimal_initialization.Choi
 optimal_initialization.BestInitialization
 optimal_initialization.Landscape simulation.SimulatedPoint simulation.TwoStagePoint agreement.Comparison
 agreement.TwoStageComparison stopping_rule.StoppedPoint stopping_rule.StoppedAverages
-stopping_rule.BesideRidge two_theories.BothLosses
+stopping_rule.BesideRidge real_tasks.RealTasks two_theories.BothLosses
 experiments.Panel teachers.Teacher infinite_width.particles.Particles infinite_width.dmft.Run infinite_width.dmft.System
 infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_width.linear.MeasuredLoss
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
@@ -1114,11 +1115,13 @@ NO_ARGUMENTS = (
     "figures.page_style.style",
     "infinite_width.rich_transfer.numbers",
 )
-# what is tried where its files are damaged, its options mistyped or its cells changed, and the checks themselves
+# what is tried where its files are damaged, its options mistyped or its cells changed, what checks its parameters when
+# it is fitted, and the checks themselves
 ELSEWHERE = (
     *(
         "extras.",
         "files.",
+        "regression.",
         "sweeps.",
         "validation.",
         "infinite_width.stored_runs.",
