@@ -41,7 +41,8 @@ with needs_extra("learn", __name__):
     from sklearn.utils.validation import check_is_fitted, validate_data
 
 RIDGE = 0.5
-RIDGES = np.geomspace(10.0, 1e-3, 13)
+RIDGES = np.geomspace(10.0, 1e-3, 9)
+OF_FOLDS = 1e-6  # tolerance of fits that are compared; those that are returned have that of `ptft.min_penalty`
 BASE = "start II"  # of `ptft.regimes.STARTS`, that of the published sweeps
 
 
@@ -240,7 +241,7 @@ class FineTunedRegressionCV(_FineTuned):
     coef_pt
         As in `FineTunedRegression`.
     ridges : array_like, positive, shape (ridges,), optional
-        As in `FineTunedRegression`, by default 13 from 10 to 0.001. They are turned into weights of the penalty on all
+        As in `FineTunedRegression`, by default 9 from 10 to 0.001. They are turned into weights of the penalty on all
         samples, and the folds share these.
     cv : int, splitter or iterable, optional
         As in scikit-learn, by default 5 folds.
@@ -269,7 +270,7 @@ class FineTunedRegressionCV(_FineTuned):
     >>> X = np.random.default_rng(0).standard_normal((20, 30))
     >>> found = FineTunedRegressionCV(coef_pt=[1.0] * 3 + [0.0] * 27).fit(X, X[:, 0] - X[:, 1])
     >>> found.coef_[:3].round(2), found.mse_path_.shape
-    (array([ 1., -1.,  0.]), (4, 13, 5))
+    (array([ 1., -1.,  0.]), (4, 9, 5))
     """
 
     def __init__(
@@ -309,7 +310,7 @@ class FineTunedRegressionCV(_FineTuned):
             for f, (kept, left) in enumerate(folds):
                 part, its_labels, its_means, its_mean = self._centred(all_inputs[kept], all_labels[kept])
                 for i, (k, weight) in enumerate(zip(scales, weights, strict=True)):
-                    path = ridge_path(part, its_labels, k, weight * d)
+                    path = ridge_path(part, its_labels, k, weight * d, OF_FOLDS)
                     beta = np.array([point.beta for point in path])
                     predicted = its_mean + (all_inputs[left] - its_means) @ beta.T
                     self.mse_path_[i, :, f] = np.mean((all_labels[left, None] - predicted) ** 2, axis=0)

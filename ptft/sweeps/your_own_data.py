@@ -44,18 +44,18 @@ COLUMNS = {"method": str, "error": float, "choice": str, "certified": bool}
 
 
 class DataPoint(NamedTuple):
-    """A table, a number of examples, and a split of kind "measured", or split 0 of kind "theory"."""
+    """A table, a number of examples, and the seed of a split of kind "measured", or 0 of kind "theory"."""
 
     table: str
     n: int
     kind: str
-    split: int
+    seed: int
     ridges: int  # of cross-validation and of the prediction
 
 
 @checked
 def plan(
-    tables: Iterable[str], sizes: Iterable[int], splits: Iterable[int], kinds: Iterable[str], ridges: int = len(RIDGES)
+    tables: Iterable[str], sizes: Iterable[int], seeds: Iterable[int], kinds: Iterable[str], ridges: int = len(RIDGES)
 ) -> list[DataPoint]:
     """Every table with every number of examples: the theory, and every split.
 
@@ -65,10 +65,11 @@ def plan(
         Some of `ptft.real_tasks.TABLES`.
     sizes : iterable of int
         Numbers of examples, 10 or more, such that 20 are left for the test.
-    splits : iterable of int
+    seeds : iterable of int
+        Of the splits.
     kinds : iterable of str
         Some of `KINDS`.
-    ridges : int, at least 2, default 13
+    ridges : int, at least 2, default 9
         Number of them, between those of `ptft.regression.RIDGES`.
 
     Raises
@@ -82,13 +83,13 @@ def plan(
     12
     """
     whole_number(ridges, "ridges", at_least=2)
-    kinds, splits = [one_of(kind, "kinds", KINDS) for kind in kinds], [whole_number(one, "splits") for one in splits]
+    kinds, seeds = [one_of(kind, "kinds", KINDS) for kind in kinds], [whole_number(seed, "seeds") for seed in seeds]
     points = []
     for name, n in itertools.product(listed(tables, "tables"), listed(sizes, "sizes")):
         at_most = len(load_tasks(name).y) - 20
         whole_number(n, "sizes", at_least=10, at_most=at_most)
         for kind in kinds:
-            points += [DataPoint(name, n, kind, s, ridges) for s in (splits if kind == "measured" else [0])]
+            points += [DataPoint(name, n, kind, seed, ridges) for seed in (seeds if kind == "measured" else [0])]
     require(len(points) > 0, "number of points", 0, "at least 1")
     return points
 
@@ -129,7 +130,7 @@ def _starts(coef_pt: np.ndarray | None) -> list[tuple[np.ndarray | None, tuple[s
 
 def _measured(point: DataPoint) -> list[dict[str, Any]]:
     tasks, ridges, coef_pt = load_tasks(point.table), _ridges(point), _first_task(point.table, point.ridges)
-    order = np.random.default_rng(point.split).permutation(len(tasks.y))
+    order = np.random.default_rng(point.seed).permutation(len(tasks.y))
     train, test = order[: point.n], order[point.n :]
     rows = []
 
@@ -160,7 +161,7 @@ def _measured(point: DataPoint) -> list[dict[str, Any]]:
     few, many = max(2, point.ridges * 2), np.geomspace(1e-2, 1e4, 2 * point.ridges)
     add("lasso", LassoCV(alphas=few), tasks.X)
     add("ridge", RidgeCV(many), tasks.X)
-    add("elastic net", ElasticNetCV(l1_ratio=(0.1, 0.5, 0.9), alphas=few), tasks.X)
+    add("elastic net", ElasticNetCV(alphas=few), tasks.X)
     if coef_pt is not None:
         adapted = tasks.X * (np.abs(coef_pt) / np.max(np.abs(coef_pt)) + FLOOR)
         add("adaptive lasso", LassoCV(alphas=few), adapted)
@@ -228,7 +229,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES), help="numbers of examples")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), help=f"some of {', '.join(KINDS)} (default all)")
     parser.add_argument("--ridges", type=int, default=len(RIDGES), help="number of them (default %(default)s)")
-    add_range(parser, "split", number=50)
+    add_range(parser, "seed", number=50)
 
 
 def planned(args: argparse.Namespace) -> tuple[Sweep, list[DataPoint]]:
@@ -240,4 +241,4 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[DataPoint]]:
     >>> len(planned(parser.parse_args([]))[1])
     918
     """
-    return SWEEP, plan(args.tables, args.sizes, given_range(args, "split"), args.kinds, args.ridges)
+    return SWEEP, plan(args.tables, args.sizes, given_range(args, "seed"), args.kinds, args.ridges)

@@ -413,6 +413,7 @@ SMALL = {  # ranges that keep a run short
         "d": "[100, 200]",
         "n_seeds": "[2, 3]",
     },
+    "12_your_own_data": {"n_live": "[10, 30]"},
 }
 
 
