@@ -15,16 +15,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ptft.end_point import EndPoint, min_penalty, ridge_path
 from ptft.extras import needs_extra
+from ptft.generalization import replica_curve
 from ptft.initialization import Initialization, scalar_initialization
 from ptft.penalties import penalty_grad
 from ptft.regimes import STARTS
+from ptft.replica import ReplicaCurve
+from ptft.teachers import GaussianMixture
 from ptft.validation import (
     listed,
     nonnegative_number,
@@ -327,6 +330,59 @@ class FineTunedRegressionCV(_FineTuned):
         if pretrained:
             return list(initializations_at(scale).values())
         return [Initialization(c_pt=c * scale) for c in (1e-3, 0.1, 10.0)]
+
+
+def predicted_curve(
+    fitted: FineTunedRegression | FineTunedRegressionCV,
+    n: ArrayLike,
+    coef: ArrayLike,
+    variance: ArrayLike,
+    noise: float,
+) -> ReplicaCurve:
+    """The error of an estimator with the penalty of a fitted one on n new samples, if columns were independent.
+
+    This is Proposition 4.2 in the units of the data. Its inputs have variance v/d, its coefficients are larger by sqrt(d).
+
+    Parameters
+    ----------
+    fitted : FineTunedRegression or FineTunedRegressionCV
+        Its `penalty_scale_` and `ridge_` are taken.
+    n : array_like of positive numbers, any shape
+    coef : array_like, shape (features,)
+        The coefficients from which the labels come.
+    variance : array_like, positive, shape (features,)
+        Of the columns.
+    noise : float
+        Variance of the labels around them.
+
+    Returns
+    -------
+    ReplicaCurve
+        `.mse` is the mean squared error of the predictions without the noise of new labels.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or shapes do not match.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).standard_normal((50, 30))
+    >>> fitted = FineTunedRegression().fit(X, X[:, 0])
+    >>> predicted_curve(fitted, [10, 20], coef=[1.0] + [0.0] * 29, variance=[1.0] * 30, noise=0.1).mse.round(2)
+    array([0.19, 0.07])
+    """
+    check_is_fitted(fitted)
+    coef, variance, d = (
+        real_array(coef, "coef", ndim=1),
+        positive_array(variance, "variance", ndim=1),
+        len(fitted.coef_),
+    )
+    if not coef.size == variance.size == d:
+        raise ValueError(f"coef and variance have {coef.size} and {variance.size} numbers: there are {d} features")
+    law = GaussianMixture(np.full(d, 1 / d), np.sqrt(d) * coef, np.zeros(1), d * fitted.penalty_scale_, variance)
+    alpha = positive_array(n, "n") / d
+    return cast(ReplicaCurve, replica_curve(alpha, law, noise_var=noise, ridge=np.sqrt(d) * fitted.ridge_))
 
 
 def _minus_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -20,13 +20,10 @@ import numpy as np
 
 import ptft
 from ptft.extras import needs_extra
-from ptft.generalization import replica_curve
 from ptft.real_tasks import TABLES, load_tasks
-from ptft.regression import RIDGES, FineTunedRegression, FineTunedRegressionCV
-from ptft.replica import ReplicaCurve
+from ptft.regression import RIDGES, FineTunedRegression, FineTunedRegressionCV, predicted_curve
 from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
-from ptft.teachers import GaussianMixture
 from ptft.validation import checked, listed, one_of, require, whole_number
 
 with needs_extra("learn", __name__):
@@ -173,21 +170,16 @@ def _measured(point: DataPoint) -> list[dict[str, Any]]:
 def _predicted(point: DataPoint) -> list[dict[str, Any]]:
     tasks, ridges, coef_pt = load_tasks(point.table), _ridges(point), _first_task(point.table, point.ridges)
     kept = tasks.X.std(axis=0) > 0
-    X, y, d = tasks.X[:, kept], tasks.y, int(kept.sum())
+    X, y = tasks.X[:, kept], tasks.y
     full = FineTunedRegressionCV(ridges=ridges).fit(X, y)
     noise = float(np.mean((y - full.predict(X)) ** 2))
-
-    def curve(estimator: FineTunedRegression) -> ReplicaCurve:
-        """At inputs of variance 1/d, as the theory has them, where coefficients are larger by sqrt(d)."""
-        k = d * estimator.fit(X, y).penalty_scale_
-        law = GaussianMixture(np.full(d, 1 / d), np.sqrt(d) * full.coef_, 0.0, k, X.var(axis=0))
-        return replica_curve(point.n / d, law, noise_var=noise, ridge=np.sqrt(d) * estimator.ridge_)
 
     rows = []
     for first, names in _starts(None if coef_pt is None else coef_pt[kept]):
         inits = FineTunedRegressionCV(coef_pt=first, ridges=ridges[:1], cv=2).fit(X, y).inits_
         for name, init in zip(names, inits, strict=True):
-            curves = [curve(FineTunedRegression(init, first, ridge)) for ridge in ridges]
+            fits = [FineTunedRegression(init, first, ridge).fit(X, y) for ridge in ridges]
+            curves = [predicted_curve(one, point.n, full.coef_, X.var(axis=0), noise) for one in fits]
             best = min(curves, key=lambda one: float(one.mse))
             error, certified = float(best.mse) + noise, all(bool(one.converged) for one in curves)
             rows.append({"method": name, "error": error, "choice": "", "certified": certified})

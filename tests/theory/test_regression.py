@@ -1,5 +1,6 @@
 """Regression with scikit-learn's interface: its checks, the minimiser by other means, the first task, and bad input."""
 
+import re
 import subprocess
 import sys
 import warnings
@@ -11,7 +12,7 @@ import pytest
 from conftest import ROOT
 from scipy.optimize import minimize
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import Lasso, Ridge
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -160,6 +161,35 @@ def test_cross_validation_is_that_of_single_fits(coef_pt):
 def test_starts_are_those_of_the_paper_in_other_units():
     for name, init in initializations_at(7.0).items():
         assert init.sqrt_k([0.0, 7.0]) == pytest.approx(7 * ptft.regimes.STARTS[name].sqrt_k([0.0, 1.0]), rel=1e-9)
+
+
+@pytest.mark.parametrize("coef_pt", [None, np.r_[np.ones(30), np.zeros(270)]], ids=["alone", "pretrained"])
+def test_the_prediction_is_the_error_where_columns_are_independent(coef_pt):
+    rng, d, n, noise = np.random.default_rng(0), 300, 150, 0.3
+    variance, coef = np.linspace(0.5, 2.0, d), np.r_[rng.standard_normal(40), np.zeros(260)]
+    init, errors, predicted = ptft.Initialization(0.3), [], []
+    for _ in range(12):
+        X = np.sqrt(variance) * rng.standard_normal((n, d)) + 1.0
+        y = 5.0 + X @ coef + np.sqrt(noise) * rng.standard_normal(n)
+        fitted = FineTunedRegression(init, coef_pt, ridge=0.1).fit(X, y)
+        errors.append(np.sum(variance * (fitted.coef_ - coef) ** 2))
+        predicted.append(float(regression.predicted_curve(fitted, n - 1, coef, variance, noise).mse))
+    assert np.mean(errors) == pytest.approx(np.mean(predicted), rel=0.05)
+    assert np.mean(predicted) < 0.8 * np.sum(variance * coef**2)
+
+
+def test_a_prediction_without_a_fit_or_of_another_size_is_refused():
+    with pytest.raises(NotFittedError):
+        regression.predicted_curve(FineTunedRegression(), 10, [1.0], [1.0], 0.1)
+    fitted = FineTunedRegression().fit(*data())
+    for arguments, said in (
+        ((10, np.ones(3), np.ones(30), 0.1), "coef and variance have 3 and 30 numbers: there are 30 features"),
+        ((0, np.ones(30), np.ones(30), 0.1), "n = 0. is not allowed: it must be positive"),
+        ((10, np.ones(30), np.zeros(30), 0.1), "variance = 0. is not allowed"),
+        ((10, np.ones(30), np.ones(30), -0.1), "noise_var = -0.1 is not allowed"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            regression.predicted_curve(fitted, *arguments)
 
 
 # --- the first task ---------------------------------------------------------------------------------------------------
