@@ -341,7 +341,7 @@ def predicted_curve(
 ) -> ReplicaCurve:
     """The error of an estimator with the penalty of a fitted one on n new samples, if columns were independent.
 
-    This is Proposition 4.2 in the units of the data. Its inputs have variance v/d, its coefficients are larger by sqrt(d).
+    This is Proposition 4.2 in the units of the data: its inputs have variance v/d, its coefficients a factor sqrt(d).
 
     Parameters
     ----------

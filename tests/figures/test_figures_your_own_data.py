@@ -34,7 +34,7 @@ def test_a_method_keeps_its_colour_where_another_is_missing():
     colours = [[line.get_color() for line in ax.lines if line.get_label() != "_child0"] for ax in fig.axes]
     assert colours[0][-1] == colours[1][-1] == figures.COLORS[1]
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["first", "second"]
-    assert len(drawn.errors([15], dict.fromkeys("abcd", {"one": one[:, :1]})).axes) == 4  # no empty panel
+    assert len(drawn.errors([15], {name: {"one": one[:, :1]} for name in "abcd"}).axes) == 4  # no empty panel
 
 
 def test_a_map_counts_from_the_best_of_each_column():
@@ -48,4 +48,4 @@ def test_a_map_counts_from_the_best_of_each_column():
 def test_equal_errors_lie_on_the_line_that_is_drawn():
     fig = drawn.predicted_and_measured({"a": np.array([[0.2, 0.4], [0.3, 0.9], [0.1, 0.1]])})
     line = fig.axes[0].lines[-1]
-    assert line.get_xdata() == line.get_ydata() == [0.2, 0.9]
+    assert [list(line.get_xdata()), list(line.get_ydata())] == [[0.2, 0.9]] * 2
