@@ -45,7 +45,6 @@ with needs_extra("learn", __name__):
 
 RIDGE = 0.5
 RIDGES = np.geomspace(10.0, 1e-3, 9)
-OF_FOLDS = 1e-6  # tolerance of fits that are compared; those that are returned have that of `ptft.min_penalty`
 BASE = "start II"  # of `ptft.regimes.STARTS`, that of the published sweeps
 
 
@@ -313,7 +312,7 @@ class FineTunedRegressionCV(_FineTuned):
             for f, (kept, left) in enumerate(folds):
                 part, its_labels, its_means, its_mean = self._centred(all_inputs[kept], all_labels[kept])
                 for i, (k, weight) in enumerate(zip(scales, weights, strict=True)):
-                    path = ridge_path(part, its_labels, k, weight * d, OF_FOLDS)
+                    path = ridge_path(part, its_labels, k, weight * d)
                     beta = np.array([point.beta for point in path])
                     predicted = its_mean + (all_inputs[left] - its_means) @ beta.T
                     self.mse_path_[i, :, f] = np.mean((all_labels[left, None] - predicted) ** 2, axis=0)
