@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -88,7 +88,8 @@ class _FineTuned(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         """Learn the first task alone, by the same estimator, and make its coefficients the parameter `coef_pt`.
 
         A clone keeps them, as in a grid search. If the columns of X_pt have names, so have the coefficients, and `fit`
-        puts them in the order of its own columns.
+        puts them in the order of its own columns. In a pipeline it is the last step whose method is called, with
+        columns as the steps before it leave them.
 
         Parameters
         ----------
@@ -163,8 +164,8 @@ class FineTunedRegression(_FineTuned):
     ridge : float, default 0.5
         Without units: at 1 the penalty pulls as strongly at the coefficients that the features would have one by one as
         the data pull at 0, in root mean square. 0 interpolates, which is where gradient flow ends, and refuses labels
-        that no beta interpolates. The default was the best of one value for all tables of the chapter on real data; in
-        between, noise decides, and `FineTunedRegressionCV` asks the data.
+        that no beta interpolates. The default is a compromise, which chapter 12 of the book compares with others on real
+        tables: the noise decides, and `FineTunedRegressionCV` asks the data.
     fit_intercept : bool, default True
 
     Attributes
@@ -381,7 +382,7 @@ def predicted_curve(
         raise ValueError(f"coef and variance have {coef.size} and {variance.size} numbers: there are {d} features")
     law = GaussianMixture(np.full(d, 1 / d), np.sqrt(d) * coef, np.zeros(1), d * fitted.penalty_scale_, variance)
     alpha = positive_array(n, "n") / d
-    return cast(ReplicaCurve, replica_curve(alpha, law, noise_var=noise, ridge=np.sqrt(d) * fitted.ridge_))
+    return replica_curve(alpha, law, noise_var=noise, ridge=np.sqrt(d) * fitted.ridge_)
 
 
 def _minus_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
