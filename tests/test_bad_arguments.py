@@ -855,7 +855,11 @@ def examples():
         },
         "figures.your_own_data.cross_validation": {"ridges": ALPHA, "paths": {"one": np.ones((2, 2))}},
         "figures.your_own_data.errors": {"sizes": [5, 9], "panels": {"one": {"two": np.ones((2, 2))}}},
-        "figures.your_own_data.starts": {"names": ["one"], "tasks": ["two"], "maps": {"three": np.ones((1, 1))}},
+        "figures.your_own_data.starts": {
+            "names": ["one"],
+            "sizes": [9],
+            "maps": {"two": {"three": np.ones((1, 1))}},
+        },
         "figures.your_own_data.predicted_and_measured": {"points": {"one": np.ones((3, 1))}},
         "figures.two_theories.both_losses": {
             "alpha": ALPHA,

@@ -89,35 +89,39 @@ def errors(sizes: Sequence[int], panels: Mapping[str, Mapping[str, np.ndarray]])
 
 
 @checked
-def starts(names: Sequence[str], tasks: Sequence[str], maps: Mapping[str, np.ndarray]) -> Figure:
-    """How far each initialization's error lies above that of the best, in per cent: a map for each kind of error.
+def starts(names: Sequence[str], sizes: Sequence[int], maps: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """How far each initialization's error lies above that of the best, in per cent: a row for each kind of error.
 
     Parameters
     ----------
-    names, tasks : sequence of str
-        Of the rows and columns.
-    maps : mapping from a title to an ndarray, shape (names, tasks)
-        Errors.
+    names : sequence of str
+        Of the initializations.
+    sizes : sequence of int
+    maps : mapping from a kind of error to arrays by table, each of shape (names, sizes)
 
     Examples
     --------
-    >>> fig = starts(["I", "II"], ["wine, 15"], {"measured": np.array([[0.5], [0.4]])})
+    >>> fig = starts(["I", "II"], [15], {"measured": {"wine": np.array([[0.5], [0.4]])}})
     >>> [text.get_text() for text in fig.axes[0].texts]
     ['25', '0']
     """
-    fig, axes = figure(len(maps), 1, height=2.1, sharex=True)
-    for ax, (title, error) in zip(axes[:, 0], maps.items(), strict=True):
-        above = 100 * (error / error.min(axis=0) - 1)
-        ax.grid(False)
-        image = ax.imshow(above, aspect="auto", cmap="cividis_r", norm=Normalize(0, WORST))
-        for (i, j), value in np.ndenumerate(above):
-            ax.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=6.5, color="w" if value > 35 else "k")
-        ax.set_title(title)
-        ax.set_yticks(range(len(names)), list(names), fontsize=8)
-        ax.set_xticks(range(len(tasks)), list(tasks), fontsize=8, rotation=60, ha="right", rotation_mode="anchor")
-        ax.set_ylabel("initialization")
-    axes[-1, 0].set_xlabel("table, and number of examples")
-    fig.colorbar(image, ax=list(axes[:, 0]), label="% above the best", extend="max", pad=0.02)
+    tables = list(next(iter(maps.values())))
+    fig, axes = figure(len(maps), len(tables), height=2.2, sharex="col", sharey="row")
+    for row, (kind, found) in zip(axes, maps.items(), strict=True):
+        for ax, error in zip(row, found.values(), strict=True):
+            above = 100 * (error / error.min(axis=0) - 1)
+            ax.grid(False)
+            image = ax.imshow(above, aspect="auto", cmap="cividis_r", norm=Normalize(0, WORST))
+            for (i, j), value in np.ndenumerate(above):
+                ink = "white" if value > WORST / 2 else "black"
+                ax.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=7, color=ink)
+            ax.set_yticks(range(len(names)), list(names), fontsize=8)
+            ax.set_xticks(range(len(sizes)), [str(n) for n in sizes], fontsize=8)
+        row[0].set_ylabel(kind)
+    for top, bottom, table in zip(axes[0], axes[-1], tables, strict=True):
+        top.set_title(table)
+        bottom.set_xlabel("examples $n$")
+    fig.colorbar(image, ax=list(axes.flat), label="% above the best", extend="max", pad=0.02)
     return fig
 
 
@@ -143,5 +147,5 @@ def predicted_and_measured(points: Mapping[str, np.ndarray]) -> Figure:
     ends = [min(found[:2].min() for found in points.values()), max(found[:2].max() for found in points.values())]
     ax.plot(ends, ends, color="#999999", linewidth=0.8, linestyle="--", label="equal")
     ax.set(xscale="log", yscale="log", xlabel="predicted error", ylabel=ERROR)
-    ax.legend(loc="upper left")
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig

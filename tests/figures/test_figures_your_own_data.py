@@ -39,10 +39,12 @@ def test_a_method_keeps_its_colour_where_another_is_missing():
 
 def test_a_map_counts_from_the_best_of_each_column():
     error = np.array([[0.5, 0.3], [0.4, 0.6]])
-    fig = drawn.starts(["I", "II"], ["wine, 15", "wine, 30"], {"measured": error, "predicted": error[::-1]})
+    maps = {"measured": {"wine": error, "digits": error}, "predicted": {"wine": error[::-1], "digits": error}}
+    fig = drawn.starts(["I", "II"], [15, 30], maps)
     assert [text.get_text() for text in fig.axes[0].texts] == ["25", "0", "0", "100"]
     stack(fig)
-    assert fig.axes[0].get_title() == "measured" and fig.axes[1].get_title() == "predicted"
+    assert [ax.get_title() for ax in fig.axes[:4]] == ["wine", "digits"] * 2
+    assert [ax.get_ylabel() for ax in fig.axes[:4]] == ["measured"] * 2 + ["predicted"] * 2
 
 
 def test_equal_errors_lie_on_the_line_that_is_drawn():
