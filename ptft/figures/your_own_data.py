@@ -40,8 +40,8 @@ def cross_validation(ridges: np.ndarray, paths: Mapping[str, np.ndarray]) -> Fig
         beside([*drawn.lines[2], drawn.lines[0]], i, len(paths), 2.0)
         if name == best:
             j = int(mean.argmin())
-            ax.plot(ridges[j], mean[j], "*", color="black", mec="white", ms=13, zorder=5, label="chosen")
-    ax.set(xscale="log", xlabel="ridge", ylabel="squared error\non what is left out")
+            beside(ax.plot(ridges[j], mean[j], "k*", mec="white", ms=13, zorder=5, label="chosen"), i, len(paths), 2.0)
+    ax.set(xscale="log", yscale="log", xlabel="ridge", ylabel="squared error\non what is left out")
     ax.legend(ncols=2)
     return fig
 
