@@ -1,8 +1,8 @@
 """Regression on a user's own data, with scikit-learn's interface: where fine-tuning ends, with a ridge (Theorem 4.1).
 
-Both estimators minimise |y - X beta - intercept|^2/(2n) + ridge_ sum_j q_{k_j}(beta_j), where the first task enters
-through the scales k_j = init.k(coef_pt_j) alone. This is `ptft.min_penalty(X, y, k, ridge=d * ridge_)` on centred data,
-with the same certificate. The module needs the extra ``ptft[learn]``.
+Both estimators minimise half the mean of (y - X beta - intercept)^2 plus ``ridge_`` times the sum of q_k(beta). The first
+task enters through the scales k = init.k(coef_pt) alone. This is ``ptft.min_penalty(X, y, k, ridge=d * ridge_)`` on
+centred data, with the same certificate. The module needs the extra ``ptft[learn]``.
 
 Everything is in the units of the data. A column in other units has other coefficients and so another k, in effect: a
 column of variance v is one of variance 1 with scale k v and weight v^(-1/2) on its penalty, so that columns of large
@@ -157,7 +157,7 @@ class FineTunedRegression(_FineTuned):
     ----------
     init : Initialization, optional
         In the units of the coefficients. By default start II of the paper, at the size of the coefficients:
-        `initializations_at` the largest |coef_pt|, or without one the largest coefficient of a single feature.
+        `initializations_at` the largest size in coef_pt, or without one the largest coefficient of a single feature.
     coef_pt : array_like, shape (features,), or a mapping from names of features to numbers, optional
         Coefficients of the first task, for the same columns; `fit_pretrained` finds them. Only their sizes matter. By
         default there is no first task, and k = (2 c_pt)^2 everywhere.
@@ -238,9 +238,9 @@ class FineTunedRegressionCV(_FineTuned):
     Parameters
     ----------
     inits : sequence of Initialization, optional
-        By default the four corners of the theory at the size of the coefficients, `initializations_at` the largest
-        |coef_pt|: by Proposition 5.1 every initialization has a penalty between theirs. Without a first task, where
-        nothing can be remembered, c_pt from rich to lazy: 1e-3, 0.1 and 10 times the size.
+        By default the four starts of Figure 5, `initializations_at` the largest size in coef_pt: the corners of the
+        triangle of Proposition 5.1 and a place on its edge. Without a first task, where nothing can be remembered,
+        c_pt from rich to lazy: 1e-3, 0.1 and 10 times the size of the coefficients.
     coef_pt
         As in `FineTunedRegression`.
     ridges : array_like, positive, shape (ridges,), optional
