@@ -1,8 +1,8 @@
 """Regression on a user's own data, with scikit-learn's interface: where fine-tuning ends, with a ridge (Theorem 4.1).
 
-Both estimators minimise half the mean of (y - X beta - intercept)^2 plus ``ridge_`` times the sum of q_k(beta). The first
-task enters through the scales k = init.k(coef_pt) alone. This is ``ptft.min_penalty(X, y, k, ridge=d * ridge_)`` on
-centred data, with the same certificate. The module needs the extra ``ptft[learn]``.
+Both estimators minimise half the mean of (y - X beta - intercept)^2 plus ``ridge_`` times the sum of q_k(beta), and the
+first task enters through the scales k = init.k(coef_pt) alone. This is ``ptft.min_penalty(X, y, k, ridge=d * ridge_)``
+on centred data, with the same certificate. The module needs the extra ``ptft[learn]``.
 
 Everything is in the units of the data. A column in other units has other coefficients and so another k, in effect: a
 column of variance v is one of variance 1 with scale k v and weight v^(-1/2) on its penalty, so that columns of large
