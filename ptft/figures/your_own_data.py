@@ -74,15 +74,12 @@ def errors(sizes: Sequence[int], panels: Mapping[str, Mapping[str, np.ndarray]])
             look = {"fmt": f"{MARKERS[i]}-", "color": COLORS[i], "elinewidth": 0.8, "markersize": 3.5, "linewidth": 1.0}
             drawn = ax.errorbar(sizes, mean, half, label=name, **look)
             beside([*drawn.lines[2], drawn.lines[0]], i, len(methods), 2.0)
-        ax.set_title(title)
-        ax.set_xscale("log")
+        ax.set(title=title, xscale="log", ylabel=ERROR)
         ax.set_xticks(list(sizes), [str(n) for n in sizes])
         ax.minorticks_off()
         if place + columns >= len(panels):
             ax.set_xlabel("examples $n$")
             ax.tick_params(labelbottom=True)
-    for row in axes:
-        row[0].set_ylabel(ERROR)
     handles = {label: key for ax in fig.axes for key, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     fig.legend(handles.values(), handles, loc="outside lower center", ncols=3)
     return fig
