@@ -300,8 +300,9 @@ def best_initialization(
     mixture = teacher.mixture(init)
     k = [*(teacher.mixture(one).k for one in usual.values()), np.full_like(mixture.k, (2 * c_alone) ** 2)]
     rows = _rows(mixture, np.stack(k))
-    errors = errors_by_rows(np.full(len(inits), alpha), rows, noise_var, refine=1.0)
-    choices = [Choice(*of) for of in zip(inits, errors, _alphas_needed(target, rows, noise_var), strict=True)]
+    errors = errors_by_rows(np.full(len(inits), alpha), rows, noise_var, refine=1.0).tolist()
+    needed = _alphas_needed(target, rows, noise_var).tolist()
+    choices = [Choice(*of) for of in zip(inits, errors, needed, strict=True)]
 
     return BestInitialization(
         teacher=teacher,

@@ -440,7 +440,12 @@ def test_a_chapter_runs_with_any_legal_parameters(stem, seed, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "corner", [{"lambda_pt": -0.00099, "omega": 1.0}, {"rho_pt": 0.5, "rho_ft": 0.3}], ids=["rich", "dense"]
+    "corner",
+    [
+        pytest.param({"lambda_pt": -0.00099, "omega": 1.0}, id="rich"),
+        # the problem that did not converge here is one of those in tests/theory/test_replica.py
+        pytest.param({"rho_pt": 0.5, "rho_ft": 0.3}, id="dense", marks=pytest.mark.slow),
+    ],
 )
 def test_corners_of_the_replica_chapter_run(corner, tmp_path, monkeypatch):
     small = {"n_alpha_pt": 4, "samples": 2000, "d": 200, "n_seeds": 2}
