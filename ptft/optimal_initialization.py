@@ -40,7 +40,7 @@ from ptft.validation import (
 USUAL: Mapping[str, Initialization] = {**STARTS, "small": Initialization(1e-6)}
 RESOLUTION = 1e-4  # errors below it count as none: a ten-thousandth of E beta_ft^2
 _SCAN = np.concatenate([np.geomspace(1e-3, 0.1, 7), np.linspace(0.1, 0.99, 11)[1:]])  # where crossings are sought
-_GRID = (12, 14)  # of (log D, log B), from which the search starts
+_GRID = (10, 12)  # of (log D, log B), from which the search starts
 _BASINS = 3  # local minima of the grid that are followed ...
 _RIVAL = (0.02, 1.1)  # ... until steps are as small as the first, and then only if within the second of the best
 _STEP = 3e-4  # at which the search ends, as a share of the range of log D and log B
