@@ -341,7 +341,7 @@ def compare_two_stages(
     )
     whole_number(len(seeds), "the number of seeds", at_least=2)
     alpha = positive_array(alpha, "alpha", ndim=1)
-    laws = [predict_two_stages(one, alpha) for one in settings]
+    laws = [predict_two_stages(one, np.round(alpha * d) / d) for one in settings]
     runs = [both_stages(settings, alpha, d, seed, laws) for seed in seeds]
     columns = [[{name: [row[name] for row in run[i]] for name in run[i][0]} for run in runs] for i in range(len(laws))]
     return {
@@ -362,7 +362,7 @@ def both_stages(
     alpha : ndarray (points,)
     d, seed : int
     laws : sequence of TwoStageCurve
-        The predictions of `ptft.experiments.predict_two_stages` at these data scales.
+        The predictions of `ptft.experiments.predict_two_stages` at the data scales n/d, from which others start.
 
     Returns
     -------

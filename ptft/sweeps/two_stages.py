@@ -100,7 +100,7 @@ def solve(points: Sequence[TwoStagesPoint], prepared: bytes | None = None) -> li
     True
     """
     settings, (d, alpha, seed) = [point.setting for point in points], points[0][-3:]
-    laws = [_law(setting, alpha) for setting in settings]
+    laws = [_law(setting, round(alpha * d) / d) for setting in settings]
     done = agreement.both_stages(settings, np.array([alpha]), d, seed, laws)
     return [{"two_stages": [{name: row[name] for name in agreement.STAGE_COLUMNS}]} for (row,) in done]
 
