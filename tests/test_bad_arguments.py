@@ -23,6 +23,7 @@ from ptft.modular import theory as modular_theory
 from ptft.modular import trends as modular_trends
 from ptft.replica import MixtureRows
 from ptft.sweeps import monte_carlo
+from ptft.sweeps import two_stages as two_stages_sweep
 from ptft.two_theories import TwoTasks
 
 # --- bad values, by what the valid one is -----------------------------------------------------------------------------
@@ -118,6 +119,14 @@ PAIRS = modular.examples(SCALAR.table, [0, 7, 9])
 POINT = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0)
 
 
+def stored_stages():
+    """A table of both stages, of one setting and two seeds."""
+    point = dict(zip(two_stages_sweep.TwoStagesPoint._fields, two_stages_sweep.plan(D, [0])[0][1:], strict=True))
+    law = experiments.predict_two_stages(FINITE, [0.2])
+    rows = [agreement.both_stages([FINITE], np.array([0.2]), D, seed, [law])[0][0] for seed in (0, 1)]
+    return pd.DataFrame([point | row | {"seed": seed, "alpha_pt": 1.0} for seed, row in enumerate(rows)])
+
+
 @functools.cache
 def made():
     """What takes a moment to make."""
@@ -129,6 +138,7 @@ def made():
         "end": ptft.min_penalty(X, Y, K),
         "compared": agreement.compare([SETTING], ALPHA, D, [0, 1])[SETTING],
         "both stages": agreement.compare_two_stages([FINITE], ALPHA, D, [0, 1])[FINITE],
+        "stages": stored_stages(),
         "stopped": stopping_rule.StoppedPoint(1e-4, True, 100, 0.02, 0.1, 0.01, "amp", 50),
         "flow": infinite_width.train(CLOUD, TASK, 1.0, [0.0, 1.0]),
         "features": kernel_transfer.pretrain_linear(1.0, 0.5, 4),
@@ -392,6 +402,7 @@ def examples():
         },
         "sweeps.monte_carlo.diagnostics": {"table": SAMPLED, "low": 0.0, "high": 1.0},
         "sweeps.monte_carlo.plan": {"name": "experiment-4", "samples": 1000, "seeds": [0], "alphas": 2},
+        "sweeps.two_stages.plan": {"d": D, "seeds": [0]},
         "sweeps.diagonal.plan": {"name": "experiment-4", "d": D, "seeds": [0], "alpha": ALPHA},
         "sweeps.rich_transfer.plan": {
             "figures": ["3a"],
@@ -438,6 +449,14 @@ def examples():
             "certified": np.ones((2, 2)),
         },
         "agreement.stored_comparisons": {"stored": STORED, "d": 40},
+        "agreement.stored_two_stages": {"stored": m["stages"], "d": D},
+        "agreement.both_stages": {
+            "settings": [FINITE],
+            "alpha": ALPHA,
+            "d": D,
+            "seed": 0,
+            "laws": [experiments.predict_two_stages(FINITE, ALPHA)],
+        },
         "agreement.compare_two_stages": {"settings": [FINITE], "alpha": ALPHA, "d": D, "seeds": [0, 1]},
         "agreement.relative_deviation": {"results": [m["compared"]], "seen": 1e-3},
         "agreement.relative_errors": {"mse": ALPHA, "reference": ALPHA},
@@ -1106,6 +1125,7 @@ penalties.prox_angle penalties.prox_point penalties.prox_slopes replica.angle_no
 replica.scalar_moments replica.effective_regularisation end_point.newton monte_carlo.iterate_once
 infinite_width.particles.activate""".split()
 NO_ARGUMENTS = (
+    "experiments.both_stages",
     "experiments.figure_3",
     "experiments.figure_5",
     "experiments.trends",

@@ -363,7 +363,6 @@ SMALL = {  # ranges that keep a run short
     "02_ell_order_and_pretraining_dependence": {"grid": "[2, 40]", "n_derivatives": "[1, 30]", "n_search": "[1, 3000]"},
     "03_replica_solver": {
         "rho_ft": "[0.05, 1]",
-        "n_alpha_pt": "[4, 8]",
         "samples": "[1000, 3000]",
         "d": "[200, 300]",
         "n_seeds": "[2, 3]",
@@ -376,8 +375,12 @@ SMALL = {  # ranges that keep a run short
         "theory_points": "[2, 20]",
         "d_descent": "[20, 60]",
         "n_descent_seeds": "[1, 2]",
-        "d_stages": "[100, 130]",
-        "n_stage_seeds": "[2, 3]",
+    },
+    "05_pretraining_that_is_not_perfect": {
+        "rho_ft": "[0.05, 1]",
+        "n_alpha_pt": "[4, 8]",
+        "d": "[100, 130]",
+        "n_seeds": "[2, 3]",
     },
     "05_resnet_experiments": {"recompute": '{""}', "live_n": "[2, 20]", "live_gamma": "1 to 2 distinct in [1e-3, 10]"},
     "06_transformers_on_modular_arithmetic": {
@@ -448,5 +451,5 @@ def test_a_chapter_runs_with_any_legal_parameters(stem, seed, tmp_path, monkeypa
     ],
 )
 def test_corners_of_the_replica_chapter_run(corner, tmp_path, monkeypatch):
-    small = {"n_alpha_pt": 4, "samples": 2000, "d": 200, "n_seeds": 2}
+    small = {"samples": 2000, "d": 200, "n_seeds": 2}
     run("03_replica_solver", corner | small, tmp_path, monkeypatch, **{DRAFT: "1"})

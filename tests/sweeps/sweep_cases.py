@@ -51,6 +51,18 @@ CASES = (
         ),
     ),
     Case(
+        "two-stages",
+        ("--d", "20", "--seeds", "1"),
+        ("--seeds", "2"),
+        ("--d", "20", "20", "--seeds", "1"),
+        ("two_stages.parquet",),
+        (
+            (("--d", "10"), "d = 10 is not allowed: it must be at least 20"),
+            (("--seeds", "0"), "--seeds = 0 is not allowed: it must be at least 1"),
+            (("--first-seed", "-1"), "seeds = -1 is not allowed: it must be at least 0"),
+        ),
+    ),
+    Case(
         "monte-carlo",
         ("experiment-4", "--samples", "1000", "--alphas", "1"),
         ("--seeds", "2"),
