@@ -340,7 +340,7 @@ def compare_two_stages(
         [seed_number(seed, "one of seeds") for seed in listed(seeds, "seeds")],
     )
     whole_number(len(seeds), "the number of seeds", at_least=2)
-    alpha = positive_array(alpha, "alpha", ndim=1)
+    alpha, d = positive_array(alpha, "alpha", ndim=1), whole_number(d, "d", at_least=1)
     laws = [predict_two_stages(one, np.round(alpha * d) / d) for one in settings]
     runs = [both_stages(settings, alpha, d, seed, laws) for seed in seeds]
     columns = [[{name: [row[name] for row in run[i]] for name in run[i][0]} for run in runs] for i in range(len(laws))]
@@ -376,6 +376,7 @@ def both_stages(
     >>> row["converged"], row["alpha_pt"], set(row) - set(STAGE_COLUMNS) == {"alpha", "alpha_pt"}
     (True, 0.5, True)
     """
+    require(len(laws) == len(settings), "the number of laws", len(laws), f"{len(settings)}, that of settings")
     each = [(s.teacher, s.init, s.alpha_pt, s.noise_pt, s.noise_ft) for s in settings]
     found = []
     for one, law, points in zip(settings, laws, simulate_two_stages_many(each, alpha, d, seed), strict=True):

@@ -20,7 +20,7 @@ from ptft.extras import needs_extra
 from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
 from ptft.two_stages import TwoStageCurve
-from ptft.validation import require, whole_number
+from ptft.validation import listed, require, whole_number
 
 with needs_extra("sweep", __name__):
     import pandas as pd
@@ -74,7 +74,7 @@ def plan(d: int, seeds: Iterable[int]) -> list[tuple[Any, ...]]:
     (54, True)
     """
     d = whole_number(d, "d", at_least=20)
-    seeds = list(dict.fromkeys(whole_number(seed, "seeds") for seed in seeds))
+    seeds = list(dict.fromkeys(whole_number(seed, "seeds") for seed in listed(seeds, "seeds")))
     require(len(seeds) > 0, "seeds", seeds, "at least one")
     return [
         (label, *one.base.numbers, one.alpha_pt, one.noise_pt, one.noise_ft, d, alpha, seed)
