@@ -165,11 +165,48 @@ def comparison(
     >>> one.mean, one.standard_error.round(3), one.theory.round(3), one.covered
     (array([0.8]), array([0.1]), array([0.894]), array([ True]))
     """
-    samples = [sampled_teacher(setting.teacher, d, seed) for seed in seeds]
-    scales = [setting.teacher.penalty_scale(setting.init, beta_pt) for beta_pt, _ in samples]
-    mixtures = [GaussianMixture.of_sample(beta_ft, k) for (_, beta_ft), k in zip(samples, scales, strict=True)]
     theory = replica_curve(alpha, setting.teacher, setting.init)
-    return Comparison(setting, d, alpha, mse, certified, theory.mse, _errors_of(mixtures, theory))
+    given = _errors_of(_sampled_laws(setting.teacher, setting.init, d, seeds), theory, 0.0)
+    return Comparison(setting, d, alpha, mse, certified, theory.mse, given)
+
+
+def given_teachers(
+    teacher: Teacher, init: Initialization, alpha: ArrayLike, d: int, seeds: Iterable[int], noise_var: float = 0.0
+) -> np.ndarray:
+    """Replica predictions for the teachers with which `ptft.simulate` works at these seeds.
+
+    Parameters
+    ----------
+    teacher, init, d, noise_var
+        As in `ptft.simulate`.
+    alpha : array_like, shape (points,)
+    seeds : iterable of int
+
+    Returns
+    -------
+    ndarray, shape (points, seeds)
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> from ptft import SpikeSlab
+    >>> one = given_teachers(SpikeSlab(), Initialization(1e-3), [0.2, 0.3], d=2000, seeds=[0, 1])
+    >>> one.round(2)  # of the law it is 0.37 and 0.09
+    array([[0.33, 0.34],
+           [0.09, 0.09]])
+    """
+    seeds = [seed_number(seed, "one of seeds") for seed in listed(seeds, "seeds")]
+    law = replica_curve(positive_array(alpha, "alpha", ndim=1), teacher, init, noise_var)
+    return _errors_of(_sampled_laws(teacher, init, d, seeds), law, noise_var)
+
+
+def _sampled_laws(teacher: Teacher, init: Initialization, d: int, seeds: Sequence[int]) -> list[GaussianMixture]:
+    samples = [sampled_teacher(teacher, d, seed) for seed in seeds]
+    return [GaussianMixture.of_sample(beta_ft, teacher.penalty_scale(init, beta_pt)) for beta_pt, beta_ft in samples]
 
 
 def ratio_to_theory(
@@ -262,9 +299,9 @@ def stored_comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison
     return found
 
 
-def _errors_of(mixtures: Sequence[GaussianMixture], law: ReplicaCurve) -> np.ndarray:
-    """Replica predictions without noise for samples of a law, shape (points, mixtures); 0 where one is all zero."""
-    learned, alpha = [i for i, one in enumerate(mixtures) if one.power > 0], law.alpha
+def _errors_of(mixtures: Sequence[GaussianMixture], law: ReplicaCurve, noise_var: float) -> np.ndarray:
+    """Replica predictions for samples of a law, shape (points, mixtures); 0 where one is all zero, as is the noise."""
+    learned, alpha = [i for i, one in enumerate(mixtures) if one.power + noise_var > 0], law.alpha
     errors = np.zeros((alpha.size, len(mixtures)))
     if not learned:
         return errors
@@ -281,10 +318,10 @@ def _errors_of(mixtures: Sequence[GaussianMixture], law: ReplicaCurve) -> np.nda
     )
     if below.size:
         start = np.tile([law.tau2[below], law.theta[below]], len(learned))
-        found = errors_by_rows(np.tile(alpha[below], len(learned)), rows, refine=1.0, start=start)
+        found = errors_by_rows(np.tile(alpha[below], len(learned)), rows, noise_var, refine=1.0, start=start)
         errors[below[:, None], learned] = found.reshape(len(learned), below.size).T
     for point, i in np.argwhere(~np.isfinite(errors)):
-        errors[point, i] = replica_curve(alpha[point], mixtures[i]).mse
+        errors[point, i] = replica_curve(alpha[point], mixtures[i], noise_var=noise_var).mse
     return errors
 
 

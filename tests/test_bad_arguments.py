@@ -449,6 +449,14 @@ def examples():
             "certified": np.ones((2, 2)),
         },
         "agreement.stored_comparisons": {"stored": STORED, "d": 40},
+        "agreement.given_teachers": {
+            "teacher": SLAB,
+            "init": INIT,
+            "alpha": ALPHA,
+            "d": D,
+            "seeds": [0, 1],
+            "noise_var": 0.1,
+        },
         "agreement.stored_two_stages": {"stored": m["stages"], "d": D},
         "agreement.both_stages": {
             "settings": [FINITE],
@@ -852,7 +860,7 @@ def examples():
         "figures.rich_transfer.forgetting": {"table": m["table"], "P2": {"3a": 4}, "kind": "network"},
         "figures.rich_transfer.live": {"pairs": {"one": (m["flow"], m["flow"])}},
         "figures.tour.penalties": {"inits": {"one": INIT}, "a_pt": 1.0, "size": 1.0},
-        "figures.tour.errors": {"curves": {"one": m["curve"]}, "points": {}},
+        "figures.tour.errors": {"curves": {"one": m["curve"]}, "points": {"one": []}, "given": {"one": []}},
         "figures.two_stages.along_alpha": {"curves": {"one": m["two"]}, "points": {"one": m["both stages"]}},
         "figures.two_stages.along_alpha_pt": {
             "alpha_pt": ALPHA,
