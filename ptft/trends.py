@@ -286,7 +286,23 @@ def trend(table: pd.DataFrame, knob: str, column: str = "accuracy", expected_sig
     >>> trend(pd.concat([scaled, baseline]), "kappa")[10].verdict
     'agree'
     """
-    return {n: paired_effect(slopes(table, knob, n, column), expected_sign) for n in sizes_of(table)}
+    return {n: effect(slopes(table, knob, n, column), expected_sign) for n in sizes_of(table)}
+
+
+@checked
+def pooled_trend(table: pd.DataFrame, knob: str, column: str = "accuracy", expected_sign: int = -1) -> Effect:
+    """`trend` over all sample sizes together, from `pooled_slopes`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(s, k, v, n, s + 0.5 * np.log2(v)) for s in range(2) for n in (60, 120)
+    ...         for k, v in (("baseline", 1.0), ("c", 4.0))]
+    >>> table = pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"])
+    >>> pooled_trend(table, "c", "error", expected_sign=1).mean
+    0.5
+    """
+    return effect(pooled_slopes(table, knob, column), expected_sign)
 
 
 @checked

@@ -953,8 +953,6 @@ def examples():
             "seed": 0,
         },
         "modular.trends.runs": {"table": m["modular runs"], "network": "quadratic", "relation": "nested", "size": 1},
-        "modular.trends.role": {"runs": m["nested runs"], "knob": "kappa", "column": "error", "expected_sign": 1},
-        "modular.trends.roles": {"runs": m["nested runs"], "knob": "kappa", "column": "error"},
         "modular.trends.contrast": {"first": m["nested runs"], "second": m["nested runs"], "knob": "kappa", "n": 60},
         "modular.trends.worth": {"runs": m["nested runs"], "kappa": 1.0, "expected_sign": 1},
         "modular.trends.cost": {"first": m["nested runs"], "second": m["nested runs"], "n": 60},
@@ -987,6 +985,7 @@ def examples():
                 ("slopes", {"n": 10, "column": "accuracy"}),
                 ("pooled_slopes", {"column": "accuracy"}),
                 ("trend", {"column": "accuracy", "expected_sign": -1}),
+                ("pooled_trend", {"column": "accuracy", "expected_sign": -1}),
                 ("gains", {"column": "accuracy"}),
             )
         },

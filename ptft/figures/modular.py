@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from ptft.extras import needs_extra
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.modular.protocol import PROTOCOLS
-from ptft.modular.trends import order_agreement, pretraining_steps, roles, runs
-from ptft.trends import UNTRAINED, curve, effect, sizes_of, values_of
+from ptft.modular.trends import order_agreement, pretraining_steps, runs
+from ptft.trends import UNTRAINED, curve, effect, sizes_of, trend, values_of
 from ptft.validation import checked, one_of
 
 with needs_extra("vision", __name__):
@@ -200,7 +200,7 @@ def slopes_by_size(table: pd.DataFrame) -> Figure:
         ax.axhline(0, color="black", lw=0.8)
         tasks = [task for task in LOOKS if task in dict(PROTOCOLS[network].cells)]
         for place, task in enumerate(tasks if knob in dict(PROTOCOLS[network].knobs) else []):
-            found = roles(runs(table, network, task), knob)
+            found = trend(runs(table, network, task), knob, "error", 1)
             mean, half = (np.array([getattr(one, name) for one in found.values()]) for name in ("mean", "half"))
             look = {**LOOKS[task], "ls": "", "label": task, "ms": 3, "elinewidth": 1}
             beside(ax.errorbar(list(found), mean, half, **look).get_children(), place, len(tasks), 2.5)

@@ -1,8 +1,8 @@
 """What the stored runs on modular arithmetic say of the knobs: slopes of errors, orders of settings, shares of power.
 
 Errors are looked at as logarithms to the base 2, since they range over orders of magnitude: a slope of 1 over the
-logarithm of a knob doubles the error with each doubling of the scale, and an `Effect` agrees where it is positive, that
-is where smaller scales are better.
+logarithm of a knob doubles the error with each doubling of the scale. Slopes of them are `ptft.trends.trend` and
+`ptft.trends.pooled_trend` with the column "error" and the expected sign +1, where smaller scales are better.
 """
 
 from __future__ import annotations
@@ -82,60 +82,6 @@ def runs(table: pd.DataFrame, network: str, relation: str, size: int | None = No
         for task in ("pt", "ft"):
             found[f"on_{task}_{when}"] = rows[f"power_{task}_{when}"] / rows[f"power_{when}"]
     return rows.assign(**found, wrong=1 - rows["correct"] / rows["tested"])
-
-
-@checked
-def role(runs: pd.DataFrame, knob: str, column: str = "error", expected_sign: int = 1) -> Effect:
-    """Slope of a column per doubling of a knob, over its values and all numbers of pairs, paired by seed.
-
-    Parameters
-    ----------
-    runs : DataFrame, as `runs` returns it
-    knob : str
-    column : str, default "error"
-    expected_sign : +1 (default) or -1
-
-    Raises
-    ------
-    ValueError
-        If the table lacks the column or the knob.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rows = [(s, k, v, n, s + 0.5 * np.log2(v)) for s in range(2) for n in (60, 120)
-    ...         for k, v in (("baseline", 1.0), ("c", 4.0))]
-    >>> role(pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"]), "c").mean
-    0.5
-    """
-    return effect(pooled_slopes(runs, knob, column), expected_sign)
-
-
-@checked
-def roles(runs: pd.DataFrame, knob: str, column: str = "error") -> dict[int, Effect]:
-    """The same for each number of pairs.
-
-    Parameters
-    ----------
-    runs : DataFrame, as `runs` returns it
-    knob : str
-    column : str, default "error"
-
-    Raises
-    ------
-    ValueError
-        If the table lacks the column or the knob.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rows = [(s, k, v, n, n * s + n * np.log2(v)) for s in range(2) for n in (60, 120)
-    ...         for k, v in (("baseline", 1.0), ("c", 4.0))]
-    >>> found = roles(pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"]), "c")
-    >>> {n: one.mean for n, one in found.items()}
-    {60: 60.0, 120: 120.0}
-    """
-    return {n: effect(slopes(runs, knob, n, column)) for n in sizes_of(runs)}
 
 
 @checked

@@ -10,7 +10,7 @@ from ptft.book.results import results_file
 from ptft.figures import modular as drawn
 from ptft.figures.data import data_of
 from ptft.modular import protocol, trends
-from ptft.trends import curve, values_of
+from ptft.trends import curve, trend, values_of
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_slopes_of_all_networks_knobs_and_tasks_are_there(table):
         if knob in dict(one.knobs) and task in dict(one.cells)
     }
     assert wanted == {key for key in found if key[1] in ("nested", "reuse", "new", "random")}
-    effects = trends.roles(trends.runs(table, "classifier", "new"), "c")
+    effects = trend(trends.runs(table, "classifier", "new"), "c", "error", 1)
     np.testing.assert_allclose([y for _, y in found[10, "new"]], [one.mean for one in effects.values()])
 
 

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 from ptft import modular
 from ptft.checks import modular as checks
 from ptft.modular import theory, trends
-from ptft.trends import effect
+from ptft.trends import effect, pooled_trend, trend
 
 POWERS = {f"power{task}_{when}": 1.0 for when in ("before", "after") for task in ("", "_pt", "_ft")}
 
@@ -32,18 +32,18 @@ def synthetic(seeds=4, slopes=None):
 
 def test_slopes_are_those_of_the_logarithm_and_their_means_over_sizes_are_pooled():
     runs = trends.runs(synthetic(), "quadratic", "nested")
-    found = trends.roles(runs, "kappa")
+    found = trend(runs, "kappa", "error", 1)
     assert list(found) == [60, 120]
     assert found[60].mean == pytest.approx(0.515) and found[120].mean == pytest.approx(1.03)
-    assert trends.role(runs, "kappa").mean == pytest.approx((0.515 + 1.03) / 2)
-    assert trends.role(runs, "kappa").verdict == "agree"
-    assert trends.role(runs, "kappa", expected_sign=-1).verdict == "disagree"
+    assert pooled_trend(runs, "kappa", "error", 1).mean == pytest.approx((0.515 + 1.03) / 2)
+    assert pooled_trend(runs, "kappa", "error", 1).verdict == "agree"
+    assert pooled_trend(runs, "kappa", "error", -1).verdict == "disagree"
     assert runs["wrong"].to_numpy() == pytest.approx(0.1)
 
 
 def test_a_single_seed_decides_nothing():
     runs = trends.runs(synthetic(seeds=1), "quadratic", "nested")
-    one = trends.role(runs, "kappa")
+    one = pooled_trend(runs, "kappa", "error", 1)
     assert (one.verdict, one.seeds, one.p_value) == ("undecided", 1, 1.0) and one.mean == pytest.approx(0.75)
     with pytest.raises(ValueError, match="expected_sign = 2"):
         effect([1.0], 2)
