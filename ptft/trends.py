@@ -203,12 +203,30 @@ def pooled_slopes(table: pd.DataFrame, knob: str, column: str = "accuracy") -> n
     >>> pooled_slopes(pd.concat([table, table.assign(n=20, accuracy=0.5)]), "kappa").round(3)
     array([-0.025, -0.05 ])
     """
-    values, sizes = values_of(table, knob), sizes_of(table)
-    rows = [[by_seed(table, knob, value, n, column) for value in values] for n in sizes]
-    seeds = sorted(set.intersection(*(set(cell) for row in rows for cell in row)))
+    values, y = _complete(table, knob, column)
     x = np.log2(values) - np.mean(np.log2(values))
-    y = np.array([[[cell[seed] for cell in row] for row in rows] for seed in seeds])  # (seeds, sizes, values)
     return np.asarray(np.mean(y @ x / (x @ x), axis=1))
+
+
+def _complete(table: pd.DataFrame, knob: str, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Values of a knob and, of the seeds that have them all, one column of the points, (seeds, sizes, values)."""
+    require_table(table, "table", ["seed", "knob", "value", "n", column])
+    values, sizes = np.array(values_of(table, knob)), np.unique(table["n"])
+    seeds = np.unique(table["seed"])
+    knobs, at, n, seed, measured = (table[name].to_numpy() for name in ("knob", "value", "n", "seed", column))
+    of_baseline = np.isclose(at, BASELINE[1]) & (knob != UNTRAINED)
+    chosen = np.where(of_baseline, knobs == BASELINE[0], knobs == knob)
+    place = (
+        np.searchsorted(seeds, seed[chosen]),
+        np.searchsorted(sizes, n[chosen]),
+        np.abs(values - at[chosen, None]).argmin(axis=1),
+    )
+    shape = len(seeds), len(sizes), len(values)
+    there, found = np.zeros(shape, dtype=bool), np.empty(shape)
+    there[place], found[place] = True, measured[chosen]
+    for i, j in np.argwhere(~there.any(axis=0)):
+        by_seed(table, knob, values[j], sizes[i], column)  # says what is missing
+    return values, found[there.all(axis=(1, 2))]
 
 
 @checked
