@@ -6,7 +6,7 @@ that are measured. Value 1 of each knob is the baseline, whose rows have a knob 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -287,6 +287,28 @@ def effect(samples: ArrayLike, expected_sign: int = 1) -> Effect:
         return paired_effect(x, expected_sign)
     require(expected_sign in (1, -1), "expected_sign", expected_sign, "1 or -1")
     return Effect(float(x[0]), np.nan, np.nan, 1, "undecided")
+
+
+@checked
+def difference(first: Mapping[int, float], second: Mapping[int, float], expected_sign: int = 1) -> Effect:
+    """`effect` of the first minus the second, for each seed that has both.
+
+    Parameters
+    ----------
+    first, second : mapping from a seed to a number, as from `by_seed`
+    expected_sign : +1 (default) or -1
+
+    Raises
+    ------
+    ValueError
+        If no seed has both, a number is not finite, or the sign is neither 1 nor -1.
+
+    Examples
+    --------
+    >>> difference({0: 1.5, 1: 2.5, 2: 0.0}, {0: 1.0, 1: 1.0}).mean
+    1.0
+    """
+    return effect([first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())], expected_sign)
 
 
 @checked

@@ -174,6 +174,17 @@ def test_strengths_are_squared_gradients(pretrained):
         assert strengths[k, j] == pytest.approx(theory.strengths(start, [np.outer(basis[k], basis[j])])[0, 0], rel=1e-9)
 
 
+def test_the_strength_of_a_wave_is_the_sum_of_squares_of_all_products_but_one(pretrained):
+    _, start = pretrained
+    basis, frequencies = modular.characters(23)
+    for k, phase in ((1, 0.3), (7, 2.0), (11, -1.0)):
+        rows, c, s = np.flatnonzero(frequencies == k), np.cos(phase), np.sin(phase)
+        u, w = basis[rows] @ start.U.numpy(), np.array([[c, -s], [-s, -c]]) @ basis[rows] @ start.W.numpy()
+        products = np.sum(u * w, axis=0) ** 2 + start.v.numpy() ** 2 * np.sum(u**2 + w**2, axis=0)
+        found = theory.strengths(start, [modular.ScalarTask(23, (k,), (phase,)).table / 23])
+        assert found[0, 0] == pytest.approx(2 * products.sum(), rel=1e-9)
+
+
 def test_a_wide_start_has_the_strengths_of_the_law():
     """Before pretraining: 4 sigma^4 and 8 gamma^2 sigma^2 for each neuron, at every frequency and phase."""
     start = modular.with_new_readout(modular.new_quadratic(11, 10_000, 0), 0.2, seed=1)

@@ -63,6 +63,41 @@ def test_the_smallest_size_is_taken_unless_another_is_asked_for():
     assert trends.runs(table, "quadratic", "nested", 3)["size"].unique().tolist() == [3]
 
 
+def test_errors_by_size_are_those_of_the_baseline_with_the_frequencies_at_a_place():
+    table = pd.concat([synthetic(slopes={"nested": 0.5, "reuse": 1.0, "new": 2.0}).assign(size=3), synthetic()])
+    table.loc[table["relation"] == "reuse", "size"] = 5
+    found = trends.errors_by_size(table, "quadratic", "inside", 60)
+    assert list(found) == [1, 3, 5] and found[5] == pytest.approx({s: s for s in range(4)})
+    assert list(trends.errors_by_size(table, "quadratic", "beside", 60, "diagonal")) == [1, 3]
+    with pytest.raises(ValueError, match="n = 90 is not allowed: the table must have it, with tasks new"):
+        trends.errors_by_size(table, "quadratic", "beside", 90)
+    with pytest.raises(ValueError, match="place = 'nowhere'"):
+        trends.errors_by_size(table, "quadratic", "nowhere", 60)
+
+
+def test_denser_and_farther_compare_numbers_and_places_by_seed():
+    slopes = {"nested": 0.5, "reuse": 1.0, "half": 1.0, "new": 2.0, "dense": 0.0}
+    table = pd.concat([synthetic(slopes=slopes).assign(size=size) for size in (1, 2, 4)])
+    table.loc[table["relation"] == "reuse", "size"] = 5
+    table = table[~(table["relation"].isin(["half", "dense"]) & (table["size"] != 2))]
+    table["test_error"] *= table["size"] ** 2.0
+    table.loc[table["relation"] == "new", "test_error"] *= 8.0
+    denser = trends.denser(table, "quadratic", 60)
+    x, y = np.log2([1, 2, 4, 5]), 2 * np.log2([1, 2, 4, 5])
+    assert {key: one.mean for key, one in denser.items()} == pytest.approx(
+        {"inside": np.polyfit(x, y, 1)[0], "beside": 2.0}
+    )
+    farther = trends.farther(table[table["seed"] != 1], "quadratic", 60)
+    wanted = {
+        ("inside", "beside", 1): 3,
+        ("inside", "half", 2): 0,
+        ("half", "beside", 2): 3,
+        ("inside", "beside", 4): 3,
+    }
+    assert {key: one.mean for key, one in farther.items()} == pytest.approx(wanted)
+    assert {one.seeds for one in farther.values()} == {3}
+
+
 def test_contrasts_are_differences_of_slopes_of_the_seeds_that_both_have():
     nested, new = (trends.runs(synthetic(), "quadratic", task) for task in ("nested", "new"))
     assert trends.contrast(nested, new, "kappa", 120).mean == pytest.approx(1.5)

@@ -133,3 +133,10 @@ def test_a_single_seed_has_a_trend_and_no_verdict():
     found = trends.trend(table, "c")
     assert {one.verdict for one in found.values()} == {"undecided"} == {trends.pooled_trend(table, "c").verdict}
     assert trends.pooled_trend(table, "c").mean == pytest.approx(np.mean([one.mean for one in found.values()]))
+
+
+def test_a_difference_is_that_of_the_seeds_that_both_have():
+    found = trends.difference({0: 1.0, 1: 3.0, 5: 9.0}, {1: 1.0, 0: 0.0, 2: 7.0}, -1)
+    assert (found.mean, found.seeds) == (1.5, 2)
+    with pytest.raises(ValueError, match="samples"):
+        trends.difference({0: 1.0}, {1: 1.0})
