@@ -211,8 +211,12 @@ def sparsity(table: pd.DataFrame, n: int) -> Figure:
             ax.errorbar(list(found), 2**middle, bars, label=where, capsize=2, lw=1, **look)
         ax.axhline(1, color="black", lw=0.8, ls="--")
         ax.set(yscale="log", title=title, xlabel=r"frequencies $|K_{FT}|$", xticks=[1, 3, 5, 11])
+        ax.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 2.0, 5.0) if column == "error" else (1.0,)))
+        ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-    axes[0, 0].sharey(axes[0, 1])
+    low, high = zip(*(ax.get_ylim() for ax in axes[0, :2]), strict=True)
+    for ax in axes[0, :2]:
+        ax.set_ylim(min(low), max(high))
     axes[0, 0].set_ylabel("test error")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(PLACES))
     return fig

@@ -70,7 +70,6 @@ class ModularProtocol:
 
 _SCALAR = (
     ("nested", 1),
-    ("nested", 3),
     ("reuse", 5),
     ("reuse in phase", 5),
     ("new", 1),
