@@ -70,6 +70,7 @@ class ModularProtocol:
 
 _SCALAR = (
     ("nested", 1),
+    ("nested", 3),
     ("reuse", 5),
     ("reuse in phase", 5),
     ("new", 1),
