@@ -168,8 +168,9 @@ def made():
     }
     found["modular runs"] = pd.DataFrame(
         [
-            (*("quadratic", task, size, knob, value, n, seed), *(0.5,) * 3, 90, 100, 50, "loss", *(1.0,) * 6)
-            for task, size in (("nested", 1), ("reuse", 5), ("new", 1))
+            (*(network, task, size, knob, value, n, seed), *(0.5,) * 3, 90, 100, 50, "loss", *(1.0,) * 6)
+            for network in ("quadratic", "transformer")
+            for task, size in (("nested", 1), ("reuse", 5), ("new", 1), ("half", 2), ("dense", 11))
             for knob, value in (("baseline", 1.0), ("kappa", 0.5), ("untrained", 1.0))
             for n in (60, 120)
             for seed in (0, 1)
@@ -895,7 +896,15 @@ def examples():
         "figures.modular.errors": {"table": m["modular runs"], "knob": "kappa"},
         "figures.modular.slopes_by_size": {"table": m["modular runs"]},
         "figures.modular.orders": {"table": m["modular runs"]},
-        "figures.modular.shares": {"table": m["modular runs"], "kappa": ALPHA, "theory": ALPHA, "n": 60},
+        "figures.modular.reuse": {"powers": {"one": {"all": K}}, "first": [1], "second": {"one": []}},
+        "figures.modular.sparsity": {"table": m["modular runs"], "n": 60},
+        "figures.modular.shares": {
+            "table": m["modular runs"],
+            "kappa": ALPHA,
+            "theory": ALPHA,
+            "least": ALPHA,
+            "n": 60,
+        },
         "figures.modular.pretraining_lengths": {"table": m["modular runs"], "losses": {"one": ALPHA}},
         "figures.modular.attention": {"points": {"one": {1.0: (2.0, 0.1)}}},
         # modular arithmetic
@@ -951,6 +960,7 @@ def examples():
         "modular.theory.closed_network": {"task": SCALAR, "orbits": 1, "seed": 0, "kappa": 0.5},
         "modular.theory.quadratures": {"network": QUADRATIC, "task": SCALAR},
         "modular.theory.needed_products": {"network": QUADRATIC, "task": SCALAR},
+        "modular.theory.least_power": {"p": 5, "size": 1, "fitted": 0.9, "readout": 0.1},
         "modular.theory.closed_pretraining": {
             "kappa": 0.5,
             "width": 8,
@@ -980,8 +990,15 @@ def examples():
             "seed": 0,
         },
         "modular.trends.runs": {"table": m["modular runs"], "network": "quadratic", "relation": "nested", "size": 1},
-        "modular.trends.role": {"runs": m["nested runs"], "knob": "kappa", "column": "error", "expected_sign": 1},
-        "modular.trends.roles": {"runs": m["nested runs"], "knob": "kappa", "column": "error"},
+        "modular.trends.errors_by_size": {
+            "table": m["modular runs"],
+            "network": "quadratic",
+            "place": "inside",
+            "n": 60,
+            "column": "error",
+        },
+        "modular.trends.denser": {"table": m["modular runs"], "network": "quadratic", "n": 60},
+        "modular.trends.farther": {"table": m["modular runs"], "network": "quadratic", "n": 60},
         "modular.trends.contrast": {"first": m["nested runs"], "second": m["nested runs"], "knob": "kappa", "n": 60},
         "modular.trends.worth": {"runs": m["nested runs"], "kappa": 1.0, "expected_sign": 1},
         "modular.trends.cost": {"first": m["nested runs"], "second": m["nested runs"], "n": 60},
@@ -991,6 +1008,7 @@ def examples():
         "checks.modular.still_beside": {"start": QUADRATIC, "end": QUADRATIC, "frequencies": [1]},
         "checks.modular.function_of_sums": {"network": QUADRATIC, "frequencies": [1]},
         "checks.modular.out_of_phase": {"start": QUADRATIC, "end": QUADRATIC, "task": SCALAR},
+        "checks.modular.power_left": {"start": QUADRATIC, "end": QUADRATIC, "task": SCALAR},
         "checks.modular.needed": {"network": QUADRATIC, "task": SCALAR},
         "checks.modular.shares": {"networks": [QUADRATIC], "task": SCALAR, "kappa": 0.5, "fitted": 0.9},
         "checks.modular.adam_from_other_scales": {"network": QUADRATIC, "data": PAIRS, "c": 2.0, "steps": 2},
@@ -1014,6 +1032,7 @@ def examples():
                 ("slopes", {"n": 10, "column": "accuracy"}),
                 ("pooled_slopes", {"column": "accuracy"}),
                 ("trend", {"column": "accuracy", "expected_sign": -1}),
+                ("pooled_trend", {"column": "accuracy", "expected_sign": -1}),
                 ("gains", {"column": "accuracy"}),
             )
         },
@@ -1022,6 +1041,7 @@ def examples():
         "trends.complete_seeds": {"table": m["accuracies"], "column": "accuracy"},
         "trends.effect": {"samples": ALPHA, "expected_sign": 1},
         "trends.paired_effect": {"samples": ALPHA, "expected_sign": 1},
+        "trends.difference": {"first": {0: 1.0, 1: 2.0}, "second": {0: 0.5, 1: 1.0}, "expected_sign": 1},
         "trends.tally": {"effects": [trends.paired_effect(ALPHA, 1)]},
         "trends.simultaneous": {"effects": [trends.paired_effect(ALPHA, 1)]},
         "trends.opposed": {"pairs": [(trends.paired_effect(ALPHA, 1),) * 2]},
