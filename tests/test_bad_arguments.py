@@ -420,6 +420,8 @@ def examples():
         },
         "sweeps.monte_carlo.diagnostics": {"table": SAMPLED, "low": 0.0, "high": 1.0},
         "sweeps.monte_carlo.plan": {"name": "experiment-4", "samples": 1000, "seeds": [0], "alphas": 2},
+        "sweeps.scaling_laws.setting": {"name": "memory", "d": D},
+        "sweeps.scaling_laws.plan": {"d": D, "sizes": [2], "seeds": [0]},
         "sweeps.diagonal.plan": {"name": "experiment-4", "d": D, "seeds": [0], "alpha": ALPHA},
         "sweeps.rich_transfer.plan": {
             "figures": ["3a"],
