@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,7 +41,6 @@ from ptft.validation import (
 )
 
 LARGEST_D = 10**7  # the ranks are listed once, which takes 80 MB
-_OCTAVE = 2.0  # ratio of the ends of a bin of ranks
 _NODES = 4  # of the Gauss rule of a bin
 _LAST = 0.999  # the share of d up to which crossings are sought
 _ROOT_STEPS = 60
@@ -77,11 +76,14 @@ def rank_rule(d: int, known_ranks: int | None = None) -> tuple[np.ndarray, np.nd
     (63, 1.64492407, 1.64492407)
     """
     d = whole_number(d, "d", at_least=1, at_most=LARGEST_D)
-    octaves = int(np.ceil(np.log(d + 1) / np.log(_OCTAVE)))
-    ends = {int(np.ceil(end)) for end in _OCTAVE ** np.arange(octaves)} | {d + 1}
-    if known_ranks is not None:
-        ends |= {min(whole_number(known_ranks, "known_ranks"), d) + 1}
-    edges = sorted(ends)
+    known = d if known_ranks is None else min(whole_number(known_ranks, "known_ranks"), d)
+    rank, count = _rank_rule(d, known)
+    return rank.copy(), count.copy()
+
+
+@lru_cache(maxsize=16)  # at d = 10^7 it takes a second
+def _rank_rule(d: int, known: int) -> tuple[np.ndarray, np.ndarray]:
+    edges = sorted({2**i for i in range(d.bit_length())} | {known + 1, d + 1})
     rules = [_gauss(np.log(np.arange(low, high))) for low, high in itertools.pairwise(edges)]
     log_rank, count = (np.concatenate(parts) for parts in zip(*rules, strict=True))
     return np.exp(log_rank), count

@@ -20,10 +20,10 @@ from ptft.validation import checked, one_of, require, whole_number
 
 FORMAT = 1
 COLUMNS = {"mse": float, "kkt_residual": float | None, "method": str, "converged": bool}
-SPARSE: dict[str, Any] = {"rho_pt": 0.1, "rho_ft": 0.1}
+SPARSE: dict[str, Any] = {"rho_pt": 0.3, "rho_ft": 0.3}
 SETTINGS: dict[str, tuple[dict[str, Any], Initialization]] = {  # what is not said is as in `PowerLawTasks`
     "lazy, alone": ({"pretrained": False}, Initialization(1e3)),
-    "lazy, memory": ({"size_pt": 1e3}, Initialization(1e-6)),
+    "lazy, memory": ({"size_pt": 10.0}, Initialization(1e-6)),
     "memory": ({}, Initialization(1e-6)),
     "steep: lazy, alone": ({"a": 4.0, "pretrained": False}, Initialization(1e3)),
     "steep: memory": ({"a": 4.0}, Initialization(1e-9)),
@@ -55,7 +55,7 @@ def setting(name: str, d: int) -> tuple[PowerLawTasks, Initialization]:
     Examples
     --------
     >>> setting("sparse: memory", d=100)[0].rho_ft
-    0.1
+    0.3
     """
     tasks, init = SETTINGS[one_of(name, "name", SETTINGS)]
     return PowerLawTasks(d, **tasks), init
