@@ -461,11 +461,10 @@ def lazy_error(n: ArrayLike, power_decay: float, spectrum_decay: float) -> np.nd
     n = positive_array(n, "n")
     C, B = _decays(power_decay, spectrum_decay)
     require(2 * B + 1 != C, "power_decay", C, "other than 2 spectrum_decay + 1, where the error has a logarithm")
-    p, resolved = (C - 1) / B, (np.pi / B) / np.sin(np.pi / B)
+    p, resolved = (C - 1) / B, 1 / np.sinc(1 / B)
     if p > 2:
         return np.asarray(B * zeta(C - 2 * B) / zeta(C) * (resolved / n) ** (2 * B))
-    level = 1.0 if p == 1 else (1 - p) * np.pi / np.sin(np.pi * p)
-    return np.asarray(level / zeta(C) * (resolved / n) ** (C - 1))
+    return np.asarray(1 / np.sinc(1 - p) / zeta(C) * (resolved / n) ** (C - 1))
 
 
 def _decays(power_decay: float, spectrum_decay: float) -> tuple[float, float]:

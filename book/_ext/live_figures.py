@@ -1,7 +1,8 @@
 """The directive `explorer`: a live figure with sliders, and a picture of its start on paper and without scripts.
 
-Its argument is the view, `plane`, `error`, `best` or `scaling`; its content is the caption. `ptft.book.sliders` says what the
-sliders are, `book/_static/theory.js` solves the equations in the page, and `book/_static/live_figures.js` draws.
+Its argument is the view, `plane`, `error`, `best` or `scaling`; its content is the caption. `ptft.book.sliders` says
+what the sliders are, `book/_static/theory.js` solves the equations in the page, and `book/_static/live_figures.js`
+draws.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ PICTURES = {  # what the charts are, for those who cannot see them
     "plane": "The triangle of the two measures with a dot at the chosen initialization; its place is given below.",
     "error": "Error against the data scale: fine-tuning, a single task, and the best initialization; read off below.",
     "best": "Error over the plane of the two penalty scales with a dot at the best initialization, given below.",
-    "scaling": "Error against the number of examples on logarithmic axes: fine-tuning, and the task alone; read off below.",
+    "scaling": "Error against the number of examples, both logarithmic: fine-tuning, and the task alone; read off below.",
 }
 CALLS = {
     "plane": ("ptft.figures.triangle", "{…}"),

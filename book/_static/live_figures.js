@@ -274,7 +274,7 @@
       lines.map((name) => [name, element(inside, "polyline", { class: "explorer-line", "data-line": name })]),
     );
     const dots = Object.fromEntries(lines.map((name) => [name, mark(inside, name, 5)]));
-    const d = spec.count.reduce((sum, one) => sum + one, 0);
+    const d = Math.round(spec.count.reduce((sum, one) => sum + one, 0));
     const curve = remembered(function* (mixture, last) {
       const points = [];
       for (let i = 0; i <= 8 * (last - 1); i++) {
@@ -291,7 +291,7 @@
     // How many examples have this error, if they are on the curve: by regula falsi in logarithms (ptft.scaling).
     function needed(points, mixture, mse) {
       const i = points.findIndex((one) => one.mse <= mse);
-      if (i < 1) return i < 0 ? `more than ${points[points.length - 1].n}` : "10 or fewer";
+      if (i < 1) return i < 0 ? `more than ${digits(points[points.length - 1].n)}` : "10 or fewer";
       let [low, high] = [points[i - 1], points[i]];
       for (let step = 0; step < 12; step++) {
         const share = Math.log(low.mse / mse) / Math.log(low.mse / high.mse);
