@@ -1132,7 +1132,8 @@ infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_widt
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
 infinite_width.outcomes.RichTransferPoint modular.training.ModularRun modular.theory.PretrainedLaw
 modular.protocol.ModularProtocol checks.penalty_shape.Derivatives sweeps.monte_carlo.Diagnostics
-figures.adapted_kernels.Line figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves
+figures.adapted_kernels.Line figures.data.Look figures.scaling.Curve figures.two_stages.ErrorPanel
+figures.two_theories.BothCurves
 trends.Effect book.testbeds.Finding""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """amp.iterates penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature

@@ -52,9 +52,9 @@ CASES = (
     ),
     Case(
         "scaling-laws",
-        ("--d", "60", "--sizes", "5", "--seeds", "1"),
+        ("--d", "60", "--sizes", "5", "6", "7", "--seeds", "1"),
         ("--seeds", "2"),
-        ("--d", "60", "--sizes", "5", "5", "--seeds", "1"),
+        ("--d", "60", "--sizes", "5", "6", "7", "5", "--seeds", "1"),
         ("scaling_laws.parquet",),
         (
             (("--d", "1"), "d = 1 is not allowed: it must be at least 2"),
