@@ -60,7 +60,7 @@ PICTURES = {  # what the charts are, for those who cannot see them
     "plane": "The triangle of the two measures with a dot at the chosen initialization; its place is given below.",
     "error": "Error against the data scale: fine-tuning, a single task, and the best initialization; read off below.",
     "best": "Error over the plane of the two penalty scales with a dot at the best initialization, given below.",
-    "scaling": "Error against the number of examples, both logarithmic: fine-tuning, and the task alone; read off below.",
+    "scaling": "Error against the examples, both logarithmic: fine-tuning, and the task alone; read off below.",
 }
 CALLS = {
     "plane": ("ptft.figures.triangle", "{…}"),

@@ -61,9 +61,10 @@ def _drawn(panels: Panels, y_label: str, reference: str, log: bool) -> Figure:
     fig, axes = figure(1, len(panels), height=3.0)
     labels = list(dict.fromkeys(label for curves in panels.values() for label in curves))
     colors = dict(zip(labels, [*COLORS, *ordered_colors(max(1, len(labels) - len(COLORS)))], strict=False))
+    widths = dict(zip(labels, np.linspace(3.0, 1.2, len(labels)), strict=True))  # lines may coincide
     for ax, (title, curves) in zip(axes[0], panels.items(), strict=True):
         for label, curve in curves.items():
-            ax.plot(curve.n, curve.value, color=colors[label], label=label)
+            ax.plot(curve.n, curve.value, color=colors[label], linewidth=widths[label], label=label)
             if curve.reference is not None:
                 ax.plot(curve.n, curve.reference, color=colors[label], linestyle=":", label=f"{label}: {reference}")
             if curve.points is not None:
@@ -73,7 +74,7 @@ def _drawn(panels: Panels, y_label: str, reference: str, log: bool) -> Figure:
         if log:
             ax.set_yscale("log")
     axes[0, 0].set_ylabel(y_label)
-    keys = [Line2D([], [], color=colors[label], label=label) for label in labels]
+    keys = [Line2D([], [], color=colors[label], linewidth=widths[label], label=label) for label in labels]
     every = [curve for curves in panels.values() for curve in curves.values()]
     if any(curve.reference is not None for curve in every):
         keys.append(Line2D([], [], color="#555555", linestyle=":", label=reference))
