@@ -44,17 +44,21 @@ def learning_curves(panels: Panels, reference: str = "closed form") -> Figure:
 
 
 @checked
-def slopes(panels: Panels, reference: str = "closed form") -> Figure:
-    """Local exponents along the numbers of examples; the reference is that of the closed form.
+def slopes(panels: Panels, expected: Sequence[float] = ()) -> Figure:
+    """Local exponents along the numbers of examples, and those that are expected somewhere, as dotted lines.
 
     Examples
     --------
     >>> n = np.array([10.0, 100.0])
-    >>> fig = slopes({"a task": {"lazy": Curve(n, np.array([1.4, 1.5]), np.array([1.5, 1.5]))}})
+    >>> fig = slopes({"a task": {"lazy": Curve(n, np.array([1.4, 1.5]))}}, expected=[1.5])
     >>> fig.axes[0].get_yscale()
     'linear'
     """
-    return _drawn(panels, r"exponent $-\mathrm{d}\log$ error$/\mathrm{d}\log n$", reference, log=False)
+    fig = _drawn(panels, r"exponent $-\mathrm{d}\log$ error$/\mathrm{d}\log n$", "", log=False)
+    for ax in fig.axes:
+        for value in expected:
+            ax.axhline(value, color="#555555", linestyle=":", linewidth=1.0)
+    return fig
 
 
 def _drawn(panels: Panels, y_label: str, reference: str, log: bool) -> Figure:

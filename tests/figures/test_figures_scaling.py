@@ -44,7 +44,8 @@ def test_simulations_stand_beside_the_curve_with_their_intervals():
 
 
 def test_exponents_have_a_linear_axis():
-    assert slopes({"a": {"lazy": Curve(N, np.ones(3))}}).axes[0].get_yscale() == "linear"
+    fig = slopes({"a": {"lazy": Curve(N, np.ones(3))}}, expected=[1.5])
+    assert fig.axes[0].get_yscale() == "linear" and fig.axes[0].lines[1].get_ydata() == [1.5, 1.5]
 
 
 def test_data_that_are_lost_are_not_drawn_on_a_logarithmic_axis():
