@@ -22,6 +22,7 @@ from ptft.infinite_width import kernel_transfer, linear, outcomes, rich_transfer
 from ptft.modular import theory as modular_theory
 from ptft.modular import trends as modular_trends
 from ptft.replica import MixtureRows
+from ptft.scaling import PowerLawTasks
 from ptft.sweeps import monte_carlo
 from ptft.sweeps import two_stages as two_stages_sweep
 from ptft.two_theories import TwoTasks
@@ -93,9 +94,12 @@ X, Y, K = np.array([[1.0, 0.5, 0.2]]), np.ones(1), np.ones(3)
 INPUTS = np.random.default_rng(0).standard_normal((12, 3))
 SLAB, ONE = ptft.SpikeSlab(), ptft.SingleTask()
 INIT = ptft.Initialization(0.1)
+POWER_LAWS = PowerLawTasks(D)
 GROUPS = ptft.TeacherGroups([0.1, 0.9], [1.0, 0.0], 0.0, [10.0, 0.0])
 MIXTURE = SLAB.mixture(INIT)
-MADE_BY_HAND = {type(one).__name__: one for one in (SLAB, ONE, INIT, GROUPS, MIXTURE, TwoTasks(), ptft.Design("ar1"))}
+MADE_BY_HAND = {
+    type(one).__name__: one for one in (SLAB, ONE, INIT, GROUPS, MIXTURE, TwoTasks(), ptft.Design("ar1"), POWER_LAWS)
+}
 MADE_BY_HAND["PretrainedLaw"] = modular_theory.closed_pretraining(0.5, 8, 5, 1, draws=1)
 CENTRED = ptft.GaussianMixture([0.1, 0.9], 0.0, [10.0, 0.0], 1.0)
 ROWS = MixtureRows(*(np.array([[v]]) for v in (1.0, 0.0, 1.0, 1.0)))
@@ -340,6 +344,30 @@ def examples():
             "noise_var": 0.0,
         },
         "optimal_initialization.rows_of_scales": {"teacher": SLAB, "difference": Y, "inactive": Y},
+        "scaling.PowerLawTasks": {
+            "d": D,
+            "a": 1.0,
+            "b": 1.5,
+            "rho_pt": 0.1,
+            "rho_ft": 0.1,
+            "omega": 0.5,
+            "size_pt": 1.0,
+            "decay_pt": 1.0,
+            "known_ranks": 5,
+            "pretrained": True,
+        },
+        "scaling.PowerLawTasks.sample": {"d": D, "seed": 0},
+        "scaling.PowerLawTasks.sample_with_variance": {"d": D, "seed": 0},
+        "scaling.PowerLawTasks.mixture": {"init": INIT},
+        "scaling.PowerLawTasks.penalty_scale": {"init": INIT, "beta_pt": K},
+        "scaling.rank_rule": {"d": D, "known_ranks": 5},
+        "scaling.learning_curves": {"tasks": POWER_LAWS, "inits": [INIT], "n": ALPHA},
+        "scaling.examples_needed": {"mse": ALPHA, "tasks": POWER_LAWS, "init": INIT},
+        "scaling.local_slopes": {"n": ALPHA, "mse": ALPHA},
+        "scaling.exponent": {"n": ALPHA, "mse": ALPHA},
+        "scaling.lazy_exponent": {"power_decay": 2.5, "spectrum_decay": 1.5},
+        "scaling.lazy_error": {"n": ALPHA, "power_decay": 2.5, "spectrum_decay": 1.5},
+        "scaling.carried_along": {"init": INIT, "ratio": 2.0, "a": 1.0},
         # simulation
         "simulation.sampled_teacher": {"teacher": SLAB, "d": D, "seed": 0},
         "simulation.seeds_with_task": {"teachers": (SLAB,), "d": D, "first": 0, "number": 1},
@@ -404,6 +432,8 @@ def examples():
         "sweeps.monte_carlo.diagnostics": {"table": SAMPLED, "low": 0.0, "high": 1.0},
         "sweeps.monte_carlo.plan": {"name": "experiment-4", "samples": 1000, "seeds": [0], "alphas": 2},
         "sweeps.two_stages.plan": {"d": D, "seeds": [0]},
+        "sweeps.scaling_laws.setting": {"name": "memory", "d": D},
+        "sweeps.scaling_laws.plan": {"d": D, "sizes": [2], "seeds": [0]},
         "sweeps.diagonal.plan": {"name": "experiment-4", "d": D, "seeds": [0], "alpha": ALPHA},
         "sweeps.rich_transfer.plan": {
             "figures": ["3a"],
@@ -884,6 +914,10 @@ def examples():
             "alpha": ALPHA,
             "panels": {"one": {"two": two_theories.BothCurves(ALPHA, ALPHA)}},
         },
+        "figures.scaling.learning_curves": {"panels": {}, "reference": "a"},
+        "figures.scaling.slopes": {"panels": {}, "expected": [1.0]},
+        "figures.scaling.worth": {"n": ALPHA, "needed": {"one": ALPHA}},
+        "figures.scaling.best_scales": {"scaled": ALPHA, "panels": {}, "n": [1.0]},
         "figures.two_theories.lazy_limit": {"scales": ALPHA, "distance": {"one": ALPHA}},
         "figures.vision.examples": {"images": np.ones((1, 2, 2)), "labels": np.ones(1), "marked": [0]},
         "figures.vision.accuracy_curves": {"table": m["accuracies"], "knobs": ["kappa"], "column": "accuracy"},
@@ -1137,7 +1171,8 @@ RECORDS = """amp.Message amp.StateEvolution end_point.EndPoint network.TrainingR
 regimes.PhasePortrait replica.AngleNodes replica.Moments replica.MixtureRows replica.ReplicaCurve
 monte_carlo.MonteCarloCurve two_stages.TwoStageCurve optimal_initialization.Choice
 optimal_initialization.BestInitialization
-optimal_initialization.Landscape simulation.SimulatedPoint simulation.TwoStagePoint agreement.Comparison
+optimal_initialization.Landscape scaling.Exponent simulation.SimulatedPoint simulation.TwoStagePoint
+agreement.Comparison
 agreement.TwoStageComparison stopping_rule.StoppedPoint stopping_rule.StoppedAverages
 stopping_rule.BesideRidge two_theories.BothLosses
 experiments.Panel teachers.Teacher infinite_width.particles.Particles infinite_width.dmft.Run infinite_width.dmft.System
@@ -1145,7 +1180,8 @@ infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_widt
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
 infinite_width.outcomes.RichTransferPoint modular.training.ModularRun modular.theory.PretrainedLaw
 modular.protocol.ModularProtocol checks.penalty_shape.Derivatives sweeps.monte_carlo.Diagnostics
-figures.adapted_kernels.Line figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves
+figures.adapted_kernels.Line figures.data.Look figures.scaling.Curve figures.two_stages.ErrorPanel
+figures.two_theories.BothCurves
 trends.Effect book.testbeds.Finding""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """amp.iterates penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature

@@ -4,4 +4,13 @@
 need the extra ``ptft[sweep]``, those on images ``ptft[vision]``, and a scheduler ``ptft[cluster]``.
 """
 
-NAMES = ("diagonal", "two-stages", "monte-carlo", "vision", "rich-transfer", "adapted-kernels", "modular")
+NAMES = (
+    "diagonal",
+    "two-stages",
+    "monte-carlo",
+    "vision",
+    "rich-transfer",
+    "adapted-kernels",
+    "modular",
+    "scaling-laws",
+)

@@ -416,6 +416,7 @@ SMALL = {  # ranges that keep a run short
         "d": "[100, 200]",
         "n_seeds": "[2, 3]",
     },
+    "11_scaling_laws_of_transfer": {"d": "[10000, 20000]", "points": "[5, 8]"},
 }
 
 

@@ -64,6 +64,19 @@ CASES = (
         ),
     ),
     Case(
+        "scaling-laws",
+        ("--d", "60", "--sizes", "5", "6", "7", "--seeds", "1"),
+        ("--seeds", "2"),
+        ("--d", "60", "--sizes", "5", "6", "7", "5", "--seeds", "1"),
+        ("scaling_laws.parquet",),
+        (
+            (("--d", "1"), "d = 1 is not allowed: it must be at least 2"),
+            (("--sizes", "60"), "sizes = 60 is not allowed: it must be at least 1 and at most 59"),
+            (("--seeds", "0"), "--seeds = 0 is not allowed: it must be at least 1"),
+            (("--first-seed", "-1"), "seeds = -1 is not allowed: it must be at least 0"),
+        ),
+    ),
+    Case(
         "monte-carlo",
         ("experiment-4", "--samples", "1000", "--alphas", "1"),
         ("--seeds", "2"),
