@@ -29,6 +29,8 @@ another room of its group):
         experiments             the settings of the published experiments, and their predictions
         agreement               simulation beside theory, and the statistics of the difference
         stopping_rule           what a threshold on the loss leaves of training
+        regression              end points on a user's own data, with scikit-learn's interface
+        real_tasks              pairs of tasks from tables that scikit-learn ships
     beyond diagonal networks
         infinite_width/         the companion theory of infinitely wide networks that learn features
         two_theories            one experiment for both theories
@@ -42,12 +44,14 @@ another room of its group):
         book/                   what only the pages of the book need
 
 The theory needs numpy, scipy and matplotlib. `ptft.vision`, `ptft.modular` and `ptft.sweeps` say which extra brings
-what they need, and are imported by name.
+what they need, and are imported by name; `ptft.FineTunedRegression` and `ptft.FineTunedRegressionCV` import
+scikit-learn where they are first asked for.
 """
 
 import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ptft.amp import StateEvolution, message_passing, state_evolution
 from ptft.designs import Design
@@ -62,6 +66,10 @@ from ptft.replica import ReplicaCurve
 from ptft.simulation import SimulatedPoint, TwoStagePoint, simulate, simulate_two_stages
 from ptft.teachers import GaussianMixture, SingleTask, SpikeSlab, TeacherGroups
 from ptft.two_stages import TwoStageCurve, two_stage_curve
+
+if TYPE_CHECKING:
+    from ptft.regression import FineTunedRegression as FineTunedRegression
+    from ptft.regression import FineTunedRegressionCV as FineTunedRegressionCV
 
 try:
     __version__ = version("ptft")
@@ -104,3 +112,12 @@ __all__ = [
     "train",
     "two_stage_curve",
 ]
+NEED_LEARN = ("FineTunedRegression", "FineTunedRegressionCV")  # not in __all__: they import scikit-learn
+
+
+def __getattr__(name: str) -> Any:
+    if name in NEED_LEARN:
+        from ptft import regression
+
+        return getattr(regression, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -512,6 +512,7 @@ def examples():
             "learning_rate": 0.1,
             "max_epochs": 3,
         },
+        "real_tasks.load_tasks": {"name": "wine"},
         "stopping_rule.averages": {"points": [m["stopped"]]},
         "stopping_rule.beside_ridge": {"X": X, "y": Y, "k": K, "run": m["run"], "residuals": np.array([0.5])},
         "two_theories.TwoTasks": {"rho": 0.1, "omega": 1.0, "signs": "equal", "rotated": False},
@@ -910,6 +911,14 @@ def examples():
             "erased": ALPHA,
             "points": {"one": m["both stages"]},
         },
+        "figures.your_own_data.cross_validation": {"ridges": ALPHA, "paths": {"one": np.ones((2, 2))}},
+        "figures.your_own_data.errors": {"sizes": [5, 9], "panels": {"one": {"two": np.ones((2, 2))}}},
+        "figures.your_own_data.starts": {
+            "names": ["one"],
+            "sizes": [9],
+            "maps": {"two": {"three": np.ones((1, 1))}},
+        },
+        "figures.your_own_data.predicted_and_measured": {"points": {"one": np.ones((3, 1))}},
         "figures.two_theories.both_losses": {
             "alpha": ALPHA,
             "panels": {"one": {"two": two_theories.BothCurves(ALPHA, ALPHA)}},
@@ -1174,7 +1183,7 @@ optimal_initialization.BestInitialization
 optimal_initialization.Landscape scaling.Exponent simulation.SimulatedPoint simulation.TwoStagePoint
 agreement.Comparison
 agreement.TwoStageComparison stopping_rule.StoppedPoint stopping_rule.StoppedAverages
-stopping_rule.BesideRidge two_theories.BothLosses
+stopping_rule.BesideRidge real_tasks.RealTasks two_theories.BothLosses
 experiments.Panel teachers.Teacher infinite_width.particles.Particles infinite_width.dmft.Run infinite_width.dmft.System
 infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_width.linear.MeasuredLoss
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
@@ -1198,11 +1207,13 @@ NO_ARGUMENTS = (
     "figures.page_style.style",
     "infinite_width.rich_transfer.numbers",
 )
-# what is tried where its files are damaged, its options mistyped or its cells changed, and the checks themselves
+# what is tried where its files are damaged, its options mistyped or its cells changed, what checks its parameters when
+# it is fitted, and the checks themselves
 ELSEWHERE = (
     *(
         "extras.",
         "files.",
+        "regression.",
         "sweeps.",
         "validation.",
         "infinite_width.stored_runs.",

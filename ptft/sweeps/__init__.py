@@ -13,4 +13,5 @@ NAMES = (
     "adapted-kernels",
     "modular",
     "scaling-laws",
+    "your-own-data",
 )

@@ -417,6 +417,7 @@ SMALL = {  # ranges that keep a run short
         "n_seeds": "[2, 3]",
     },
     "11_scaling_laws_of_transfer": {"d": "[10000, 20000]", "points": "[5, 8]"},
+    "12_your_own_data": {"n_live": "[10, 30]"},
 }
 
 
