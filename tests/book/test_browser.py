@@ -30,7 +30,7 @@ def test_a_page_is_shown_as_it_is_meant_in_both_themes(html, browser, name):
 def test_a_link_leads_to_its_place(html, browser, anchor):
     """Formulas are typeset after the browser went there; its place is at the top of the window all the same."""
     with new_page(browser, "light") as page:
-        page.goto((html / "book/chapters/07_transfer_with_adaptive_kernels.html").as_uri() + f"#{anchor}")
+        page.goto((html / "book/chapters/08_transfer_with_adaptive_kernels.html").as_uri() + f"#{anchor}")
         page.wait_for_function("() => !document.documentElement.classList.contains('typesetting')")
         page.wait_for_timeout(100)
         assert 0 <= page.evaluate("id => document.getElementById(id).getBoundingClientRect().y", anchor) < 200

@@ -20,8 +20,8 @@ from ptft.scaling import PowerLawTasks, examples_needed, exponent, learning_curv
 
 PAGE = "book/explorers.html"
 CHAPTERS = {"02_ell_order_and_pretraining_dependence": "plane", "03_replica_solver": "error"} | {
-    "10_which_initialization": "best",
-    "11_scaling_laws_of_transfer": "scaling",
+    "11_which_initialization": "best",
+    "12_scaling_laws_of_transfer": "scaling",
 }
 NAMES = {
     "plane": ("absolute scale", "relative scale", "new readout", "pretrained coefficient", "fine-tuned coefficient"),

@@ -382,13 +382,13 @@ SMALL = {  # ranges that keep a run short
         "d": "[100, 130]",
         "n_seeds": "[2, 3]",
     },
-    "05_resnet_experiments": {"recompute": '{""}', "live_n": "[2, 20]", "live_gamma": "1 to 2 distinct in [1e-3, 10]"},
-    "06_transformers_on_modular_arithmetic": {
+    "06_resnet_experiments": {"recompute": '{""}', "live_n": "[2, 20]", "live_gamma": "1 to 2 distinct in [1e-3, 10]"},
+    "07_transformers_on_modular_arithmetic": {
         "n_seeds": "[2, 3]",
         "saddles": "1 to 2 increasing in [0.3, 3]",
         "draws": "[2, 4]",
     },
-    "07_transfer_with_adaptive_kernels": {
+    "08_transfer_with_adaptive_kernels": {
         "D": "[3, 60]",
         "draws": "[2, 4]",
         "D_network": "[10, 40]",
@@ -401,14 +401,14 @@ SMALL = {  # ranges that keep a run short
         "width_images": "even in [100, 300]",
         "draws_images": "[1, 3]",
     },
-    "08_transfer_in_the_rich_regime": {"recompute": "{False}", "live_width": "even in [50, 200]"},
-    "09_two_theories_of_transfer": {
+    "09_transfer_in_the_rich_regime": {"recompute": "{False}", "live_width": "even in [50, 200]"},
+    "10_two_theories_of_transfer": {
         "d": "[60, 100]",
         "n_seeds": "[2, 3]",
         "rho": "[10 / d, 0.5]",
         "d_lazy": "[10 / rho, 120]",
     },
-    "10_which_initialization": {
+    "11_which_initialization": {
         "alphas": "1 to 2 increasing in [0.01, 0.95]",
         "rhos": "1 to 2 increasing in [0.001, 1]",
         "omegas": "1 to 2 increasing in [max(0, 1 - (1 - rho_pt) / min(rhos)), min(1, rho_pt / min(rhos))]",
@@ -416,8 +416,8 @@ SMALL = {  # ranges that keep a run short
         "d": "[100, 200]",
         "n_seeds": "[2, 3]",
     },
-    "11_scaling_laws_of_transfer": {"d": "[10000, 20000]", "points": "[5, 8]"},
-    "12_your_own_data": {"n_live": "[10, 30]"},
+    "12_scaling_laws_of_transfer": {"d": "[10000, 20000]", "points": "[5, 8]"},
+    "13_your_own_data": {"n_live": "[10, 30]"},
 }
 
 
