@@ -43,6 +43,7 @@ _SCAN = np.concatenate([np.geomspace(1e-3, 0.1, 7), np.linspace(0.1, 0.99, 11)[1
 _GRID = (10, 12)  # of (log D, log B), from which the search starts
 _BASINS = 3  # local minima of the grid that are followed ...
 _RIVAL = (0.02, 1.1)  # ... until steps are as small as the first, and then only if within the second of the best
+_REFINE = 0.4  # factor on the number of quadrature nodes in searches: a relative accuracy near 3e-6
 _STEP = 3e-4  # at which the search ends, as a share of the range of log D and log B
 _MOVES = 60
 
@@ -280,14 +281,14 @@ def best_initialization(
         found = np.full((3, len(place)), np.inf)
         rows = rows_of_scales(teacher, difference[told_apart], inactive[told_apart])
         near = None if start is None else start[:, told_apart]
-        found[:, told_apart] = solutions_by_rows(np.full(len(rows.k), alpha), rows, noise_var, start=near)
+        found[:, told_apart] = solutions_by_rows(np.full(len(rows.k), alpha), rows, noise_var, _REFINE, near)
         return found
 
     def single(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         c = _between(*bounds.single_task, place[:, 0])
         part = alone.mixture(Initialization(1.0))
         rows = _rows(part, np.repeat((2 * c[:, None]) ** 2, len(part.weight), axis=1))
-        return solutions_by_rows(np.full(len(c), alpha), rows, noise_var, start=start)
+        return solutions_by_rows(np.full(len(c), alpha), rows, noise_var, _REFINE, start)
 
     place = _search(fine_tuning, _GRID)
     difference, inactive = (float(v) for v in bounds.scales(place, a_pt))
@@ -372,7 +373,7 @@ def _alphas_needed(mse: float, rows: MixtureRows, noise_var: float) -> np.ndarra
     """`alpha_needed` for every row of scales, shape (rows,)."""
     count = len(rows.k)
     each, scale = (index.ravel() for index in np.indices((count, _SCAN.size)))
-    solved = solutions_by_rows(_SCAN[scale], rows.rows(each), noise_var).reshape(3, count, _SCAN.size)
+    solved = solutions_by_rows(_SCAN[scale], rows.rows(each), noise_var, _REFINE).reshape(3, count, _SCAN.size)
     enough = solved[0] <= mse
     first = np.argmax(enough, axis=1)
     needed = np.where(enough.any(axis=1), _SCAN[first], 1 + noise_var / mse)

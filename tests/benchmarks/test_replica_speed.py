@@ -54,7 +54,7 @@ def test_the_best_initialization_takes_twenty_curves():
         for scale in (0.05, 0.1, 0.2, 0.3, 0.5):
             ratios.append(timed(lambda: ptft.best_initialization(teacher, scale)) / one)  # noqa: B023
     print(f"\nbest_initialization: {np.median(ratios):.1f} times replica_curve at 11 data scales; before, about 50")
-    assert np.median(ratios) < 20  # 16 to 18
+    assert np.median(ratios) < 22  # 15 to 18
 
 
 def timed(function):
