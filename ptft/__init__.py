@@ -20,6 +20,7 @@ another room of its group):
         two_stages              the error after pretraining on finite and noisy data
         limits                  the l2 and the l1 end, where the error is known
         optimal_initialization  the initialization with the smallest error
+        scaling                 tasks with power laws, and the exponents of their learning curves
     training on sampled data
         amp                     message passing and its state evolution
         designs                 laws of simulated inputs, Gaussian and others

@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from ptft.designs import Design
-from ptft.experiments import COLUMNS, FiniteSetting, Setting
+from ptft.experiments import COLUMNS, FiniteSetting, Setting, predict_two_stages
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
 from ptft.replica import MixtureRows, ReplicaCurve, errors_by_rows
-from ptft.simulation import TwoStagePoint, sampled_teacher, simulate_many, simulate_two_stages_many
+from ptft.simulation import sampled_teacher, simulate_many, simulate_two_stages_many
 from ptft.teachers import GROUPS, GaussianMixture, Teacher, TeacherGroups
-from ptft.two_stages import two_stage_curve
+from ptft.two_stages import TwoStageCurve, two_stage_curve
 from ptft.validation import (
     checked,
     instance_of,
@@ -32,6 +32,14 @@ from ptft.validation import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+STAGES = ("alpha_pt", "noise_pt", "noise_ft")  # of a `FiniteSetting` in a table, besides its base
+STAGE_COLUMNS = {
+    **{prefix + name: float for name in ("mse", "mse_pt") for prefix in ("", "given_")},
+    **{f"{name}_{g}": float | None for name in ("forgetting", "given_forgetting", "kept") for g in range(len(GROUPS))},
+    "converged": bool,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,11 +165,48 @@ def comparison(
     >>> one.mean, one.standard_error.round(3), one.theory.round(3), one.covered
     (array([0.8]), array([0.1]), array([0.894]), array([ True]))
     """
-    samples = [sampled_teacher(setting.teacher, d, seed) for seed in seeds]
-    scales = [setting.teacher.penalty_scale(setting.init, beta_pt) for beta_pt, _ in samples]
-    mixtures = [GaussianMixture.of_sample(beta_ft, k) for (_, beta_ft), k in zip(samples, scales, strict=True)]
     theory = replica_curve(alpha, setting.teacher, setting.init)
-    return Comparison(setting, d, alpha, mse, certified, theory.mse, _errors_of(mixtures, theory))
+    given = _errors_of(_sampled_laws(setting.teacher, setting.init, d, seeds), theory, 0.0)
+    return Comparison(setting, d, alpha, mse, certified, theory.mse, given)
+
+
+def given_teachers(
+    teacher: Teacher, init: Initialization, alpha: ArrayLike, d: int, seeds: Iterable[int], noise_var: float = 0.0
+) -> np.ndarray:
+    """Replica predictions for the teachers with which `ptft.simulate` works at these seeds.
+
+    Parameters
+    ----------
+    teacher, init, d, noise_var
+        As in `ptft.simulate`.
+    alpha : array_like, shape (points,)
+    seeds : iterable of int
+
+    Returns
+    -------
+    ndarray, shape (points, seeds)
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> from ptft import SpikeSlab
+    >>> one = given_teachers(SpikeSlab(), Initialization(1e-3), [0.2, 0.3], d=2000, seeds=[0, 1])
+    >>> one.round(2)  # of the law it is 0.37 and 0.09
+    array([[0.33, 0.34],
+           [0.09, 0.09]])
+    """
+    seeds = [seed_number(seed, "one of seeds") for seed in listed(seeds, "seeds")]
+    law = replica_curve(positive_array(alpha, "alpha", ndim=1), teacher, init, noise_var)
+    return _errors_of(_sampled_laws(teacher, init, d, seeds), law, noise_var)
+
+
+def _sampled_laws(teacher: Teacher, init: Initialization, d: int, seeds: Sequence[int]) -> list[GaussianMixture]:
+    samples = [sampled_teacher(teacher, d, seed) for seed in seeds]
+    return [GaussianMixture.of_sample(beta_ft, teacher.penalty_scale(init, beta_pt)) for beta_pt, beta_ft in samples]
 
 
 def ratio_to_theory(
@@ -254,9 +299,9 @@ def stored_comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison
     return found
 
 
-def _errors_of(mixtures: Sequence[GaussianMixture], law: ReplicaCurve) -> np.ndarray:
-    """Replica predictions without noise for samples of a law, shape (points, mixtures); 0 where one is all zero."""
-    learned, alpha = [i for i, one in enumerate(mixtures) if one.power > 0], law.alpha
+def _errors_of(mixtures: Sequence[GaussianMixture], law: ReplicaCurve, noise_var: float) -> np.ndarray:
+    """Replica predictions for samples of a law, shape (points, mixtures); 0 where one is all zero, as is the noise."""
+    learned, alpha = [i for i, one in enumerate(mixtures) if one.power + noise_var > 0], law.alpha
     errors = np.zeros((alpha.size, len(mixtures)))
     if not learned:
         return errors
@@ -273,10 +318,10 @@ def _errors_of(mixtures: Sequence[GaussianMixture], law: ReplicaCurve) -> np.nda
     )
     if below.size:
         start = np.tile([law.tau2[below], law.theta[below]], len(learned))
-        found = errors_by_rows(np.tile(alpha[below], len(learned)), rows, refine=1.0, start=start)
+        found = errors_by_rows(np.tile(alpha[below], len(learned)), rows, noise_var, refine=1.0, start=start)
         errors[below[:, None], learned] = found.reshape(len(learned), below.size).T
     for point, i in np.argwhere(~np.isfinite(errors)):
-        errors[point, i] = replica_curve(alpha[point], mixtures[i]).mse
+        errors[point, i] = replica_curve(alpha[point], mixtures[i], noise_var=noise_var).mse
     return errors
 
 
@@ -332,45 +377,119 @@ def compare_two_stages(
         [seed_number(seed, "one of seeds") for seed in listed(seeds, "seeds")],
     )
     whole_number(len(seeds), "the number of seeds", at_least=2)
+    alpha, d = positive_array(alpha, "alpha", ndim=1), whole_number(d, "d", at_least=1)
+    laws = [predict_two_stages(one, np.round(alpha * d) / d) for one in settings]
+    runs = [both_stages(settings, alpha, d, seed, laws) for seed in seeds]
+    columns = [[{name: [row[name] for row in run[i]] for name in run[i][0]} for run in runs] for i in range(len(laws))]
+    return {
+        one: _compared(one, d, {name: np.transpose([of[name] for of in by_seed]) for name in by_seed[0]})
+        for one, by_seed in zip(settings, columns, strict=True)
+    }
+
+
+@checked
+def both_stages(
+    settings: Sequence[FiniteSetting], alpha: np.ndarray, d: int, seed: int, laws: Sequence[TwoStageCurve]
+) -> list[list[dict[str, Any]]]:
+    """Errors of one simulation of both stages, and the predicted ones for its teacher, which begin with "given".
+
+    Parameters
+    ----------
+    settings : sequence of FiniteSetting
+    alpha : ndarray (points,)
+    d, seed : int
+    laws : sequence of TwoStageCurve
+        The predictions of `ptft.experiments.predict_two_stages` at the data scales n/d, from which others start.
+
+    Returns
+    -------
+    list of lists of dict
+        By setting and data scale, with the keys of `STAGE_COLUMNS`, "alpha" and "alpha_pt".
+
+    Examples
+    --------
+    >>> few, alpha = FiniteSetting(Setting(omega=1.0), alpha_pt=0.5), np.array([0.3])
+    >>> ((row,),) = both_stages([few], alpha, 100, 0, [predict_two_stages(few, alpha)])
+    >>> row["converged"], row["alpha_pt"], set(row) - set(STAGE_COLUMNS) == {"alpha", "alpha_pt"}
+    (True, 0.5, True)
+    """
+    require(len(laws) == len(settings), "the number of laws", len(laws), f"{len(settings)}, that of settings")
     each = [(s.teacher, s.init, s.alpha_pt, s.noise_pt, s.noise_ft) for s in settings]
-    runs = [simulate_two_stages_many(each, alpha, d, seed) for seed in seeds]
-    return {s: _compared(s, [run[i] for run in runs]) for i, s in enumerate(settings)}
+    found = []
+    for one, law, points in zip(settings, laws, simulate_two_stages_many(each, alpha, d, seed), strict=True):
+        sample = TeacherGroups.of_sample(*sampled_teacher(one.teacher, d, seed))
+        used, used_pt = np.array([point.alpha for point in points]), points[0].alpha_pt
+        given = two_stage_curve(used, sample, one.init, used_pt, one.noise_pt, one.noise_ft, nearby=law)
+        found.append(
+            [
+                {"alpha": point.alpha, "alpha_pt": point.alpha_pt, "mse": point.mse, "given_mse": float(given.mse[i])}
+                | {"mse_pt": point.mse_pt, "given_mse_pt": float(given.pretraining.mse)}
+                | {f"forgetting_{g}": float(point.forgetting[g]) for g in range(len(GROUPS))}
+                | {f"given_forgetting_{g}": float(given.forgetting[i, g]) for g in range(len(GROUPS))}
+                | {f"kept_{g}": float(point.kept[g]) for g in range(len(GROUPS))}
+                | {"converged": point.converged}
+                for i, point in enumerate(points)
+            ]
+        )
+    return found
 
 
-def _compared(setting: FiniteSetting, runs: Sequence[Sequence[TwoStagePoint]]) -> TwoStageComparison:
-    """Simulations of one setting, by seed, beside their predictions."""
-    teacher, d, seeds = setting.teacher, runs[0][0].d, [run[0].seed for run in runs]
-    used, used_pt = np.array([point.alpha for point in runs[0]]), np.array([runs[0][0].alpha_pt])
-    further = (setting.init, used_pt[0], setting.noise_pt, setting.noise_ft)
-    law = two_stage_curve(used, teacher, *further)
-    samples = [TeacherGroups.of_sample(*sampled_teacher(teacher, d, seed)) for seed in seeds]
-    curves = [law, *(two_stage_curve(used, sample, *further, nearby=law) for sample in samples)]
-    certified = np.array([[point.converged for point in run] for run in runs]).T
+def _compared(setting: FiniteSetting, d: int, rows: Mapping[str, np.ndarray]) -> TwoStageComparison:
+    """Simulations of one setting beside their predictions; arrays of shape (points, seeds), as of `both_stages`."""
+    used, used_pt, certified = rows["alpha"][:, 0], rows["alpha_pt"][:1, 0], rows["converged"].astype(bool)
+    law = two_stage_curve(used, setting.teacher, setting.init, used_pt[0], setting.noise_pt, setting.noise_ft)
+    exist = [g for g in range(len(GROUPS)) if setting.teacher.group_probabilities[g] > 0]
 
-    def compared(at: np.ndarray, simulated: Sequence[object], theories: Sequence[np.ndarray]) -> Comparison:
-        mse, (theory, *given) = np.array(simulated, dtype=float).T, theories
-        return Comparison(setting, d, at, mse, certified[: at.size], theory, np.transpose(given))
+    def compared(name: str, at: np.ndarray, theory: np.ndarray) -> Comparison:
+        mse, given = (rows[prefix + name][: at.size].astype(float) for prefix in ("", "given_"))
+        return Comparison(setting, d, at, mse, certified[: at.size], theory, given)
 
     return TwoStageComparison(
-        fine_tuning=compared(used, [[point.mse for point in run] for run in runs], [curve.mse for curve in curves]),
-        pretraining=compared(
-            used_pt, [[run[0].mse_pt] for run in runs], [curve.pretraining.mse.reshape(1) for curve in curves]
-        ),
-        forgetting={
-            name: compared(
-                used,
-                [[point.forgetting[g] for point in run] for run in runs],
-                [curve.forgetting[:, g] for curve in curves],
-            )
-            for g, name in enumerate(GROUPS)
-            if teacher.group_probabilities[g] > 0
-        },
-        kept={
-            name: np.array([[point.kept[g] for point in run] for run in runs]).T
-            for g, name in enumerate(GROUPS)
-            if teacher.group_probabilities[g] > 0 and teacher.groups.beta_pt[g] != 0
-        },
+        fine_tuning=compared("mse", used, law.mse),
+        pretraining=compared("mse_pt", used_pt, law.pretraining.mse.reshape(1)),
+        forgetting={GROUPS[g]: compared(f"forgetting_{g}", used, law.forgetting[:, g]) for g in exist},
+        kept={GROUPS[g]: rows[f"kept_{g}"].astype(float) for g in exist if setting.teacher.groups.beta_pt[g] != 0},
     )
+
+
+def stored_two_stages(stored: pd.DataFrame, d: int) -> dict[FiniteSetting, TwoStageComparison]:
+    """Simulation and theory of both stages of every setting that a table holds at one d, as `compare_two_stages`.
+
+    Parameters
+    ----------
+    stored : DataFrame
+        A table of `ptft.sweeps.two_stages`.
+    d : int
+
+    Raises
+    ------
+    ValueError
+        If the table has no row of this d, or a setting lacks a seed at some alpha.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> few, alpha = FiniteSetting(Setting(omega=1.0), alpha_pt=0.5), np.array([0.3])
+    >>> runs = [both_stages([few], alpha, 100, seed, [predict_two_stages(few, alpha)]) for seed in (0, 1)]
+    >>> point = dict(zip((*COLUMNS, *STAGES), (*few.base.numbers, 0.5, 0.0, 0.0))) | {"d": 100}
+    >>> stored = pd.DataFrame([run[0][0] | point | {"seed": seed} for seed, run in enumerate(runs)])
+    >>> stored_two_stages(stored, 100)[few].fine_tuning.mse.shape
+    (1, 2)
+    """
+    require_table(stored, "stored", [*COLUMNS, *STAGES, "d", "alpha", "seed", *STAGE_COLUMNS])
+    whole_number(d, "d", at_least=1)
+    rows = stored[stored["d"] == d].drop_duplicates([*COLUMNS, *STAGES, "alpha", "seed"])
+    require(len(rows) > 0, "d", d, f"one of {sorted(stored['d'].unique().tolist())}, the dimensions in the table")
+    found = {}
+    for values, group in rows.groupby([*COLUMNS, *STAGES], sort=False):
+        base, stages = values[: len(COLUMNS)], values[len(COLUMNS) :]
+        setting = FiniteSetting(Setting.of_numbers(base), *stages)
+        grid = group.pivot(index="alpha", columns="seed", values=list(STAGE_COLUMNS))
+        require(not grid["converged"].isna().any(axis=None), "stored", setting, "complete: every seed at every alpha")
+        arrays = {name: grid[name].to_numpy() for name in STAGE_COLUMNS}
+        used = {"alpha": np.round(grid.index.to_numpy() * d) / d, "alpha_pt": np.array([round(stages[0] * d) / d])}
+        found[setting] = _compared(setting, d, arrays | {name: one[:, None] for name, one in used.items()})
+    return found
 
 
 @checked

@@ -123,6 +123,31 @@ class FiniteSetting:
         return self.base.init
 
 
+def both_stages() -> dict[str, list[FiniteSetting]]:
+    """Settings of this project's simulations of both stages, by what they vary: the base point otherwise.
+
+    Without pretraining data, with few, of several kinds with half of the features shared, and with noisy labels of
+    pretraining at two relative scales.
+
+    Examples
+    --------
+    >>> {name: len(settings) for name, settings in both_stages().items()}
+    {'no data': 1, 'few data': 4, 'kinds': 3, 'noisy labels': 14}
+    """
+    nested, half = Setting(omega=1.0), Setting(omega=0.5)
+    few = [(0.1, 0.0), (0.3, 0.0), (0.3, 0.1), (0.6, 0.0)]
+    return {
+        "no data": [FiniteSetting(nested, alpha_pt=0.0)],
+        "few data": [FiniteSetting(nested, alpha_pt=a, noise_ft=noise) for a, noise in few],
+        "kinds": [FiniteSetting(half, 0.2), FiniteSetting(half, 0.9, noise_pt=0.01), FiniteSetting(half)],
+        "noisy labels": [
+            FiniteSetting(replace(nested, lambda_pt=share * nested.c_pt), a, noise_pt=0.01)
+            for share in (0.0, -0.99)
+            for a in (0.1, 0.3, 0.6, 0.9, 1.1, 1.5, 4.0)
+        ],
+    }
+
+
 def sweep(base: Setting) -> list[Setting]:
     """`base` and the settings that move one of c_pt, lambda_pt, gamma_ft away from it (Appendix E.2.5).
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import minimum_filter
-from scipy.optimize import brentq
+from scipy.optimize.elementwise import find_root
 
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization, scalar_initialization
@@ -39,10 +39,11 @@ from ptft.validation import (
 
 USUAL: Mapping[str, Initialization] = {**STARTS, "small": Initialization(1e-6)}
 RESOLUTION = 1e-4  # errors below it count as none: a ten-thousandth of E beta_ft^2
-_SCAN = np.concatenate([np.geomspace(1e-3, 0.1, 20), np.linspace(0.1, 0.99, 46)[1:]])  # where crossings are sought
-_GRID = (12, 14)  # of (log D, log B), from which the search starts
+_SCAN = np.concatenate([np.geomspace(1e-3, 0.1, 7), np.linspace(0.1, 0.99, 11)[1:]])  # where crossings are sought
+_GRID = (10, 12)  # of (log D, log B), from which the search starts
 _BASINS = 3  # local minima of the grid that are followed ...
 _RIVAL = (0.02, 1.1)  # ... until steps are as small as the first, and then only if within the second of the best
+_REFINE = 0.4  # factor on the number of quadrature nodes in searches: a relative accuracy near 3e-6
 _STEP = 3e-4  # at which the search ends, as a share of the range of log D and log B
 _MOVES = 60
 
@@ -280,14 +281,14 @@ def best_initialization(
         found = np.full((3, len(place)), np.inf)
         rows = rows_of_scales(teacher, difference[told_apart], inactive[told_apart])
         near = None if start is None else start[:, told_apart]
-        found[:, told_apart] = solutions_by_rows(np.full(len(rows.k), alpha), rows, noise_var, start=near)
+        found[:, told_apart] = solutions_by_rows(np.full(len(rows.k), alpha), rows, noise_var, _REFINE, near)
         return found
 
     def single(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         c = _between(*bounds.single_task, place[:, 0])
         part = alone.mixture(Initialization(1.0))
         rows = _rows(part, np.repeat((2 * c[:, None]) ** 2, len(part.weight), axis=1))
-        return solutions_by_rows(np.full(len(c), alpha), rows, noise_var, start=start)
+        return solutions_by_rows(np.full(len(c), alpha), rows, noise_var, _REFINE, start)
 
     place = _search(fine_tuning, _GRID)
     difference, inactive = (float(v) for v in bounds.scales(place, a_pt))
@@ -296,9 +297,13 @@ def best_initialization(
     target = max(float(curve.mse), resolution)
     c_alone = float(_between(*bounds.single_task, _search(single, _GRID[1:])[0]))
 
-    def choice(teacher: SpikeSlab | SingleTask, init: Initialization) -> Choice:
-        mse = float(replica_curve(alpha, teacher, init, noise_var).mse)
-        return Choice(init, mse, alpha_needed(target, teacher, init, noise_var))
+    inits = [*usual.values(), Initialization(c_alone)]
+    mixture = teacher.mixture(init)
+    k = [*(teacher.mixture(one).k for one in usual.values()), np.full_like(mixture.k, (2 * c_alone) ** 2)]
+    rows = _rows(mixture, np.stack(k))
+    errors = errors_by_rows(np.full(len(inits), alpha), rows, noise_var, refine=1.0).tolist()
+    needed = _alphas_needed(target, rows, noise_var).tolist()
+    choices = [Choice(*of) for of in zip(inits, errors, needed, strict=True)]
 
     return BestInitialization(
         teacher=teacher,
@@ -312,8 +317,8 @@ def best_initialization(
         scales=(difference + inactive, inactive),
         on_bound=_on_bound(init, difference, inactive, a_pt, bounds),
         target=target,
-        usual={name: choice(teacher, one) for name, one in usual.items()},
-        single_task=choice(alone, Initialization(c_alone)),
+        usual=dict(zip(usual, choices, strict=False)),
+        single_task=choices[-1],
         place=(float(place[0]), float(place[1])),
     )
 
@@ -334,7 +339,7 @@ def alpha_needed(
 ) -> float:
     """The smallest data scale at which the predicted error is `mse` or less.
 
-    The first crossing on 65 data scales from 0.001 to 0.99, refined by root finding. Where there is none the answer is
+    The first crossing on 17 data scales from 0.001 to 0.99, refined by root finding. Where there is none the answer is
     1 + noise_var/mse: with as many examples as coordinates the data determine the coefficients, whatever the
     initialization is, and the error is noise_var/(alpha - 1).
 
@@ -361,18 +366,30 @@ def alpha_needed(
     """
     mse, noise_var = positive_number(mse, "mse"), nonnegative_number(noise_var, "noise_var")
     mixture = law_of(teacher, init)
-    rows = _rows(mixture, mixture.k[None, :])
+    return float(_alphas_needed(mse, _rows(mixture, mixture.k[None, :]), noise_var)[0])
 
-    def excess(alpha: np.ndarray) -> np.ndarray:
-        result: np.ndarray = np.log(errors_by_rows(alpha, rows, noise_var)) - np.log(mse)
+
+def _alphas_needed(mse: float, rows: MixtureRows, noise_var: float) -> np.ndarray:
+    """`alpha_needed` for every row of scales, shape (rows,)."""
+    count = len(rows.k)
+    each, scale = (index.ravel() for index in np.indices((count, _SCAN.size)))
+    solved = solutions_by_rows(_SCAN[scale], rows.rows(each), noise_var, _REFINE).reshape(3, count, _SCAN.size)
+    enough = solved[0] <= mse
+    first = np.argmax(enough, axis=1)
+    needed = np.where(enough.any(axis=1), _SCAN[first], 1 + noise_var / mse)
+
+    def excess(alpha: np.ndarray, row: np.ndarray) -> np.ndarray:
+        low, high = solved[1:, row, first[row] - 1], solved[1:, row, first[row]]
+        x = (alpha - _SCAN[first[row] - 1]) / (_SCAN[first[row]] - _SCAN[first[row] - 1])
+        error = errors_by_rows(alpha, rows.rows(row), noise_var, start=_between(low, high, x))
+        result: np.ndarray = np.log(error / mse)
         return result
 
-    enough = np.flatnonzero(excess(_SCAN) <= 0)
-    if not enough.size:
-        return 1 + noise_var / mse
-    if enough[0] == 0:
-        return float(_SCAN[0])
-    return float(brentq(lambda a: excess(np.array([a]))[0], _SCAN[enough[0] - 1], _SCAN[enough[0]], xtol=1e-7))
+    between = np.flatnonzero(first)
+    if between.size:
+        ends = _SCAN[first[between] - 1], _SCAN[first[between]]
+        needed[between] = find_root(excess, ends, args=(between,), tolerances={"xatol": 1e-7}).x
+    return needed
 
 
 @dataclass(frozen=True, eq=False)
@@ -487,7 +504,8 @@ def _search(solve: Callable[[np.ndarray, np.ndarray | None], np.ndarray], grid: 
     basins = np.isfinite(values[0]) & (values[0] <= minimum_filter(values[0], size=3, mode="nearest"))
     kept = np.argsort(values[0][basins], kind="stable")[:_BASINS]
     centre, best = places[basins][kept], values[:, basins][:, kept]
-    pattern = np.array(list(itertools.product((-1.0, -0.5, 0.0, 0.5, 1.0), repeat=len(grid))))
+    steps = np.linspace(-1, 1, 9 if len(grid) == 1 else 5)
+    pattern = np.array(list(itertools.product(steps, repeat=len(grid))))
     pattern = pattern[np.any(pattern != 0, axis=1)]
     step = np.full(len(centre), 1.0) / (np.array(grid).max() - 1)
     for _ in range(_MOVES):
@@ -504,7 +522,7 @@ def _search(solve: Callable[[np.ndarray, np.ndarray | None], np.ndarray], grid: 
         moved = going[better]
         centre[moved] = around[at][better]
         best[:, moved] = found[(slice(None), *at)][:, better]
-        step[going[~far]] *= 0.4
+        step[going[~far]] *= 0.8 * (steps[1] - steps[0])
     result: np.ndarray = centre[np.argmin(best[0])]
     return result
 

@@ -164,7 +164,7 @@ class FineTunedRegression(_FineTuned):
     ridge : float, default 0.5
         Without units: at 1 the penalty pulls as strongly at the coefficients that the features would have one by one as
         the data pull at 0, in root mean square. 0 interpolates, which is where gradient flow ends, and refuses labels
-        that no beta interpolates. The noise decides what is best: the default is a compromise, which chapter 12 of the
+        that no beta interpolates. The noise decides what is best: the default is a compromise, which chapter 13 of the
         book compares with others on real tables, and `FineTunedRegressionCV` asks the data.
     fit_intercept : bool, default True
 

@@ -51,8 +51,9 @@ MISMATCH_DB = 1e-3  # by which the errors from the two starts may differ
 MAX_STEPS = 80
 _LOG_TAU2 = 700.0  # |log tau^2| and |log theta| up to which tau^2 and theta^2, which have one unit, are float64 numbers
 _LOG_THETA = _LOG_TAU2 / 2
+_LAST_STEP = 1e-4  # in log tau^2 and log theta, in searches: what is left of the error after it is its square
 _ROUGH = 0.3  # factor on the number of nodes where a few digits are enough
-_CHUNK = 64  # rows that are solved together: more make the arrays too large for the cache
+_CHUNK = 128  # rows that are solved together: more make the arrays too large for the cache
 _ENTRIES = 2**12  # rows x components that are treated together ...
 _NODES = 2**20  # ... and these times their nodes, in about fifteen arrays
 _REACH = 10.0  # the integrals cover this many standard deviations of z; exp(-_REACH^2/2) = 2e-22
@@ -508,6 +509,7 @@ class _Problem:
     noise_var: float
     ridge: float
     refine: float = 1.0
+    last_step: float = 0.0  # a step of Newton's that is not longer is the last, and its error is taken to first order
 
     def at(self, rows: np.ndarray) -> _Problem:
         """The problem of some of the rows."""
@@ -583,7 +585,7 @@ class _Problem:
     def newton(self, u: np.ndarray, w: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
         """Iterate from (u, w), one problem per row; returns u, w, mse, residual, steps.
 
-        Steps are at most 4 long in u and w, and half as long after each change of direction.
+        Steps are at most 4 long in u and w at first, then half as long after a change of direction, else up to 8.
         """
         u, w = u.copy(), w.copy()
         mse, residual, steps = np.empty(u.size), np.empty(u.size), np.zeros(u.size, dtype=int)
@@ -599,12 +601,17 @@ class _Problem:
             if step == MAX_STEPS:
                 break
             du, dw = self.newton_step(u[todo], w[todo], a[todo], moments, f, g)
-            reach[todo] *= np.where(du * previous[todo] < 0, 0.5, 1.0)
+            last = more & (np.maximum(np.abs(du), np.abs(dw)) <= self.last_step)
+            if last.any():
+                rise = moments.mse_tau2 * np.exp(u[todo]) * du + moments.mse_theta * np.exp(w[todo]) * dw
+                mse[todo] += last * rise
+                residual[todo[last]] = 0.0
+            reach[todo] = np.where(du * previous[todo] < 0, 0.5 * reach[todo], np.minimum(1.5 * reach[todo], 8.0))
             scale = np.minimum(1, reach[todo] / np.maximum(np.abs(du), np.maximum(np.abs(dw), 1e-300)))
             previous[todo] = du
             u[todo] = np.clip(u[todo] + more * scale * du, -_LOG_TAU2, _LOG_TAU2)
             w[todo] = np.clip(w[todo] + more * scale * dw, -_LOG_THETA, _LOG_THETA)
-            todo = todo[more]
+            todo = todo[more & ~last]
         return u, w, mse, residual, steps
 
     def bracketed(self, u: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -847,7 +854,8 @@ def solutions_by_rows(
     mixtures : MixtureRows
     noise_var : float, default 0
     refine : float, default 0.6
-        Factor on the number of quadrature nodes; 0.6 gives a relative accuracy near 1e-8.
+        Factor on the number of quadrature nodes; 0.6 gives a relative accuracy near 1e-8. Below 1 the last of Newton's
+        steps is taken to first order in the error.
     start : array_like, positive, shape (2, rows), optional
         tau^2 and theta of similar problems: from them the iteration takes half as long.
 
@@ -879,7 +887,7 @@ def solutions_by_rows(
         )
     solutions = np.empty((3, alpha.size))
     for rows in np.array_split(np.arange(alpha.size), -(-alpha.size // _CHUNK)):
-        problem = _Problem(mixtures.rows(rows), noise_var, 0.0, refine)
+        problem = _Problem(mixtures.rows(rows), noise_var, 0.0, refine, _LAST_STEP if refine < 1 else 0.0)
         u, w = problem.start(alpha[rows], 1.0) if start is None else np.log(start[:, rows])
         u, w, mse, residual, _ = problem.solve(u, w, alpha[rows])
         solutions[:, rows] = np.where(residual <= TOLERANCE, mse, np.inf), np.exp(u), np.exp(w)

@@ -114,7 +114,9 @@ def _stream(seed: int, index: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed).spawn(5)[index])
 
 
-def sampled_inputs(alpha: float, d: int, seed: int, design: Design | str = "gaussian") -> np.ndarray:
+def sampled_inputs(
+    alpha: float, d: int, seed: int, design: Design | str = "gaussian", more_than_d: bool = False
+) -> np.ndarray:
     """The inputs X, shape (n, d) with n = round(alpha d), with which `simulate` works at this alpha and seed.
 
     They are those of a teacher whose inputs all have variance 1; of another one's the columns are sqrt(v) times these.
@@ -122,7 +124,7 @@ def sampled_inputs(alpha: float, d: int, seed: int, design: Design | str = "gaus
     Raises
     ------
     ValueError
-        If alpha gives no example or more than d, or a number is outside its range.
+        If alpha gives no example, or more than d where `more_than_d` is false, or a number is outside its range.
 
     Examples
     --------
@@ -133,7 +135,8 @@ def sampled_inputs(alpha: float, d: int, seed: int, design: Design | str = "gaus
     d, seed = whole_number(d, "d", at_least=1), seed_number(seed)
     alpha = positive_number(alpha, "alpha")
     n = round(alpha * d)
-    require(1 <= n <= d, "alpha", alpha, f"such that n = round(alpha d) is between 1 and d = {d}")
+    most = "" if more_than_d else f" and at most d = {d}"
+    require(n >= 1 and (n <= d or more_than_d), "alpha", alpha, f"such that n = round(alpha d) is at least 1{most}")
     return design_of(design).sample(n, d, _stream(seed, 1))
 
 
@@ -159,7 +162,8 @@ def simulate(
     init : Initialization
         Scalar parameters; pretraining is taken to have recovered beta_pt (alpha_pt >= 1). None with a
         `GaussianMixture`, which has penalty scales of its own.
-    alpha : float in (0, 1] after rounding n to a whole number of examples
+    alpha : float
+        In (0, 1] after rounding n to a whole number of examples, and beyond where there is a ridge.
     d : int, at least 1
     seed : int
     noise_var : float, default 0
@@ -176,7 +180,7 @@ def simulate(
     Raises
     ------
     ValueError
-        If alpha gives no example or more than d, or an argument is outside its range.
+        If alpha gives no example, or more than d without a ridge, or an argument is outside its range.
 
     Warns
     -----
@@ -223,7 +227,8 @@ def simulate_many(
     True
     """
     noise_var, design = nonnegative_number(noise_var, "noise_var"), design_of(design)
-    white = sampled_inputs(alpha, d, seed, design)
+    ridge = nonnegative_number(ridge, "ridge")
+    white = sampled_inputs(alpha, d, seed, design, more_than_d=ridge > 0)
     n, d = white.shape
     noise = np.sqrt(noise_var) * _stream(seed, 2).standard_normal((n, 1))
     drawn = [draw_of(*setting, d, _stream(seed, 0)) for setting in listed(settings, "settings", 2)]

@@ -6,7 +6,7 @@ that are measured. Value 1 of each knob is the baseline, whose rows have a knob 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -203,12 +203,30 @@ def pooled_slopes(table: pd.DataFrame, knob: str, column: str = "accuracy") -> n
     >>> pooled_slopes(pd.concat([table, table.assign(n=20, accuracy=0.5)]), "kappa").round(3)
     array([-0.025, -0.05 ])
     """
-    values, sizes = values_of(table, knob), sizes_of(table)
-    rows = [[by_seed(table, knob, value, n, column) for value in values] for n in sizes]
-    seeds = sorted(set.intersection(*(set(cell) for row in rows for cell in row)))
+    values, y = _complete(table, knob, column)
     x = np.log2(values) - np.mean(np.log2(values))
-    y = np.array([[[cell[seed] for cell in row] for row in rows] for seed in seeds])  # (seeds, sizes, values)
     return np.asarray(np.mean(y @ x / (x @ x), axis=1))
+
+
+def _complete(table: pd.DataFrame, knob: str, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Values of a knob and, of the seeds that have them all, one column of the points, (seeds, sizes, values)."""
+    require_table(table, "table", ["seed", "knob", "value", "n", column])
+    values, sizes = np.array(values_of(table, knob)), np.unique(table["n"])
+    seeds = np.unique(table["seed"])
+    knobs, at, n, seed, measured = (table[name].to_numpy() for name in ("knob", "value", "n", "seed", column))
+    of_baseline = np.isclose(at, BASELINE[1]) & (knob != UNTRAINED)
+    chosen = np.where(of_baseline, knobs == BASELINE[0], knobs == knob)
+    place = (
+        np.searchsorted(seeds, seed[chosen]),
+        np.searchsorted(sizes, n[chosen]),
+        np.abs(values - at[chosen, None]).argmin(axis=1),
+    )
+    shape = len(seeds), len(sizes), len(values)
+    there, found = np.zeros(shape, dtype=bool), np.empty(shape)
+    there[place], found[place] = True, measured[chosen]
+    for i, j in np.argwhere(~there.any(axis=0)):
+        by_seed(table, knob, values[j], sizes[i], column)  # says what is missing
+    return values, found[there.all(axis=(1, 2))]
 
 
 @checked
@@ -272,6 +290,28 @@ def effect(samples: ArrayLike, expected_sign: int = 1) -> Effect:
 
 
 @checked
+def difference(first: Mapping[int, float], second: Mapping[int, float], expected_sign: int = 1) -> Effect:
+    """`effect` of the first minus the second, for each seed that has both.
+
+    Parameters
+    ----------
+    first, second : mapping from a seed to a number, as from `by_seed`
+    expected_sign : +1 (default) or -1
+
+    Raises
+    ------
+    ValueError
+        If no seed has both, a number is not finite, or the sign is neither 1 nor -1.
+
+    Examples
+    --------
+    >>> difference({0: 1.5, 1: 2.5, 2: 0.0}, {0: 1.0, 1: 1.0}).mean
+    1.0
+    """
+    return effect([first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())], expected_sign)
+
+
+@checked
 def trend(table: pd.DataFrame, knob: str, column: str = "accuracy", expected_sign: int = -1) -> dict[int, Effect]:
     """For each sample size, the change of a column per doubling of the knob; smaller scales are expected to be better.
 
@@ -286,7 +326,23 @@ def trend(table: pd.DataFrame, knob: str, column: str = "accuracy", expected_sig
     >>> trend(pd.concat([scaled, baseline]), "kappa")[10].verdict
     'agree'
     """
-    return {n: paired_effect(slopes(table, knob, n, column), expected_sign) for n in sizes_of(table)}
+    return {n: effect(slopes(table, knob, n, column), expected_sign) for n in sizes_of(table)}
+
+
+@checked
+def pooled_trend(table: pd.DataFrame, knob: str, column: str = "accuracy", expected_sign: int = -1) -> Effect:
+    """`trend` over all sample sizes together, from `pooled_slopes`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(s, k, v, n, s + 0.5 * np.log2(v)) for s in range(2) for n in (60, 120)
+    ...         for k, v in (("baseline", 1.0), ("c", 4.0))]
+    >>> table = pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"])
+    >>> pooled_trend(table, "c", "error", expected_sign=1).mean
+    0.5
+    """
+    return effect(pooled_slopes(table, knob, column), expected_sign)
 
 
 @checked

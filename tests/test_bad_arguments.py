@@ -22,7 +22,9 @@ from ptft.infinite_width import kernel_transfer, linear, outcomes, rich_transfer
 from ptft.modular import theory as modular_theory
 from ptft.modular import trends as modular_trends
 from ptft.replica import MixtureRows
+from ptft.scaling import PowerLawTasks
 from ptft.sweeps import monte_carlo
+from ptft.sweeps import two_stages as two_stages_sweep
 from ptft.two_theories import TwoTasks
 
 # --- bad values, by what the valid one is -----------------------------------------------------------------------------
@@ -92,9 +94,12 @@ X, Y, K = np.array([[1.0, 0.5, 0.2]]), np.ones(1), np.ones(3)
 INPUTS = np.random.default_rng(0).standard_normal((12, 3))
 SLAB, ONE = ptft.SpikeSlab(), ptft.SingleTask()
 INIT = ptft.Initialization(0.1)
+POWER_LAWS = PowerLawTasks(D)
 GROUPS = ptft.TeacherGroups([0.1, 0.9], [1.0, 0.0], 0.0, [10.0, 0.0])
 MIXTURE = SLAB.mixture(INIT)
-MADE_BY_HAND = {type(one).__name__: one for one in (SLAB, ONE, INIT, GROUPS, MIXTURE, TwoTasks(), ptft.Design("ar1"))}
+MADE_BY_HAND = {
+    type(one).__name__: one for one in (SLAB, ONE, INIT, GROUPS, MIXTURE, TwoTasks(), ptft.Design("ar1"), POWER_LAWS)
+}
 MADE_BY_HAND["PretrainedLaw"] = modular_theory.closed_pretraining(0.5, 8, 5, 1, draws=1)
 CENTRED = ptft.GaussianMixture([0.1, 0.9], 0.0, [10.0, 0.0], 1.0)
 ROWS = MixtureRows(*(np.array([[v]]) for v in (1.0, 0.0, 1.0, 1.0)))
@@ -118,6 +123,14 @@ PAIRS = modular.examples(SCALAR.table, [0, 7, 9])
 POINT = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0)
 
 
+def stored_stages():
+    """A table of both stages, of one setting and two seeds."""
+    point = dict(zip(two_stages_sweep.TwoStagesPoint._fields, two_stages_sweep.plan(D, [0])[0][1:], strict=True))
+    law = experiments.predict_two_stages(FINITE, [0.2])
+    rows = [agreement.both_stages([FINITE], np.array([0.2]), D, seed, [law])[0][0] for seed in (0, 1)]
+    return pd.DataFrame([point | row | {"seed": seed, "alpha_pt": 1.0} for seed, row in enumerate(rows)])
+
+
 @functools.cache
 def made():
     """What takes a moment to make."""
@@ -129,6 +142,7 @@ def made():
         "end": ptft.min_penalty(X, Y, K),
         "compared": agreement.compare([SETTING], ALPHA, D, [0, 1])[SETTING],
         "both stages": agreement.compare_two_stages([FINITE], ALPHA, D, [0, 1])[FINITE],
+        "stages": stored_stages(),
         "stopped": stopping_rule.StoppedPoint(1e-4, True, 100, 0.02, 0.1, 0.01, "amp", 50),
         "flow": infinite_width.train(CLOUD, TASK, 1.0, [0.0, 1.0]),
         "features": kernel_transfer.pretrain_linear(1.0, 0.5, 4),
@@ -158,8 +172,9 @@ def made():
     }
     found["modular runs"] = pd.DataFrame(
         [
-            (*("quadratic", task, size, knob, value, n, seed), *(0.5,) * 3, 90, 100, 50, "loss", *(1.0,) * 6)
-            for task, size in (("nested", 1), ("reuse", 5), ("new", 1))
+            (*(network, task, size, knob, value, n, seed), *(0.5,) * 3, 90, 100, 50, "loss", *(1.0,) * 6)
+            for network in ("quadratic", "transformer")
+            for task, size in (("nested", 1), ("reuse", 5), ("new", 1), ("half", 2), ("dense", 11))
             for knob, value in (("baseline", 1.0), ("kappa", 0.5), ("untrained", 1.0))
             for n in (60, 120)
             for seed in (0, 1)
@@ -329,6 +344,30 @@ def examples():
             "noise_var": 0.0,
         },
         "optimal_initialization.rows_of_scales": {"teacher": SLAB, "difference": Y, "inactive": Y},
+        "scaling.PowerLawTasks": {
+            "d": D,
+            "a": 1.0,
+            "b": 1.5,
+            "rho_pt": 0.1,
+            "rho_ft": 0.1,
+            "omega": 0.5,
+            "size_pt": 1.0,
+            "decay_pt": 1.0,
+            "known_ranks": 5,
+            "pretrained": True,
+        },
+        "scaling.PowerLawTasks.sample": {"d": D, "seed": 0},
+        "scaling.PowerLawTasks.sample_with_variance": {"d": D, "seed": 0},
+        "scaling.PowerLawTasks.mixture": {"init": INIT},
+        "scaling.PowerLawTasks.penalty_scale": {"init": INIT, "beta_pt": K},
+        "scaling.rank_rule": {"d": D, "known_ranks": 5},
+        "scaling.learning_curves": {"tasks": POWER_LAWS, "inits": [INIT], "n": ALPHA},
+        "scaling.examples_needed": {"mse": ALPHA, "tasks": POWER_LAWS, "init": INIT},
+        "scaling.local_slopes": {"n": ALPHA, "mse": ALPHA},
+        "scaling.exponent": {"n": ALPHA, "mse": ALPHA},
+        "scaling.lazy_exponent": {"power_decay": 2.5, "spectrum_decay": 1.5},
+        "scaling.lazy_error": {"n": ALPHA, "power_decay": 2.5, "spectrum_decay": 1.5},
+        "scaling.carried_along": {"init": INIT, "ratio": 2.0, "a": 1.0},
         # simulation
         "simulation.sampled_teacher": {"teacher": SLAB, "d": D, "seed": 0},
         "simulation.seeds_with_task": {"teachers": (SLAB,), "d": D, "first": 0, "number": 1},
@@ -392,6 +431,9 @@ def examples():
         },
         "sweeps.monte_carlo.diagnostics": {"table": SAMPLED, "low": 0.0, "high": 1.0},
         "sweeps.monte_carlo.plan": {"name": "experiment-4", "samples": 1000, "seeds": [0], "alphas": 2},
+        "sweeps.two_stages.plan": {"d": D, "seeds": [0]},
+        "sweeps.scaling_laws.setting": {"name": "memory", "d": D},
+        "sweeps.scaling_laws.plan": {"d": D, "sizes": [2], "seeds": [0]},
         "sweeps.diagonal.plan": {"name": "experiment-4", "d": D, "seeds": [0], "alpha": ALPHA},
         "sweeps.rich_transfer.plan": {
             "figures": ["3a"],
@@ -438,6 +480,22 @@ def examples():
             "certified": np.ones((2, 2)),
         },
         "agreement.stored_comparisons": {"stored": STORED, "d": 40},
+        "agreement.given_teachers": {
+            "teacher": SLAB,
+            "init": INIT,
+            "alpha": ALPHA,
+            "d": D,
+            "seeds": [0, 1],
+            "noise_var": 0.1,
+        },
+        "agreement.stored_two_stages": {"stored": m["stages"], "d": D},
+        "agreement.both_stages": {
+            "settings": [FINITE],
+            "alpha": ALPHA,
+            "d": D,
+            "seed": 0,
+            "laws": [experiments.predict_two_stages(FINITE, ALPHA)],
+        },
         "agreement.compare_two_stages": {"settings": [FINITE], "alpha": ALPHA, "d": D, "seeds": [0, 1]},
         "agreement.relative_deviation": {"results": [m["compared"]], "seen": 1e-3},
         "agreement.relative_errors": {"mse": ALPHA, "reference": ALPHA},
@@ -834,7 +892,7 @@ def examples():
         "figures.rich_transfer.forgetting": {"table": m["table"], "P2": {"3a": 4}, "kind": "network"},
         "figures.rich_transfer.live": {"pairs": {"one": (m["flow"], m["flow"])}},
         "figures.tour.penalties": {"inits": {"one": INIT}, "a_pt": 1.0, "size": 1.0},
-        "figures.tour.errors": {"curves": {"one": m["curve"]}, "points": {}},
+        "figures.tour.errors": {"curves": {"one": m["curve"]}, "points": {"one": []}, "given": {"one": []}},
         "figures.two_stages.along_alpha": {"curves": {"one": m["two"]}, "points": {"one": m["both stages"]}},
         "figures.two_stages.along_alpha_pt": {
             "alpha_pt": ALPHA,
@@ -865,6 +923,10 @@ def examples():
             "alpha": ALPHA,
             "panels": {"one": {"two": two_theories.BothCurves(ALPHA, ALPHA)}},
         },
+        "figures.scaling.learning_curves": {"panels": {}, "reference": "a"},
+        "figures.scaling.slopes": {"panels": {}, "expected": [1.0]},
+        "figures.scaling.worth": {"n": ALPHA, "needed": {"one": ALPHA}},
+        "figures.scaling.best_scales": {"scaled": ALPHA, "panels": {}, "n": [1.0]},
         "figures.two_theories.lazy_limit": {"scales": ALPHA, "distance": {"one": ALPHA}},
         "figures.vision.examples": {"images": np.ones((1, 2, 2)), "labels": np.ones(1), "marked": [0]},
         "figures.vision.accuracy_curves": {"table": m["accuracies"], "knobs": ["kappa"], "column": "accuracy"},
@@ -877,7 +939,15 @@ def examples():
         "figures.modular.errors": {"table": m["modular runs"], "knob": "kappa"},
         "figures.modular.slopes_by_size": {"table": m["modular runs"]},
         "figures.modular.orders": {"table": m["modular runs"]},
-        "figures.modular.shares": {"table": m["modular runs"], "kappa": ALPHA, "theory": ALPHA, "n": 60},
+        "figures.modular.reuse": {"powers": {"one": {"all": K}}, "first": [1], "second": {"one": []}},
+        "figures.modular.sparsity": {"table": m["modular runs"], "n": 60},
+        "figures.modular.shares": {
+            "table": m["modular runs"],
+            "kappa": ALPHA,
+            "theory": ALPHA,
+            "least": ALPHA,
+            "n": 60,
+        },
         "figures.modular.pretraining_lengths": {"table": m["modular runs"], "losses": {"one": ALPHA}},
         "figures.modular.attention": {"points": {"one": {1.0: (2.0, 0.1)}}},
         # modular arithmetic
@@ -933,6 +1003,7 @@ def examples():
         "modular.theory.closed_network": {"task": SCALAR, "orbits": 1, "seed": 0, "kappa": 0.5},
         "modular.theory.quadratures": {"network": QUADRATIC, "task": SCALAR},
         "modular.theory.needed_products": {"network": QUADRATIC, "task": SCALAR},
+        "modular.theory.least_power": {"p": 5, "size": 1, "fitted": 0.9, "readout": 0.1},
         "modular.theory.closed_pretraining": {
             "kappa": 0.5,
             "width": 8,
@@ -962,8 +1033,15 @@ def examples():
             "seed": 0,
         },
         "modular.trends.runs": {"table": m["modular runs"], "network": "quadratic", "relation": "nested", "size": 1},
-        "modular.trends.role": {"runs": m["nested runs"], "knob": "kappa", "column": "error", "expected_sign": 1},
-        "modular.trends.roles": {"runs": m["nested runs"], "knob": "kappa", "column": "error"},
+        "modular.trends.errors_by_size": {
+            "table": m["modular runs"],
+            "network": "quadratic",
+            "place": "inside",
+            "n": 60,
+            "column": "error",
+        },
+        "modular.trends.denser": {"table": m["modular runs"], "network": "quadratic", "n": 60},
+        "modular.trends.farther": {"table": m["modular runs"], "network": "quadratic", "n": 60},
         "modular.trends.contrast": {"first": m["nested runs"], "second": m["nested runs"], "knob": "kappa", "n": 60},
         "modular.trends.worth": {"runs": m["nested runs"], "kappa": 1.0, "expected_sign": 1},
         "modular.trends.cost": {"first": m["nested runs"], "second": m["nested runs"], "n": 60},
@@ -973,6 +1051,7 @@ def examples():
         "checks.modular.still_beside": {"start": QUADRATIC, "end": QUADRATIC, "frequencies": [1]},
         "checks.modular.function_of_sums": {"network": QUADRATIC, "frequencies": [1]},
         "checks.modular.out_of_phase": {"start": QUADRATIC, "end": QUADRATIC, "task": SCALAR},
+        "checks.modular.power_left": {"start": QUADRATIC, "end": QUADRATIC, "task": SCALAR},
         "checks.modular.needed": {"network": QUADRATIC, "task": SCALAR},
         "checks.modular.shares": {"networks": [QUADRATIC], "task": SCALAR, "kappa": 0.5, "fitted": 0.9},
         "checks.modular.adam_from_other_scales": {"network": QUADRATIC, "data": PAIRS, "c": 2.0, "steps": 2},
@@ -996,6 +1075,7 @@ def examples():
                 ("slopes", {"n": 10, "column": "accuracy"}),
                 ("pooled_slopes", {"column": "accuracy"}),
                 ("trend", {"column": "accuracy", "expected_sign": -1}),
+                ("pooled_trend", {"column": "accuracy", "expected_sign": -1}),
                 ("gains", {"column": "accuracy"}),
             )
         },
@@ -1004,6 +1084,7 @@ def examples():
         "trends.complete_seeds": {"table": m["accuracies"], "column": "accuracy"},
         "trends.effect": {"samples": ALPHA, "expected_sign": 1},
         "trends.paired_effect": {"samples": ALPHA, "expected_sign": 1},
+        "trends.difference": {"first": {0: 1.0, 1: 2.0}, "second": {0: 0.5, 1: 1.0}, "expected_sign": 1},
         "trends.tally": {"effects": [trends.paired_effect(ALPHA, 1)]},
         "trends.simultaneous": {"effects": [trends.paired_effect(ALPHA, 1)]},
         "trends.opposed": {"pairs": [(trends.paired_effect(ALPHA, 1),) * 2]},
@@ -1099,7 +1180,8 @@ RECORDS = """amp.Message amp.StateEvolution end_point.EndPoint network.TrainingR
 regimes.PhasePortrait replica.AngleNodes replica.Moments replica.MixtureRows replica.ReplicaCurve
 monte_carlo.MonteCarloCurve two_stages.TwoStageCurve optimal_initialization.Choice
 optimal_initialization.BestInitialization
-optimal_initialization.Landscape simulation.SimulatedPoint simulation.TwoStagePoint agreement.Comparison
+optimal_initialization.Landscape scaling.Exponent simulation.SimulatedPoint simulation.TwoStagePoint
+agreement.Comparison
 agreement.TwoStageComparison stopping_rule.StoppedPoint stopping_rule.StoppedAverages
 stopping_rule.BesideRidge real_tasks.RealTasks two_theories.BothLosses
 experiments.Panel teachers.Teacher infinite_width.particles.Particles infinite_width.dmft.Run infinite_width.dmft.System
@@ -1107,7 +1189,8 @@ infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_widt
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
 infinite_width.outcomes.RichTransferPoint modular.training.ModularRun modular.theory.PretrainedLaw
 modular.protocol.ModularProtocol checks.penalty_shape.Derivatives sweeps.monte_carlo.Diagnostics
-figures.adapted_kernels.Line figures.data.Look figures.two_stages.ErrorPanel figures.two_theories.BothCurves
+figures.adapted_kernels.Line figures.data.Look figures.scaling.Curve figures.two_stages.ErrorPanel
+figures.two_theories.BothCurves
 trends.Effect book.testbeds.Finding""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """amp.iterates penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature
@@ -1115,6 +1198,7 @@ penalties.prox_angle penalties.prox_point penalties.prox_slopes replica.angle_no
 replica.scalar_moments replica.effective_regularisation end_point.newton monte_carlo.iterate_once
 infinite_width.particles.activate""".split()
 NO_ARGUMENTS = (
+    "experiments.both_stages",
     "experiments.figure_3",
     "experiments.figure_5",
     "experiments.trends",

@@ -1,7 +1,8 @@
 """The directive `explorer`: a live figure with sliders, and a picture of its start on paper and without scripts.
 
-Its argument is the view, `plane`, `error` or `best`; its content is the caption. `ptft.book.sliders` says what the
-sliders are, `book/_static/theory.js` solves the equations in the page, and `book/_static/live_figures.js` draws.
+Its argument is the view, `plane`, `error`, `best` or `scaling`; its content is the caption. `ptft.book.sliders` says
+what the sliders are, `book/_static/theory.js` solves the equations in the page, and `book/_static/live_figures.js`
+draws.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import functools
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,14 @@ from take_home import legend
 
 from ptft import Initialization, SingleTask, SpikeSlab, best_initialization, figures, replica_curve
 from ptft.book import sliders
+from ptft.figures import scaling
 from ptft.figures.live import errors
 from ptft.figures.optimal_initialization import landscapes
 from ptft.files import write_whole
 from ptft.optimal_initialization import USUAL, Bounds, landscape, rows_of_scales
 from ptft.regimes import CORNERS, measures
 from ptft.replica import errors_by_rows
+from ptft.scaling import PowerLawTasks, learning_curves, rank_rule
 
 LABELS = {
     "c_pt": "absolute scale <i>c</i><sub>PT</sub>",
@@ -44,6 +48,9 @@ LABELS = {
     "noise_var": "label noise <i>σ</i>²",
     "alpha_pt": "pretraining data <i>α</i><sub>PT</sub>",
     "alpha": "read at <i>α</i>",
+    "a": "decay of coefficients <i>a</i>",
+    "b": "decay of variances <i>b</i>",
+    "examples": "read at <i>n</i>",
 }
 OTHER_LABELS = {"best": {"alpha": "data scale <i>α</i>"}}
 INITIALIZATION = ("c_pt", "relative", "gamma_ft")
@@ -53,11 +60,13 @@ PICTURES = {  # what the charts are, for those who cannot see them
     "plane": "The triangle of the two measures with a dot at the chosen initialization; its place is given below.",
     "error": "Error against the data scale: fine-tuning, a single task, and the best initialization; read off below.",
     "best": "Error over the plane of the two penalty scales with a dot at the best initialization, given below.",
+    "scaling": "Error against the examples, both logarithmic: fine-tuning, and the task alone; read off below.",
 }
 CALLS = {
     "plane": ("ptft.figures.triangle", "{…}"),
     "error": ("ptft.figures.live.errors", "alpha, {…}, floor"),
     "best": ("ptft.figures.optimal_initialization.landscapes", "{…}"),
+    "scaling": ("ptft.figures.scaling.learning_curves", "{…}"),
 }
 BEST = [  # label, the name under which the script fills it in, the line that it belongs to
     ("<i>c</i><sub>PT</sub> of the best", "best-c_pt", None),
@@ -87,6 +96,14 @@ READINGS = {
         *((f"error of {name}", f"usual-{name}", None) for name in USUAL),
         ("pinned task", "pinned", "pinned"),
     ],
+    "scaling": [
+        ("fine-tuning", "fine", "fine"),
+        ("its exponent", "slope", None),
+        ("alone, same <i>c</i>", "single", "single"),
+        ("alone, lazy", "lazy", "best"),
+        ("examples alone, same <i>c</i>", "needed", None),
+        ("pinned", "pinned", "pinned"),
+    ],
 }
 BUTTONS = {
     "pin": "Pin",
@@ -107,6 +124,10 @@ def specification(view: str) -> dict[str, Any]:
     }
     if view == "plane":
         return spec | {"corners": CORNERS, "first": "relative"}
+    if view == "scaling":
+        rank, count = (values.tolist() for values in rank_rule(sliders.FEATURES))
+        more = {"rho": sliders.RHO_PT, "lazy": sliders.LAZY, "last": sliders.LONGEST}
+        return spec | {"rank": rank, "count": count, **more}
     spec |= {"overlaps": sliders.overlaps(), "rho_pt": sliders.RHO_PT, "floor": sliders.FLOOR}
     if view == "error":
         best_of = {name: [chosen[name].texts.index(text) for text in texts] for name, texts in sliders.BEST_OF.items()}
@@ -209,7 +230,23 @@ def best_picture() -> Figure:
     return landscapes({title: (field, best_initialization(teacher, alpha))})
 
 
-DRAW: dict[str, Callable[[], Figure]] = {"plane": plane_picture, "error": error_picture, "best": best_picture}
+def scaling_picture() -> Figure:
+    """The learning curves at the start of the sliders."""
+    a, b, omega = (sliders.value(name, sliders.VIEWS["scaling"][name]) for name in ("a", "b", "overlap"))
+    tasks = PowerLawTasks(sliders.FEATURES, a, b, sliders.RHO_PT, sliders.RHO_PT, omega)
+    alone, init, n = replace(tasks, pretrained=False), _initialization("scaling"), np.geomspace(10, 1e4, 25)
+    shown = {"fine-tuning": (tasks, init), "alone, same $c$": (alone, init)}
+    shown["alone, lazy"] = (alone, Initialization(sliders.LAZY))
+    curves = {label: scaling.Curve(n, learning_curves(one, [init], n)[0]) for label, (one, init) in shown.items()}
+    return scaling.learning_curves({f"$a = {a:g}$, $b = {b:g}$": curves})
+
+
+DRAW: dict[str, Callable[[], Figure]] = {
+    "plane": plane_picture,
+    "error": error_picture,
+    "best": best_picture,
+    "scaling": scaling_picture,
+}
 
 
 @functools.cache

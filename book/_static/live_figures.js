@@ -260,6 +260,107 @@
     return { update, rows: () => [["curve", ...columns], ...drawn] };
   }
 
+  // ----------------------------------------------------------------------- learning curves of tasks with power laws
+
+  function scaling({ spec, svg, say }) {
+    const [lowest, largest] = [-12, 4]; // of log10 error and log10 n in the drawing
+    const place = chart(svg, ticks(1, largest, 1, power), ticks(lowest, 0, 2, power), "examples n", "prediction error");
+    const clip = element(svg, "clipPath", { id: "explorer-scaling-box" });
+    element(clip, "rect", { x: BOX.left, y: BOX.top, width: BOX.right - BOX.left, height: BOX.bottom - BOX.top });
+    const inside = element(svg, "g", { "clip-path": "url(#explorer-scaling-box)" });
+    const reader = element(inside, "polyline", { class: "explorer-reader" });
+    const lines = ["pinned", "best", "single", "fine"]; // the best line is that of lazy learning alone
+    const drawings = Object.fromEntries(
+      lines.map((name) => [name, element(inside, "polyline", { class: "explorer-line", "data-line": name })]),
+    );
+    const dots = Object.fromEntries(lines.map((name) => [name, mark(inside, name, 5)]));
+    const d = Math.round(spec.count.reduce((sum, one) => sum + one, 0));
+    const curve = remembered(function* (mixture, last) {
+      const points = [];
+      for (let i = 0; i <= 8 * (last - 1); i++) {
+        const n = 10 ** (1 + i / 8);
+        points.push({ n, ...theory.solve(n / d, mixture, 0, points[i - 1]) });
+        yield;
+      }
+      return points;
+    });
+    const at_n = (points, n, mixture) => {
+      const near = points.reduce((a, b) => (Math.abs(Math.log(b.n / n)) < Math.abs(Math.log(a.n / n)) ? b : a));
+      return theory.solve(n / d, mixture, 0, near);
+    };
+    // How many examples have this error, if they are on the curve: by regula falsi in logarithms (ptft.scaling).
+    function needed(points, mixture, mse) {
+      const i = points.findIndex((one) => one.mse <= mse);
+      if (i < 1) return i < 0 ? `more than ${digits(points[points.length - 1].n)}` : "10 or fewer";
+      let [low, high] = [points[i - 1], points[i]];
+      for (let step = 0; step < 12; step++) {
+        const share = Math.log(low.mse / mse) / Math.log(low.mse / high.mse);
+        const n = low.n * (high.n / low.n) ** share;
+        const found = { n, ...theory.solve(n / d, mixture, 0, low) };
+        if (Math.abs(found.mse / mse - 1) < 1e-7) return digits(n);
+        if (found.mse > mse) low = found;
+        else high = found;
+      }
+      return digits(high.n);
+    }
+    const laws = ({ at }) => {
+      const task = { a: at.a, b: at.b, rho: spec.rho, omega: at.overlap, rank: spec.rank, count: spec.count };
+      return {
+        fine: theory.power_laws(task, initialization(at)),
+        single: theory.power_laws(task, { alone: at.c_pt }),
+        best: theory.power_laws(task, { alone: spec.lazy }),
+      };
+    };
+    const setting = ({ at }) => [at.a, at.b, at.overlap, at.c_pt, at.relative, at.gamma_ft];
+
+    let drawn = [];
+    function* update(state, pinned) {
+      const { at, text } = state;
+      const draw = (name, points) =>
+        drawings[name].setAttribute("points", place(points.map((p) => [Math.log10(p.n), log10(p.mse)])));
+      const n = at.examples;
+      const read = (name, said, mse) => {
+        dots[name](place([[Math.log10(n), log10(mse)]]));
+        say(said, digits(mse));
+      };
+      reader.setAttribute("points", place([[Math.log10(n), lowest], [Math.log10(n), 0]]));
+      const task = `PowerLawTasks(${d}, ${text.a}, ${text.b}, ${spec.rho}, ${spec.rho}, ${text.overlap})`;
+      const call = `print(ptft.replica_curve(${text.examples} / ${d}, tasks, init).mse)`;
+      say("call", `import ptft\nfrom ptft.scaling import PowerLawTasks\n\ntasks = ${task}\ninit = ${written(text)}\n${call}`);
+      const rows = [];
+      const keep = (name, state, points) => points.forEach((p) => rows.push([name, ...setting(state), p.n, p.mse]));
+      const own = laws(state);
+      const fine = yield* curve(own.fine, largest);
+      draw("fine", fine);
+      const error = at_n(fine, n, own.fine).mse;
+      read("fine", "fine", error);
+      keep("fine", state, fine);
+      const [before, after] = [1 / 1.05, 1.05].map((factor) => at_n(fine, factor * n, own.fine).mse);
+      say("slope", (Math.log(before / after) / Math.log(1.05 ** 2)).toFixed(2));
+      for (const [name, said] of [["single", "single"], ["best", "lazy"]]) {
+        const points = yield* curve(own[name], name === "single" ? spec.last : largest);
+        draw(name, points);
+        read(name, said, at_n(points, n, own[name]).mse);
+        if (name === "single") say("needed", needed(points, own.single, error));
+        keep(said, state, points);
+      }
+      if (pinned) {
+        const mixture = laws(pinned).fine;
+        const points = yield* curve(mixture, largest);
+        draw("pinned", points);
+        read("pinned", "pinned", at_n(points, n, mixture).mse);
+        keep("pinned", pinned, points);
+      } else {
+        draw("pinned", []);
+        dots.pinned(null);
+        say("pinned", "–");
+      }
+      drawn = rows;
+    }
+    const columns = ["a", "b", "omega", "c_pt", "distance", "gamma_ft", "n", "error"];
+    return { update, rows: () => [["curve", ...columns], ...drawn] };
+  }
+
   // ------------------------------------------------------------------------------- a task, and what is best for it
 
   const SHADES = [[1.02, 1], [1.1, 0.8], [1.5, 0.55], [3, 0.33], [10, 0.18], [Infinity, 0.08]]; // error over the least
@@ -404,7 +505,7 @@
       if (place(name).textContent !== text) place(name).textContent = text;
     };
     const button = (name) => root.querySelector(`button[data-action="${name}"]`);
-    const { update, rows } = { plane, error, best }[spec.view]({ spec, svg, say, names });
+    const { update, rows } = { plane, error, scaling, best }[spec.view]({ spec, svg, say, names });
     const first = inputs.map((input) => Number(input.value));
     let pinned = null; // the positions of the sliders of the curve to compare with
     let moved = spec.first; // the slider whose range is drawn

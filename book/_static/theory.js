@@ -1,6 +1,6 @@
 /* The theory behind the live figures, solved in the page: the penalty scale and the two measures (ptft.initialization,
    ptft.penalties), and the replica equations of fine-tuning after pretraining on any amount of data (ptft.replica,
-   ptft.two_stages, whose notes say why the formulas are written as they are). Names are those of the package.
+   ptft.two_stages, whose notes say why the formulas are written as they are), and of tasks with power laws (ptft.scaling). Names are those of the package.
    tests/book/test_theory_script.py compares each function with it at random settings. */
 (function () {
   "use strict";
@@ -56,10 +56,11 @@
   // MSE and response of the scalar estimator, and their slopes in tau^2 and theta (ptft.replica.scalar_moments).
   function moments(tau2, theta, mixture, rule = FINE_TUNING) {
     let mse = 0, response = 0, mse_tau2 = 0, mse_theta = 0, response_tau2 = 0, response_theta = 0;
-    for (const { weight, mean, variance, s } of mixture) {
+    for (const { weight, mean, variance, s, w = 1 } of mixture) {
       const V = variance + tau2;
       const sd = Math.sqrt(V);
-      const { t_m, low, count, h } = range(mean, sd, s, theta, rule);
+      const local = w * theta;
+      const { t_m, low, count, h } = range(mean, sd, s, local, rule);
       const unit = (weight * h) / (Math.sqrt(8 * Math.PI) * sd);
       const growth = Math.exp(h);
       let e = Math.exp(t_m + low);
@@ -68,20 +69,20 @@
         const t = t_m + delta;
         const x = mean === 0 ? s * (e - 1 / e) * 0.25 : (s / 2) * Math.sinh(t);
         const rise = mean === 0 ? x : s * Math.cosh(t_m + delta / 2) * Math.sinh(delta / 2);
-        const dz = rise + (theta / 2) * delta;
+        const dz = rise + (local / 2) * delta;
         const c = s * (e + 1 / e) * 0.5;
-        const total = c + theta;
+        const total = c + local;
         const probability = (mean === 0 && i > 0 ? 2 : 1) * unit * Math.exp((-0.5 * dz * dz) / V) * total;
         const pull = dz / V;
-        const error = tau2 * pull - (theta / 2) * t; // x - E(beta*|z)
+        const error = tau2 * pull - (local / 2) * t; // x - E(beta*|z)
         const r = c / total;
-        const bend = ((theta / total) * ((2 * x) / total)) / total;
+        const bend = ((local / total) * ((2 * x) / total)) / total;
         mse += probability * error * error;
         response += probability * r;
         mse_tau2 += probability * r * (error * pull + variance / V);
-        mse_theta -= probability * error * t * r;
+        mse_theta -= w * probability * error * t * r;
         response_tau2 += probability * bend * pull;
-        response_theta -= probability * (r / total + t * bend);
+        response_theta -= w * probability * (r / total + t * bend);
       }
       mse += (weight * variance * tau2) / V;
     }
@@ -141,12 +142,14 @@
     mixture.reduce((sum, { weight, mean, variance }) => sum + weight * (mean ** 2 + variance), 0);
 
   /* The solution { u, w, mse, residual } of Proposition 4.2 without ridge at a data scale alpha < 1, for a mixture: a
-     list of { weight, mean, variance, s } with s = sqrt(k). `near` is the solution of a similar problem. */
+     list of { weight, mean, variance, s, w } with s = sqrt(k) in coordinates with white inputs, where w, 1 by default, is
+     the weight of the penalty. `near` is the solution of a similar problem. */
   function solve(alpha, mixture, noise_var, near, rule = FINE_TUNING) {
     const tau2 = (noise_var + power_of(mixture)) / alpha;
-    const z = 0.75 * Math.sqrt(2 * tau2 * Math.log(1 / alpha));
-    const least = mixture.reduce((least, { s }) => Math.min(least, s), Infinity);
-    const mean = mixture.reduce((sum, { weight, s }) => sum + weight * s, 0);
+    const lightest = mixture.reduce((least, { w = 1 }) => Math.min(least, w), Infinity);
+    const z = (0.75 * Math.sqrt(2 * tau2 * Math.log(1 / alpha))) / lightest;
+    const least = mixture.reduce((least, { s, w = 1 }) => Math.min(least, s / w), Infinity);
+    const mean = mixture.reduce((sum, { weight, s, w = 1 }) => sum + (weight * s) / w, 0);
     const theta = (1 - alpha) * (mean / alpha + (2 * z) / (1 + Math.asinh((2 * z) / least)));
     let [u, w] = near ? [near.u, near.w] : [Math.log(tau2), Math.log(theta)];
     const missing = (at) => Math.max(Math.abs(at.f), Math.abs(at.g));
@@ -214,6 +217,27 @@
   // The law of a task that is learned without pretraining.
   const single_task = (rho, c_pt) =>
     [[rho, 1 / rho], [1 - rho, 0]].map(([weight, variance]) => ({ weight, mean: 0, variance, s: 2 * c_pt }));
+
+  /* The law of ptft.scaling.PowerLawTasks with rho_pt = rho_ft = rho, in coordinates with white inputs; ranks and counts
+     are those of its rule. Without an initialization of pretraining, { alone: c_pt }, the task is learned alone. */
+  function power_laws({ a, b, rho, omega, rank, count }, init) {
+    const d = count.reduce((sum, one) => sum + one, 0);
+    const first = 1 / (rho * rank.reduce((sum, j, i) => sum + count[i] * j ** -(a + b), 0));
+    const fresh = (1 - omega) * rho;
+    const alone = "alone" in init;
+    const groups = alone
+      ? [[rho, 0, 1], [1 - rho, 0, 0]]
+      : [[rho - fresh, 1, 1], [fresh, 0, 1], [fresh, 1, 0], [1 - rho - fresh, 0, 0]];
+    return rank.flatMap((j, i) => {
+      const v = d * j ** -b;
+      const variance = first * j ** -a;
+      const scale = (used) => (alone ? 2 * init.alone : sqrt_k(used * Math.sqrt(variance), init));
+      return groups.filter(([weight]) => weight > 0).map(([weight, used, active]) => ({
+        weight: (weight * count[i]) / d, mean: 0, variance: active * variance * v,
+        s: scale(used) * Math.sqrt(v), w: 1 / Math.sqrt(v),
+      }));
+    });
+  }
 
   /* The initializations of ptft.optimal_initialization.Bounds, { c_pt, distance, gamma_ft, single_task }, each of which
      is [lowest, highest], as a square: a place in it stands for the difference of both penalty scales and the smaller of
@@ -304,6 +328,6 @@
     return (yield* search(([x]) => solve(alpha, single_task(rho, c_pt(x)), noise_var).mse, [14])).value;
   }
 
-  const exported = { sqrt_k, measures, moments, solve, law, single_task, with_scales };
+  const exported = { sqrt_k, measures, moments, solve, law, single_task, power_laws, with_scales };
   window.theory = { ...exported, best_initialization, best_single_task };
 })();

@@ -30,8 +30,19 @@ def literal(text: object) -> str:
     return re.sub(r"[\\`*_{}\[\]<>$|&^~]", r"\\\g<0>", " ".join(str(text).split()))
 
 
+def minus(text: str) -> str:
+    """Markdown with a minus before each negative number, where a program has put a hyphen; formulas and code are kept.
+
+    Examples
+    --------
+    >>> print(minus("-2 % [-3.1, -0.9], $-2$, `-p d=-2`, 1e-3 and prop-2"))
+    −2 % [−3.1, −0.9], $-2$, `-p d=-2`, 1e-3 and prop-2
+    """
+    return re.sub(r"\$[^$]*\$|`[^`]*`|(?<![\w.$-])-(?=\d)", lambda found: "−" if found[0] == "-" else found[0], text)
+
+
 def inline(text: object) -> str:
-    """One line of Markdown in which no HTML is live; formulas, references and emphasis are kept.
+    """One line of Markdown in which no HTML is live, with `minus`; formulas, references and emphasis are kept.
 
     Examples
     --------
@@ -45,13 +56,14 @@ def inline(text: object) -> str:
             return re.sub(r"<(?=[A-Za-z/!?])", "< ", part)
         return part if part.startswith("\\") else "&lt;"
 
-    return _TAGS.sub(tame, " ".join(str(text).splitlines()))
+    return _TAGS.sub(tame, minus(" ".join(str(text).splitlines())))
 
 
 def state(**texts: object) -> None:
     """Make texts known by their names to the page: ``{glue:text}`name``` in Markdown or in a caption shows one.
 
-    Nothing is displayed in the notebook itself. Each text is kept as it is given, so numbers should come formatted.
+    Nothing is displayed in the notebook itself. Each text is kept as it is given, with `minus`, so numbers should come
+    formatted.
 
     Raises
     ------
@@ -72,7 +84,7 @@ def state(**texts: object) -> None:
         text = str(value)
         if not text or "\n" in text:
             raise ValueError(f"{name} = {text!r} is not allowed: it must be one line of text")
-        glue(name, text, display=False)
+        glue(name, minus(text), display=False)
 
 
 @checked

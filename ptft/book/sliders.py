@@ -31,6 +31,8 @@ _RELATIVE = [f"-1 + {x}" if float(x) < 0.01 else f"{Decimal(x) - 1:f}" for x in 
 
 RHO_PT = 0.1  # of the teachers, whose pretrained coefficients are 1
 FLOOR = 1e-6  # smaller errors are not shown
+FEATURES, LAZY = 100_000, 1e3  # of tasks with power laws; a scale with which they are learned lazily
+LONGEST = 4.5  # log10 of the most examples for which the learning curve of the single task is solved
 SLIDERS = {
     "c_pt": _slider(_numbers(-6, 1)),
     "relative": _slider(_DISTANCES, _RELATIVE),
@@ -42,12 +44,16 @@ SLIDERS = {
     "noise_var": _slider(["0", *_numbers(-3, 0)]),
     "alpha_pt": _slider([f"{i / 20:g}" for i in range(21)]),
     "alpha": _slider([f"{i / 100:g}" for i in range(1, 51)]),
+    "a": _slider([f"{i / 4:g}" for i in range(2, 17)]),
+    "b": _slider([f"{i / 4:g}" for i in range(5, 13)]),
+    "examples": _slider(_numbers(1, 4)),
 }
 _BASE = {"c_pt": "0.001", "relative": "-0.9", "gamma_ft": "0"}
 VIEWS = {  # the sliders of each live figure, and what they show at first
     "plane": {**_BASE, "beta_pt": "1", "beta_ft": "1"},
     "error": {**_BASE, "rho_ft": "0.1", "overlap": "1", "noise_var": "0", "alpha_pt": "1", "alpha": "0.1"},
     "best": {"rho_ft": "0.1", "overlap": "0.5", "noise_var": "0", "alpha": "0.1"},
+    "scaling": {"a": "1", "b": "1.5", "overlap": "1", **_BASE, "relative": "0", "examples": "100"},
 }
 BEST_OF = {  # the initializations among which the second view seeks the best
     "c_pt": ("0.000001", "0.00001", "0.0001", "0.001", "0.01", "0.1", "1", "10"),

@@ -17,7 +17,7 @@ from ptft.book.results import results_file
 from ptft.book.tables import MarkdownTable, numbered
 from ptft.experiments import C_PT, GAMMA_FT, SHARE
 from ptft.extras import needs_extra
-from ptft.trends import BASELINE, Effect, complete_seeds, effect, holm, pooled_slopes, slopes, values_of
+from ptft.trends import BASELINE, Effect, complete_seeds, holm, pooled_trend, trend, values_of
 from ptft.validation import checked, one_of, require_table
 
 with needs_extra("sweep", __name__):
@@ -166,8 +166,7 @@ def finding(table: pd.DataFrame, knob: str) -> Finding | None:
     rows = table[table["knob"].isin([knob, BASELINE[0]])]
     complete = rows.groupby("n")["value"].nunique() == len(values_of(rows, knob))
     rows = rows[rows["n"].isin(complete.index[complete])].assign(n=lambda t: t["n"].rank(method="dense").astype(int))
-    sizes = sorted(rows["n"].unique().tolist())
-    return Finding(effect(pooled_slopes(rows, knob, "error")), [effect(slopes(rows, knob, n, "error")) for n in sizes])
+    return Finding(pooled_trend(rows, knob, "error", 1), list(trend(rows, knob, "error", 1).values()))
 
 
 @checked

@@ -1,4 +1,4 @@
-"""Chapter 7: losses of fine-tuning and spikes of the features, by theory and by measurement, and what can harm."""
+"""Chapter 8: losses of fine-tuning and spikes of the features, by theory and by measurement, and what can harm."""
 
 from __future__ import annotations
 

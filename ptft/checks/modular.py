@@ -15,6 +15,7 @@ from ptft.modular.theory import (
     PretrainedLaw,
     closed_pretraining,
     conserved,
+    least_power,
     needed_products,
     quadratures,
     strengths,
@@ -109,6 +110,26 @@ def needed(network: QuadraticNetwork, task: ScalarTask) -> Check:
     misfit = float(np.mean((network.table.double().cpu().numpy() - task.table) ** 2))
     slack = task.p * math.sqrt(2 * misfit)
     return Check("A p above the sum over neurons", products + slack, least, 0.0, at_most=True)
+
+
+@checked
+def power_left(start: QuadraticNetwork, end: QuadraticNetwork, task: ScalarTask) -> Check:
+    """Least power on K_PT, which is at most that of the embedding of a closed network that was pretrained (proved).
+
+    Examples
+    --------
+    >>> from ptft.modular import ScalarTask, examples, train
+    >>> from ptft.modular.theory import closed_network
+    >>> task = ScalarTask(5, (1,), (0.3,))
+    >>> start = closed_network(task, kappa=0.5)
+    >>> power_left(start, train(start, examples(task.table), "flow", 1e-4).network, task).holds
+    True
+    """
+    error = math.sqrt(np.mean((end.table.double().cpu().numpy() - task.table) ** 2))
+    size, readout = len(task.frequencies), float(start.v.abs().max())
+    least = least_power(task.p, size, 1 - error, readout) if error < 1 else 0.0
+    power = power_by_frequency(end.embedding.double().cpu().numpy())[list(task.frequencies)].sum()
+    return Check("least power above that of the embedding on its task's frequencies", power, least, 0.0, at_most=True)
 
 
 @checked

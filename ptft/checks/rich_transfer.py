@@ -1,4 +1,4 @@
-"""Chapter 8: losses of a finite network over time beside those of mean-field theory, and what training conserves."""
+"""Chapter 9: losses of a finite network over time beside those of mean-field theory, and what training conserves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chapter 9: the limit in which fine-tuning of a diagonal network is kernel regression."""
+"""Chapter 10: the limit in which fine-tuning of a diagonal network is kernel regression."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from ptft.extras import needs_extra
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.modular.protocol import PROTOCOLS
-from ptft.modular.trends import order_agreement, pretraining_steps, roles, runs
-from ptft.trends import UNTRAINED, curve, effect, sizes_of, values_of
+from ptft.modular.trends import errors_by_size, order_agreement, pretraining_steps, runs
+from ptft.trends import UNTRAINED, curve, effect, sizes_of, trend, values_of
 from ptft.validation import checked, one_of
 
 with needs_extra("vision", __name__):
@@ -30,6 +30,12 @@ LOOKS = {  # of the tasks
     "reuse": {"color": COLORS[2], "marker": "s"},
     "new": {"color": COLORS[1], "marker": "D"},
     "random": {"color": "#777777", "marker": "x"},
+}
+PLACES = {  # of the frequencies of fine-tuning, see `ptft.modular.trends.PLACES`
+    "inside": LOOKS["nested"],
+    "half": {"color": COLORS[2], "marker": "s"},
+    "beside": LOOKS["new"],
+    "all": {"color": "#777777", "marker": "x"},
 }
 SHADES = {"pretraining": "#9ecae1", "both": COLORS[0], "fine-tuning": COLORS[1], "neither": "#bbbbbb"}
 
@@ -110,6 +116,109 @@ def spectra(powers: Mapping[str, np.ndarray], first: Sequence[int], second: Mapp
     axes[0, 0].set_ylabel("share of the power")
     axes[0, 0].set_ylim(bottom=0)
     fig.legend(handles=[names[kind] for kind in SHADES if kind in names], loc="outside upper center", ncols=4)
+    return fig
+
+
+@checked
+def reuse(
+    powers: Mapping[str, Mapping[str, np.ndarray]], first: Sequence[int], second: Mapping[str, Sequence[int]]
+) -> Figure:
+    """Share of an embedding's power by setting and frequency above 0, a map for each moment.
+
+    The frequencies of pretraining come first, left of the line; those of fine-tuning are written in colour.
+
+    Parameters
+    ----------
+    powers : mapping from a title to one from the name of a setting to the power, shape (p // 2 + 1,)
+        As of `ptft.modular.power_by_frequency`; each title with the same settings.
+    first : sequence of int
+        The frequencies of pretraining.
+    second : mapping from a title to the frequencies of fine-tuning
+        Empty where it has none yet.
+
+    Raises
+    ------
+    ValueError
+        If there is no map, or one has other settings.
+
+    Examples
+    --------
+    >>> power = {"kappa": np.array([1.0, 2.0, 2.0, 0.0]), "c": np.array([1.0, 1.0, 3.0, 0.0])}
+    >>> fig = reuse({"before": power, "after": power}, [2], {"before": [], "after": [3]})
+    >>> [label.get_text() for label in fig.axes[1].get_xticklabels()]
+    ['2', '3', '1']
+    """
+    settings = [list(one) for one in powers.values()]
+    if not settings or any(one != settings[0] for one in settings):
+        raise ValueError(f"powers has the settings {settings}: they must be the same for each of at least one title")
+    shares = {t: np.array([power[1:] / power[1:].sum() for power in one.values()]) for t, one in powers.items()}
+    every = range(1, next(iter(shares.values())).shape[1] + 1)
+    later = {k for of_title in second.values() for k in of_title}
+    order = sorted(every, key=lambda k: (k not in first, k not in later, k))
+    fig, axes = figure(1, len(powers), height=1.3 + 0.2 * len(settings[0]), sharey=True)
+    most = max(float(one.max()) for one in shares.values())
+    for ax, (title, values) in zip(axes[0], shares.items(), strict=True):
+        image = ax.imshow(values[:, np.array(order) - 1], cmap="cividis", vmin=0, vmax=most, aspect="auto")
+        ends = {"xy": (len(first) - 0.5, 0), "xytext": (len(first) - 0.5, 1), "xycoords": ("data", "axes fraction")}
+        ax.annotate("", **ends, arrowprops={"arrowstyle": "-", "color": "white", "lw": 1.5, "shrinkA": 0, "shrinkB": 0})
+        ax.set_title(title, fontsize="small")
+        ax.set_xticks(range(len(order)), labels=[str(k) for k in order], fontsize="x-small")
+        for label, k in zip(ax.get_xticklabels(), order, strict=True):
+            if k in second[title]:
+                label.set(color=SHADES["fine-tuning"], fontweight="bold")
+        ax.set_xlabel("frequency $k$")
+        ax.grid(False)
+    axes[0, 0].set_yticks(range(len(settings[0])), labels=settings[0])
+    fig.colorbar(image, ax=axes, label="share of the power")
+    return fig
+
+
+@checked
+def sparsity(table: pd.DataFrame, n: int) -> Figure:
+    """Test error by the number of frequencies of fine-tuning and where they lie, from the baseline.
+
+    Parameters
+    ----------
+    table : DataFrame, as `ptft.sweeps.modular` stores it
+    n : int
+        Number of pairs of fine-tuning.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, the networks with scalar tasks, or the number.
+
+    Examples
+    --------
+    >>> from ptft.book.results import results_file
+    >>> fig = sparsity(pd.read_parquet(results_file("modular.parquet")), 240)
+    >>> [ax.get_title() for ax in fig.axes]
+    ['Transformer', 'quadratic network', 'diagonal theory']
+    """
+    panels = {
+        "Transformer": ("transformer", "error"),
+        "quadratic network": ("quadratic", "error"),
+        "diagonal theory": ("quadratic", "diagonal"),
+    }
+    fig, axes = figure(1, len(panels), height=2.9, sharex=True)
+    for ax, (title, (network, column)) in zip(axes[0], panels.items(), strict=True):
+        for where, look in PLACES.items():
+            found = errors_by_size(table, network, where, n, column)
+            logs = [np.array(list(one.values())) for one in found.values()]  # of the seeds, by size
+            middle = np.array([one.mean() for one in logs])
+            error = np.array([one.std(ddof=1) / np.sqrt(len(one)) if len(one) > 1 else np.nan for one in logs])
+            bars = [2**middle - 2 ** (middle - error), 2 ** (middle + error) - 2**middle]
+            ax.errorbar(list(found), 2**middle, bars, label=where, capsize=2, lw=1, **look)
+        ax.axhline(1, color="black", lw=0.8, ls="--")
+        ax.set(yscale="log", title=title, xlabel=r"frequencies $|K_{FT}|$", xticks=[1, 3, 5, 11])
+        ax.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 2.0, 5.0) if column == "error" else (1.0,)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+    low, high = zip(*(ax.get_ylim() for ax in axes[0, :2]), strict=True)
+    for ax in axes[0, :2]:
+        ax.set_ylim(min(low), max(high))
+    axes[0, 0].set_ylabel("test error")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(PLACES))
     return fig
 
 
@@ -200,7 +309,7 @@ def slopes_by_size(table: pd.DataFrame) -> Figure:
         ax.axhline(0, color="black", lw=0.8)
         tasks = [task for task in LOOKS if task in dict(PROTOCOLS[network].cells)]
         for place, task in enumerate(tasks if knob in dict(PROTOCOLS[network].knobs) else []):
-            found = roles(runs(table, network, task), knob)
+            found = trend(runs(table, network, task), knob, "error", 1)
             mean, half = (np.array([getattr(one, name) for one in found.values()]) for name in ("mean", "half"))
             look = {**LOOKS[task], "ls": "", "label": task, "ms": 3, "elinewidth": 1}
             beside(ax.errorbar(list(found), mean, half, **look).get_children(), place, len(tasks), 2.5)
@@ -248,7 +357,7 @@ def orders(table: pd.DataFrame) -> Figure:
 
 
 @checked
-def shares(table: pd.DataFrame, kappa: np.ndarray, theory: np.ndarray, n: int) -> Figure:
+def shares(table: pd.DataFrame, kappa: np.ndarray, theory: np.ndarray, least: np.ndarray, n: int) -> Figure:
     """Share of the embedding's power: at K_PT after pretraining, and at a new task's after fine-tuning, by kappa.
 
     Parameters
@@ -258,6 +367,8 @@ def shares(table: pd.DataFrame, kappa: np.ndarray, theory: np.ndarray, n: int) -
         Factors of the baseline.
     theory : ndarray, shape (m,)
         Share at K_PT in a closed quadratic network.
+    least : ndarray, shape (m,)
+        What it is at least.
     n : int
         Number of pairs of fine-tuning.
 
@@ -265,11 +376,12 @@ def shares(table: pd.DataFrame, kappa: np.ndarray, theory: np.ndarray, n: int) -
     --------
     >>> from ptft.book.results import results_file
     >>> table = pd.read_parquet(results_file("modular.parquet"))
-    >>> len(shares(table, np.array([0.1, 1.0]), np.array([0.99, 0.8]), 240).axes)
+    >>> len(shares(table, np.array([0.1, 1.0]), np.array([0.99, 0.8]), np.array([0.98, 0.5]), 240).axes)
     2
     """
     fig, axes = figure(1, 2, height=2.9)
     axes[0, 0].plot(kappa, theory, color="black", lw=1, label="quadratic, equations")
+    axes[0, 0].plot(kappa, least, color="black", lw=1, ls="--", label="quadratic, at least")
     for (network, name), color, marker in zip(NAMES.items(), COLORS, MARKERS, strict=False):
         chosen = runs(table, network, "new")
         chosen = chosen[chosen["n"] == n]

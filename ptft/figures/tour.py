@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from ptft.figures.curves import ALPHA_LABEL, MSE_LABEL
 from ptft.figures.page_style import COLORS, figure
@@ -18,6 +20,7 @@ from ptft.validation import checked
 
 LINES = ("-", "--", "-.", ":")
 MARKERS = "os^D"
+BESIDE = 0.006  # distance in alpha of points that share a data scale
 
 
 @checked
@@ -50,8 +53,20 @@ def penalties(inits: Mapping[str, Initialization], a_pt: float, size: float) -> 
 
 
 @checked
-def errors(curves: Mapping[str, ReplicaCurve], points: Mapping[str, Sequence[SimulatedPoint]]) -> Figure:
+def errors(
+    curves: Mapping[str, ReplicaCurve],
+    points: Mapping[str, Sequence[SimulatedPoint]],
+    given: Mapping[str, ArrayLike] | None = None,
+) -> Figure:
     """Predicted error against the data scale (lines), and every simulated error (points), by the same names.
+
+    Parameters
+    ----------
+    curves : mapping from a name to a ReplicaCurve
+    points : mapping from a name to simulated points
+        Those at one data scale are drawn side by side.
+    given : mapping from a name to array_like, shape (points,), optional
+        Predictions for the teachers that were sampled (dashes).
 
     Examples
     --------
@@ -68,7 +83,12 @@ def errors(curves: Mapping[str, ReplicaCurve], points: Mapping[str, Sequence[Sim
         color = COLORS[i % len(COLORS)]
         ax.semilogy(curve.alpha, curve.mse, color=color, linestyle=LINES[i % len(LINES)], label=name)
         runs = points.get(name, ())
-        ax.plot([p.alpha for p in runs], [p.mse for p in runs], MARKERS[i % len(MARKERS)], color=color, alpha=0.6)
+        seen = Counter(p.alpha for p in runs)
+        beside = {a: iter(BESIDE * (np.arange(number) - (number - 1) / 2)) for a, number in seen.items()}
+        at = [p.alpha + next(beside[p.alpha]) for p in runs]
+        ax.plot(at, [p.mse for p in runs], MARKERS[i % len(MARKERS)], color=color, alpha=0.6, markersize=4)
+        if given and name in given:
+            ax.plot(at, given[name], "_", color=color, markersize=7, markeredgewidth=1.5)
     ax.set(xlabel=ALPHA_LABEL, ylabel=MSE_LABEL, ylim=(1e-5, None))
     ax.legend()
     return fig

@@ -1,4 +1,4 @@
-"""Figures of chapters 3 and 4 on pretraining with finite and noisy data: errors and forgetting of both stages."""
+"""Figures of pretraining with few and noisy data: errors and forgetting of both stages."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Two networks on pairs (a, b) of numbers modulo p: the quadratic one, in which much can be proved, and a Transformer.
 
+The first is that of Gromov (2023) and Kumar et al. (2024), the second one layer in the manner of Nanda et al. (2023).
 Neither has a bias or a layer norm, so that every layer is a scale times a direction. All three knobs of the theory are
 scales of layers: c of all, kappa of all before the readout, gamma of the readout that fine-tuning begins with. Networks
 are never changed: what changes them returns a copy.

@@ -68,7 +68,16 @@ class ModularProtocol:
     size_pt: int  # |K_PT|
 
 
-_SCALAR = ("nested", 1), ("reuse", 5), ("reuse in phase", 5), ("new", 1), ("half", 2), ("random", 11)
+_SCALAR = (
+    ("nested", 1),
+    ("nested", 3),
+    ("reuse", 5),
+    ("reuse in phase", 5),
+    ("new", 1),
+    ("half", 2),
+    ("dense", 11),
+    ("random", 11),
+)
 _QUADRATIC = ModularProtocol(
     p=23,
     width=128,

@@ -25,13 +25,17 @@ dv/dt = -(2/p^2) u . G w, whose right sides commute with the four maps: the flow
 unique. The rest is read off these equations, and d(u x Rw)/dt = (A r/p) v (Rw x Rw + u x u) = 0.
 
 So *pretraining leaves the power outside K as it was*, about 2 width (p - 1 - 2|K|) sigma^2 for weights of standard
-deviation sigma, proportional to kappa^2, while the power on K grows until y is fitted (`closed_pretraining`).
+deviation sigma, proportional to kappa^2, while that on K has to reach a power that kappa does not change
+(`least_power`): where y is fitted, |K| A p <= sum_j abs(v_j) q_j, with q_j the power of a neuron on K
+(`needed_products`); q_j - 2 v_j^2 is conserved, so v_j^2 <= q_j/2 + v^2 with v the largest readout of the start, and
+the sum is at most P sqrt(P/2 + v^2) with P = sum_j q_j. *The share of the power on K tends to 1 as kappa tends to 0*,
+and what it lacks is O(kappa^2). That it falls with kappa all the way is measured (`closed_pretraining`).
 
 **The penalty to first order.** Fine-tuning that moves the weights little is ridgeless regression with the tangent
 kernel: a function e of unit norm and amplitude z costs z^2/(2 strength), where the strength of e is the squared norm
 of the gradient of <e, f> by the weights. The diagonal network's penalty begins with z^2/(2 sqrt(k)), so the strength is
 what sqrt(k) is there: the sum of squares of all products of the weights but one. For the frequency and phase of R it is
-2 sum_j (u . R w)^2 + v^2 (|u|^2 + |w|^2). After pretraining it is large for the phase of y. For the other phase it is
+2 sum_j [(u . R w)^2 + v^2 (|u|^2 + |w|^2)]. After pretraining it is large for the phase of y. For the other phase it is
 that of the start, as for new frequencies, but for the part with v^2, which the new readout's gamma sets. In K the
 strengths are not apart: neurons grow in all frequencies of K at once, so y itself is the cheapest function of all.
 
@@ -49,6 +53,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
+from scipy.optimize import brentq
 
 from ptft.end_point import min_penalty
 from ptft.modular.group import characters
@@ -159,6 +164,41 @@ def needed_products(network: QuadraticNetwork, task: ScalarTask) -> tuple[np.nda
 
 
 # --- what pretraining leaves ------------------------------------------------------------------------------------------
+
+
+@checked
+def least_power(p: int, size: int, fitted: float = 1.0, readout: float = 0.0) -> float:
+    """Power on K that the embedding has at least in a closed network that gradient flow has made fit a scalar task.
+
+    The root P of P sqrt(P/2 + readout^2) = |K| A p fitted: (2 p sqrt(|K|))^(2/3) where the task is fitted and the
+    readout began at 0. A single neuron that holds everything meets it; n alike need n^(1/3) times as much.
+
+    Parameters
+    ----------
+    p, size : int
+        The modulus, odd; and |K|, the number of frequencies.
+    fitted : float, default 1
+        Mean over K of the share of the amplitude that is fitted: at least 1 - sqrt(2 L) at half a mean square of L.
+    readout : float, default 0
+        Largest abs(v_j) at the start.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> from_zero = least_power(23, 5)
+    >>> round(from_zero / (2 * 23 * 5**0.5) ** (2 / 3), 9), least_power(23, 5, readout=3.0) < from_zero
+    (1.0, True)
+    """
+    require(whole_number(p, "p", 3) % 2 == 1, "p", p, "odd")
+    whole_number(size, "size", 1, (p - 1) // 2)
+    goal = positive_number(fitted, "fitted") * p * math.sqrt(2 * size)  # |K| A p
+    square = nonnegative_number(readout, "readout") ** 2
+    most = (2 * goal**2) ** (1 / 3)  # the root where the square is 0
+    return float(brentq(lambda P: P * math.sqrt(P / 2 + square) - goal, 0.0, 1.001 * most, xtol=1e-12 * most))
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """What the stored runs on modular arithmetic say of the knobs: slopes of errors, orders of settings, shares of power.
 
 Errors are looked at as logarithms to the base 2, since they range over orders of magnitude: a slope of 1 over the
-logarithm of a knob doubles the error with each doubling of the scale, and an `Effect` agrees where it is positive, that
-is where smaller scales are better.
+logarithm of a knob doubles the error with each doubling of the scale. Slopes of them are `ptft.trends.trend` and
+`ptft.trends.pooled_trend` with the column "error" and the expected sign +1, where smaller scales are better.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +16,12 @@ from scipy import stats
 from ptft.modular.protocol import NETWORKS
 from ptft.modular.tasks import RELATIONS
 from ptft.trends import (
+    BASELINE,
     UNTRAINED,
     Effect,
     by_seed,
     complete_seeds,
+    difference,
     effect,
     pooled_slopes,
     sizes_of,
@@ -30,6 +33,12 @@ from ptft.validation import checked, one_of, require_table
 if TYPE_CHECKING:
     import pandas as pd
 
+PLACES = {  # of the frequencies of fine-tuning, by the relations of the tasks: in K_PT, one half there, beside it, all
+    "inside": ("nested", "reuse"),
+    "half": ("half",),
+    "beside": ("new",),
+    "all": ("dense",),
+}
 THEORIES = {"tangent": "tangent_error", "diagonal": "diagonal_error"}  # columns of `runs` and of the stored table
 
 
@@ -85,57 +94,117 @@ def runs(table: pd.DataFrame, network: str, relation: str, size: int | None = No
 
 
 @checked
-def role(runs: pd.DataFrame, knob: str, column: str = "error", expected_sign: int = 1) -> Effect:
-    """Slope of a column per doubling of a knob, over its values and all numbers of pairs, paired by seed.
+def errors_by_size(
+    table: pd.DataFrame, network: str, place: str, n: int, column: str = "error"
+) -> dict[int, dict[int, float]]:
+    """The error from the baseline by the number of frequencies of fine-tuning, and by seed.
 
     Parameters
     ----------
-    runs : DataFrame, as `runs` returns it
-    knob : str
+    table : DataFrame, as `ptft.sweeps.modular` stores it
+    network : "quadratic" or "transformer"
+    place : str
+        Where the frequencies lie, one of `PLACES`; phases are drawn anew.
+    n : int
+        Number of pairs.
     column : str, default "error"
-    expected_sign : +1 (default) or -1
+        Of `runs`.
 
     Raises
     ------
     ValueError
-        If the table lacks the column or the knob.
+        If the place is none of these, or the table has no such runs.
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> rows = [(s, k, v, n, s + 0.5 * np.log2(v)) for s in range(2) for n in (60, 120)
-    ...         for k, v in (("baseline", 1.0), ("c", 4.0))]
-    >>> role(pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"]), "c").mean
-    0.5
+    >>> from ptft.book.results import results_file
+    >>> from ptft.sweeps.modular import SWEEP
+    >>> table, _ = SWEEP.read_table(results_file("modular.parquet"))
+    >>> list(errors_by_size(table, "quadratic", "inside", 240))
+    [1, 2, 3, 4, 5]
     """
-    return effect(pooled_slopes(runs, knob, column), expected_sign)
+    require_table(table, "table", ["network", "relation", "size", "knob", "n"])
+    one_of(network, "network", NETWORKS)
+    relations = PLACES[one_of(place, "place", tuple(PLACES))]
+    rows = table[(table["network"] == network) & (table["knob"] == BASELINE[0]) & (table["n"] == n)]
+    rows = rows[rows["relation"].isin(relations)]
+    if not len(rows):
+        raise ValueError(f"n = {n} is not allowed: the table must have it, with tasks {' or '.join(relations)}")
+    cells = sorted({(int(size), relation) for size, relation in zip(rows["size"], rows["relation"], strict=True)})
+    return {size: by_seed(runs(rows, network, relation, size), *BASELINE, n, column) for size, relation in cells}
 
 
 @checked
-def roles(runs: pd.DataFrame, knob: str, column: str = "error") -> dict[int, Effect]:
-    """The same for each number of pairs.
+def denser(table: pd.DataFrame, network: str, n: int) -> dict[str, Effect]:
+    """Change of the error per doubling of the number of frequencies: least-squares slopes, paired by seed.
 
     Parameters
     ----------
-    runs : DataFrame, as `runs` returns it
-    knob : str
-    column : str, default "error"
+    table, network, n
+        As in `errors_by_size`.
+
+    Returns
+    -------
+    dict
+        By those of `PLACES` where the table has several numbers.
 
     Raises
     ------
     ValueError
-        If the table lacks the column or the knob.
+        As `errors_by_size`.
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> rows = [(s, k, v, n, n * s + n * np.log2(v)) for s in range(2) for n in (60, 120)
-    ...         for k, v in (("baseline", 1.0), ("c", 4.0))]
-    >>> found = roles(pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"]), "c")
-    >>> {n: one.mean for n, one in found.items()}
-    {60: 60.0, 120: 120.0}
+    >>> from ptft.book.results import results_file
+    >>> from ptft.sweeps.modular import SWEEP
+    >>> table, _ = SWEEP.read_table(results_file("modular.parquet"))
+    >>> list(denser(table, "quadratic", 240))
+    ['inside', 'half', 'beside']
     """
-    return {n: effect(slopes(runs, knob, n, column)) for n in sizes_of(runs)}
+    found = {}
+    for place in PLACES:
+        of_size = errors_by_size(table, network, place, n)
+        if len(of_size) > 1:
+            seeds = sorted(set.intersection(*(set(one) for one in of_size.values())))
+            x = np.log2(list(of_size)) - np.mean(np.log2(list(of_size)))
+            y = np.array([[one[seed] for one in of_size.values()] for seed in seeds])
+            found[place] = effect(y @ x / (x @ x))
+    return found
+
+
+@checked
+def farther(table: pd.DataFrame, network: str, n: int) -> dict[tuple[str, str, int], Effect]:
+    """By how much the error rises with fewer frequencies of pretraining among equally many, paired by seed.
+
+    Parameters
+    ----------
+    table, network, n
+        As in `errors_by_size`.
+
+    Returns
+    -------
+    dict
+        By the places, the nearer first, and the number of frequencies: with three places, the neighbours.
+
+    Raises
+    ------
+    ValueError
+        As `errors_by_size`.
+
+    Examples
+    --------
+    >>> from ptft.book.results import results_file
+    >>> from ptft.sweeps.modular import SWEEP
+    >>> table, _ = SWEEP.read_table(results_file("modular.parquet"))
+    >>> list(farther(table, "quadratic", 240))[:3]
+    [('inside', 'beside', 1), ('inside', 'half', 2), ('half', 'beside', 2)]
+    """
+    by_place = {place: errors_by_size(table, network, place, n) for place in tuple(PLACES)[:-1]}
+    found: dict[tuple[str, str, int], Effect] = {}
+    for size in sorted({size for one in by_place.values() for size in one}):
+        there = [(place, one[size]) for place, one in by_place.items() if size in one]
+        found |= {(near, far, size): difference(worse, better) for (near, better), (far, worse) in pairwise(there)}
+    return found
 
 
 @checked
@@ -196,8 +265,7 @@ def worth(runs: pd.DataFrame, kappa: float = 1.0, expected_sign: int = 1) -> dic
     found = {}
     for n in sizes_of(runs):
         bare, pretrained = (by_seed(runs, knob, kappa, n, "error") for knob in (UNTRAINED, "kappa"))
-        seeds = sorted(bare.keys() & pretrained.keys())
-        found[n] = effect([bare[seed] - pretrained[seed] for seed in seeds], expected_sign)
+        found[n] = difference(bare, pretrained, expected_sign)
     return found
 
 

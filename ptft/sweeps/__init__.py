@@ -4,4 +4,14 @@
 need the extra ``ptft[sweep]``, those on images ``ptft[vision]``, and a scheduler ``ptft[cluster]``.
 """
 
-NAMES = ("diagonal", "monte-carlo", "vision", "rich-transfer", "adapted-kernels", "modular", "your-own-data")
+NAMES = (
+    "diagonal",
+    "two-stages",
+    "monte-carlo",
+    "vision",
+    "rich-transfer",
+    "adapted-kernels",
+    "modular",
+    "scaling-laws",
+    "your-own-data",
+)

@@ -160,7 +160,7 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[ModularPoint]]:
     --------
     >>> add_arguments(parser := argparse.ArgumentParser())
     >>> len(planned(parser.parse_args(["--networks", "transformer", "--seeds", "2", "--sizes", "240"]))[1])
-    216
+    288
     """
     check_device(args.device)
     points = plan(args.networks, given_range(args, "seed"), args.sizes, args.relations)

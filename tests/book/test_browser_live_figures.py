@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,10 +16,12 @@ import ptft
 from ptft.book import sliders
 from ptft.optimal_initialization import USUAL
 from ptft.regimes import measures
+from ptft.scaling import PowerLawTasks, examples_needed, exponent, learning_curves
 
 PAGE = "book/explorers.html"
 CHAPTERS = {"02_ell_order_and_pretraining_dependence": "plane", "03_replica_solver": "error"} | {
-    "10_which_initialization": "best"
+    "11_which_initialization": "best",
+    "12_scaling_laws_of_transfer": "scaling",
 }
 NAMES = {
     "plane": ("absolute scale", "relative scale", "new readout", "pretrained coefficient", "fine-tuned coefficient"),
@@ -27,7 +30,12 @@ NAMES = {
         *("overlap", "label noise", "pretraining data", "read at"),
     ),
     "best": ("active share", "overlap", "label noise", "data scale"),
+    "scaling": (
+        *("decay of coefficients", "decay of variances", "overlap", "absolute scale"),
+        *("relative scale", "new readout", "read at"),
+    ),
 }
+SHARES = (sliders.RHO_PT, sliders.RHO_PT)  # of active features in the tasks with power laws
 SETTLED = """root => new Promise(done => {
   const look = () => root.querySelector('dl').getAttribute('aria-busy') === 'false' ? done() : setTimeout(look, 5);
   look();
@@ -220,7 +228,7 @@ def test_a_slider_obeys_the_keyboard(page, name):
 def _texts(root, moved):
     spec = json.loads(root.locator("script").text_content())
     name = moved.get_attribute("name")
-    return spec["overlaps"][10] if name == "overlap" else spec["sliders"][name]["texts"]
+    return spec["overlaps"][10] if name == "overlap" and "overlaps" in spec else spec["sliders"][name]["texts"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -292,6 +300,32 @@ def test_the_best_initialization_shown_is_that_of_the_package(page):
         assert number(shown["alone"]) == pytest.approx(best.single_task.mse, rel=0.015), shown
 
 
+def test_the_learning_curves_shown_are_those_of_the_package(page):
+    for shown in view(page, "scaling").evaluate(MOVE, positions(page, "scaling", 12, 8)):
+        error = float(printed(shown["call"]))
+        value = {name: shown[f"slider-{name}"] for name in sliders.VIEWS["scaling"]}
+        powers = float(value["a"]), float(value["b"])
+        tasks = PowerLawTasks(sliders.FEATURES, *powers, *SHARES, float(value["overlap"]))
+        alone, same = replace(tasks, pretrained=False), ptft.Initialization(float(value["c_pt"]))
+        n = np.array([float(value["examples"])])
+        assert number(shown["fine"]) == pytest.approx(error, rel=0.0051), shown
+        for name, init in (("single", same), ("lazy", ptft.Initialization(sliders.LAZY))):
+            assert number(shown[name]) == pytest.approx(learning_curves(alone, [init], n).item(), rel=0.0051), shown
+        init = ptft.Initialization.at_distance(
+            *(sliders.value(name, value[name]) for name in ("c_pt", "relative", "gamma_ft"))
+        )
+        around = n * np.array([1 / 1.05, 1.05])
+        slope = exponent(around, learning_curves(tasks, [init], around)[0]).value
+        assert number(shown["slope"]) == pytest.approx(slope, abs=0.0051), shown
+        needed = examples_needed([error], alone, same).item()
+        if shown["needed"].startswith("more than"):
+            assert needed > 0.999 * 10**sliders.LONGEST, shown
+        elif shown["needed"] == "10 or fewer":
+            assert needed < 10.01, shown
+        else:
+            assert number(shown["needed"]) == pytest.approx(needed, rel=0.0051), shown
+
+
 # ------------------------------------------------------------------------------- what a reader compares and takes home
 
 
@@ -304,7 +338,7 @@ def test_what_is_pinned_stays_to_compare_with_until_reset(page, name):
     moved.press("Home")
     seen = readings(root)
     assert root.get_by_role("button", name="Pin").get_attribute("aria-pressed") == "true"
-    first = ", ".join(start[one] for one in {"plane": ("ell", "pd"), "error": ("fine",), "best": ("best",)}[name])
+    first = ", ".join(start[one] for one in {"plane": ("ell", "pd"), "best": ("best",)}.get(name, ("fine",)))
     assert start["pinned"] == "–" and seen["pinned"] == first
     assert root.locator("svg [data-line=pinned]").last.is_visible()
     press(root, "reset")
@@ -325,16 +359,17 @@ def test_a_link_opens_the_page_as_it_is(opened, name):
     again = opened(link)
     assert readings(view(again, name)) == seen
     assert view(again, name).locator("svg").evaluate("e => Math.abs(e.getBoundingClientRect().top) < innerHeight")
-    other = opened()
-    other.evaluate("hash => { location.hash = hash }", link.partition("#")[2])
-    other.wait_for_function("() => document.querySelector('.explorer [aria-pressed=true]')")
-    assert readings(view(other, name)) == seen
+    if name == "error":
+        other = opened()
+        other.evaluate("hash => { location.hash = hash }", link.partition("#")[2])
+        other.wait_for_function("() => document.querySelector('.explorer [aria-pressed=true]')")
+        assert readings(view(other, name)) == seen
 
 
 def test_an_address_with_other_words_is_the_start(opened):
     root = view(opened(), "error")
     address = Path(root.page.url.removeprefix("file://")).as_uri()
-    for words in ("explorer-error?c_pt=7&noise_var=%3Cb%3E&moved=__proto__", "explorer-plane?", "explorer-none?c_pt=1"):
+    for words in ("explorer-error?c_pt=7&noise_var=%3Cb%3E&moved=__proto__", "explorer-none?c_pt=1"):
         assert readings(view(opened(f"{address}#{words}"), "error")) == readings(root)
 
 
@@ -371,6 +406,12 @@ def test_the_numbers_that_are_shown_can_be_saved(page, name, tmp_path):
             assert at["error"] == pytest.approx(field.mse.item(), rel=1e-5)
             continue
         init = ptft.Initialization.at_distance(at["c_pt"], at["distance"], at["gamma_ft"])
+        if name == "scaling":
+            alone = row["curve"] in ("single", "lazy")
+            tasks = PowerLawTasks(sliders.FEATURES, at["a"], at["b"], *SHARES, at["omega"], pretrained=not alone)
+            init = ptft.Initialization(sliders.LAZY) if row["curve"] == "lazy" else init
+            assert at["error"] == pytest.approx(learning_curves(tasks, [init], [at["n"]]).item(), rel=1e-5), row
+            continue
         if name == "plane":
             expected = measures(at["beta_ft"], at["beta_pt"], init)
             assert at["ell_order"] == pytest.approx(float(expected.ell_order), rel=1e-9)
@@ -393,7 +434,7 @@ def test_the_drawing_that_is_shown_can_be_saved(page, browser, name, tmp_path):
     texts = " ".join(text for text in drawing.itertext())
     for words in (
         *NAMES[name],
-        *{"plane": ["pretraining dependence"], "error": ["fine-tuning"], "best": ["least"]}[name],
+        *{"plane": ["pretraining dependence"], "best": ["least"]}.get(name, ["fine-tuning"]),
     ):
         assert words in texts
     width, height = (float(drawing.get(one)) for one in ("width", "height"))

@@ -14,7 +14,8 @@ from ptft.figures.live import errors
 from ptft.optimal_initialization import USUAL
 
 CHAPTERS = {"02_ell_order_and_pretraining_dependence": "plane", "03_replica_solver": "error"} | {
-    "10_which_initialization": "best"
+    "11_which_initialization": "best",
+    "12_scaling_laws_of_transfer": "scaling",
 }
 
 

@@ -363,7 +363,6 @@ SMALL = {  # ranges that keep a run short
     "02_ell_order_and_pretraining_dependence": {"grid": "[2, 40]", "n_derivatives": "[1, 30]", "n_search": "[1, 3000]"},
     "03_replica_solver": {
         "rho_ft": "[0.05, 1]",
-        "n_alpha_pt": "[4, 8]",
         "samples": "[1000, 3000]",
         "d": "[200, 300]",
         "n_seeds": "[2, 3]",
@@ -376,16 +375,20 @@ SMALL = {  # ranges that keep a run short
         "theory_points": "[2, 20]",
         "d_descent": "[20, 60]",
         "n_descent_seeds": "[1, 2]",
-        "d_stages": "[100, 130]",
-        "n_stage_seeds": "[2, 3]",
     },
-    "05_resnet_experiments": {"recompute": '{""}', "live_n": "[2, 20]", "live_gamma": "1 to 2 distinct in [1e-3, 10]"},
-    "06_transformers_on_modular_arithmetic": {
+    "05_pretraining_that_is_not_perfect": {
+        "rho_ft": "[0.05, 1]",
+        "n_alpha_pt": "[4, 8]",
+        "d": "[100, 130]",
+        "n_seeds": "[2, 3]",
+    },
+    "06_resnet_experiments": {"recompute": '{""}', "live_n": "[2, 20]", "live_gamma": "1 to 2 distinct in [1e-3, 10]"},
+    "07_transformers_on_modular_arithmetic": {
         "n_seeds": "[2, 3]",
         "saddles": "1 to 2 increasing in [0.3, 3]",
         "draws": "[2, 4]",
     },
-    "07_transfer_with_adaptive_kernels": {
+    "08_transfer_with_adaptive_kernels": {
         "D": "[3, 60]",
         "draws": "[2, 4]",
         "D_network": "[10, 40]",
@@ -398,14 +401,14 @@ SMALL = {  # ranges that keep a run short
         "width_images": "even in [100, 300]",
         "draws_images": "[1, 3]",
     },
-    "08_transfer_in_the_rich_regime": {"recompute": "{False}", "live_width": "even in [50, 200]"},
-    "09_two_theories_of_transfer": {
+    "09_transfer_in_the_rich_regime": {"recompute": "{False}", "live_width": "even in [50, 200]"},
+    "10_two_theories_of_transfer": {
         "d": "[60, 100]",
         "n_seeds": "[2, 3]",
         "rho": "[10 / d, 0.5]",
         "d_lazy": "[10 / rho, 120]",
     },
-    "10_which_initialization": {
+    "11_which_initialization": {
         "alphas": "1 to 2 increasing in [0.01, 0.95]",
         "rhos": "1 to 2 increasing in [0.001, 1]",
         "omegas": "1 to 2 increasing in [max(0, 1 - (1 - rho_pt) / min(rhos)), min(1, rho_pt / min(rhos))]",
@@ -413,7 +416,8 @@ SMALL = {  # ranges that keep a run short
         "d": "[100, 200]",
         "n_seeds": "[2, 3]",
     },
-    "12_your_own_data": {"n_live": "[10, 30]"},
+    "12_scaling_laws_of_transfer": {"d": "[10000, 20000]", "points": "[5, 8]"},
+    "13_your_own_data": {"n_live": "[10, 30]"},
 }
 
 
@@ -441,8 +445,13 @@ def test_a_chapter_runs_with_any_legal_parameters(stem, seed, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "corner", [{"lambda_pt": -0.00099, "omega": 1.0}, {"rho_pt": 0.5, "rho_ft": 0.3}], ids=["rich", "dense"]
+    "corner",
+    [
+        pytest.param({"lambda_pt": -0.00099, "omega": 1.0}, id="rich"),
+        # the problem that did not converge here is one of those in tests/theory/test_replica.py
+        pytest.param({"rho_pt": 0.5, "rho_ft": 0.3}, id="dense", marks=pytest.mark.slow),
+    ],
 )
 def test_corners_of_the_replica_chapter_run(corner, tmp_path, monkeypatch):
-    small = {"n_alpha_pt": 4, "samples": 2000, "d": 200, "n_seeds": 2}
+    small = {"samples": 2000, "d": 200, "n_seeds": 2}
     run("03_replica_solver", corner | small, tmp_path, monkeypatch, **{DRAFT: "1"})

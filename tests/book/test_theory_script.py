@@ -1,6 +1,7 @@
 """The script that solves the theory in a page, compared with the package: function by function, at random settings."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from ptft.book import sliders
 from ptft.optimal_initialization import Bounds
 from ptft.regimes import measures
 from ptft.replica import MixtureRows, errors_by_rows, scalar_moments
+from ptft.scaling import PowerLawTasks, learning_curves, rank_rule
 from ptft.teachers import GaussianMixture
 
 STATES, OF_THEM_TWO_STAGES, TASKS = 600, 20, 6  # book/explorers.md says so
@@ -124,6 +126,39 @@ def test_a_single_task_is_learned_as_in_the_package(theory):
     for one, found in zip(at, theory(call, at), strict=True):
         law = SingleTask(one["rho_ft"]).mixture(Initialization(one["c_pt"]))
         assert found == pytest.approx(float(replica_curve(one["alpha"], law, noise_var=one["noise_var"]).mse), rel=1e-6)
+
+
+def test_the_moments_of_weighted_penalties_are_those_of_the_package(theory):
+    rng = np.random.default_rng(6)
+    for _ in range(10):
+        weight, variance, v = rng.dirichlet(np.ones(3)), np.array([2.0, 0.0, 0.5]), 10 ** rng.uniform(-3, 2, size=3)
+        s, (tau2, theta) = 10 ** rng.uniform(-4, 2, size=3), 10 ** rng.uniform(-3, 1, size=2)
+        white = {"weight": weight, "mean": 0 * v, "variance": variance * v, "s": s * np.sqrt(v), "w": 1 / np.sqrt(v)}
+        found = theory(
+            "([tau2, theta, mixture]) => theory.moments(tau2, theta, mixture)", [tau2, theta, columns(white)]
+        )
+        expected = scalar_moments(np.array([tau2]), np.array([theta]), GaussianMixture(weight, 0.0, variance, s**2, v))
+        for name in ("mse", "response", "mse_tau2", "mse_theta", "response_tau2", "response_theta"):
+            assert found[name] == pytest.approx(getattr(expected, name)[0], rel=1e-5, abs=1e-9), (name, tau2, theta, s)
+
+
+def test_the_learning_curves_of_power_laws_are_those_of_the_package(theory):
+    rng = np.random.default_rng(79)
+    at = drawn(rng, ("a", "b", "overlap", "c_pt", "relative", "gamma_ft", "examples"), 24)
+    at["gamma_ft"][::2] = 0.0
+    rank, count = (values.tolist() for values in rank_rule(sliders.FEATURES))
+    more = {"rank": rank, "count": count, "rho": sliders.RHO_PT}
+    every = columns(at | {"omega": at["overlap"], "distance": at["relative"]})
+    call = (
+        "([all, more]) => all.map(one => [one, {alone: one.c_pt}].map(init => "
+        "theory.solve(one.examples / 1e5, theory.power_laws({...one, ...more}, init), 0).mse))"
+    )
+    for one, (found, alone) in zip(every, theory(call, [every, more]), strict=True):
+        tasks = PowerLawTasks(sliders.FEATURES, one["a"], one["b"], *[sliders.RHO_PT] * 2, one["omega"])
+        init, n = initialization(one), [one["examples"]]
+        assert found == pytest.approx(learning_curves(tasks, [init], n).item(), rel=ONE_IN_A_MILLION, abs=0), one
+        expected = learning_curves(replace(tasks, pretrained=False), [init], n).item()
+        assert alone == pytest.approx(expected, rel=ONE_IN_A_MILLION, abs=0), one
 
 
 def test_a_bad_start_does_not_keep_the_solver_from_the_solution(theory):

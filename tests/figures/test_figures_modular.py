@@ -10,7 +10,7 @@ from ptft.book.results import results_file
 from ptft.figures import modular as drawn
 from ptft.figures.data import data_of
 from ptft.modular import protocol, trends
-from ptft.trends import curve, values_of
+from ptft.trends import curve, trend, values_of
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,39 @@ def test_spectra_are_shares_of_the_power_above_frequency_0():
     assert max(y for _, y in found[2, "fine-tuning"] if np.isfinite(y)) == 0.5 and (2, "neither") not in found
 
 
+def test_reuse_maps_settings_and_frequencies_with_those_of_pretraining_first():
+    power = {"a": np.array([9.0, 1.0, 3.0, 0.0]), "b": np.array([0.0, 1.0, 0.0, 1.0])}
+    fig = drawn.reuse({"before": power, "after": power}, [2], {"before": [], "after": [3]})
+    cells = [row for row in data_of(fig) if row["kind"] == "cells" and row["panel"] == 2]
+    values = {(row["y"], row["x"]): row["value"] for row in cells}
+    assert values == {
+        ("a", "2"): 0.75,
+        ("a", "3"): 0,
+        ("a", "1"): 0.25,
+        ("b", "2"): 0,
+        ("b", "3"): 0.5,
+        ("b", "1"): 0.5,
+    }
+    assert [row["x"] for row in cells[:3]] == ["2", "3", "1"] and {row["series"] for row in cells} == {
+        "share of the power"
+    }
+    with pytest.raises(ValueError, match="must be the same"):
+        drawn.reuse({"before": power, "after": {"a": power["a"]}}, [2], {"before": [], "after": []})
+
+
+def test_sparsity_has_the_errors_of_all_places_and_the_theory_of_the_quadratic_network(table):
+    found = series(drawn.sparsity(table, 240))
+    for panel, network, column in (
+        (1, "transformer", "error"),
+        (2, "quadratic", "error"),
+        (3, "quadratic", "diagonal"),
+    ):
+        for place in trends.PLACES:
+            errors = trends.errors_by_size(table, network, place, 240, column)
+            wanted = [(size, 2 ** np.mean(list(one.values()))) for size, one in errors.items()]
+            np.testing.assert_allclose(found[panel, place], wanted, rtol=1e-6)
+
+
 @pytest.mark.parametrize(("knob", "rows"), [("kappa", 3), ("gamma", 3), ("embedding", 1)])
 def test_errors_are_geometric_means_and_embedding_is_a_knob_of_the_transformer_alone(table, knob, rows):
     fig = drawn.errors(table, knob)
@@ -62,7 +95,7 @@ def test_slopes_of_all_networks_knobs_and_tasks_are_there(table):
         if knob in dict(one.knobs) and task in dict(one.cells)
     }
     assert wanted == {key for key in found if key[1] in ("nested", "reuse", "new", "random")}
-    effects = trends.roles(trends.runs(table, "classifier", "new"), "c")
+    effects = trend(trends.runs(table, "classifier", "new"), "c", "error", 1)
     np.testing.assert_allclose([y for _, y in found[10, "new"]], [one.mean for one in effects.values()])
 
 
@@ -76,7 +109,8 @@ def test_orders_lie_between_minus_one_and_one(table):
 
 def test_shares_are_drawn_beside_the_equations(table):
     kappa, theory = np.array([0.1, 1.0]), np.array([0.99, 0.7])
-    found = series(drawn.shares(table, kappa, theory, 240))
+    found = series(drawn.shares(table, kappa, theory, theory / 2, 240))
+    assert found[1, "quadratic, at least"] == list(zip(kappa, theory / 2, strict=True))
     assert found[1, "quadratic, equations"] == list(zip(kappa, theory, strict=True))
     runs = trends.runs(table, "quadratic", "new")
     at = runs[(runs["n"] == 240) & (runs["knob"] == "kappa") & (runs["value"] == 0.1)]

@@ -85,6 +85,35 @@ def test_no_network_that_fits_has_smaller_products(closed):
     assert (theory.needed_products(half, TASK)[0] < least).all()
 
 
+def test_the_power_on_the_task_has_a_lower_bound_that_the_scale_does_not_change(closed):
+    start, run = closed
+    assert checks.power_left(start, run.network, TASK).holds
+    assert not checks.power_left(start, modular.scaled(run.network, embedding=0.3, readout=1 / 0.3**2), TASK).holds
+    assert theory.least_power(7, 2) == pytest.approx((14 * np.sqrt(2)) ** (2 / 3))
+    P = theory.least_power(23, 5, fitted=0.9, readout=1.5)
+    assert P * np.sqrt(P / 2 + 1.5**2) == pytest.approx(0.9 * 23 * np.sqrt(10)) and P < theory.least_power(23, 5, 0.9)
+    for kappa, tight in ((0.01, 0.02), (0.1, None), (1.0, None)):
+        law = theory.closed_pretraining(kappa, draws=4)
+        share = theory.least_power(23, 5, readout=0.15) / (theory.least_power(23, 5, readout=0.15) + law.power_beside)
+        assert share < law.share and (tight is None or 1 - share < tight * (1 - theory.closed_pretraining(0.1).share))
+
+
+def test_one_neuron_that_holds_everything_meets_the_bound():
+    """|K| A p = sum abs(v) q with one neuron, as 2 v^2 = q where both begin at 0."""
+    q = theory.least_power(7, 1)
+    direction = np.array([1.0, 0.0])  # of u at the frequency, with w its reflection
+    task = modular.ScalarTask(7, (2,), (0.3,))
+    basis, frequencies = modular.characters(7)
+    rows = np.flatnonzero(frequencies == 2)
+    c, s = np.cos(0.3), np.sin(0.3)
+    u, w = np.sqrt(q / 2) * direction, np.sqrt(q / 2) * np.array([[c, -s], [-s, -c]]) @ direction
+    network = modular.QuadraticNetwork(
+        *(torch.from_numpy((basis[rows].T @ x)[:, None]) for x in (u, w)), torch.tensor([np.sqrt(q / 2)])
+    )
+    products, needed = theory.needed_products(network, task)
+    assert products[0] == pytest.approx(needed)
+
+
 def test_shares_and_powers_after_pretraining_come_nearer_to_the_law_with_the_width():
     """Measured: the closed network's equations with the neurons of a random one, whose closure is broken."""
     off = []
@@ -143,6 +172,17 @@ def test_strengths_are_squared_gradients(pretrained):
     strengths = theory.character_strengths(start)
     for k, j in ((0, 0), (0, 4), (4, 0), (4, 7)):
         assert strengths[k, j] == pytest.approx(theory.strengths(start, [np.outer(basis[k], basis[j])])[0, 0], rel=1e-9)
+
+
+def test_the_strength_of_a_wave_is_the_sum_of_squares_of_all_products_but_one(pretrained):
+    _, start = pretrained
+    basis, frequencies = modular.characters(23)
+    for k, phase in ((1, 0.3), (7, 2.0), (11, -1.0)):
+        rows, c, s = np.flatnonzero(frequencies == k), np.cos(phase), np.sin(phase)
+        u, w = basis[rows] @ start.U.numpy(), np.array([[c, -s], [-s, -c]]) @ basis[rows] @ start.W.numpy()
+        products = np.sum(u * w, axis=0) ** 2 + start.v.numpy() ** 2 * np.sum(u**2 + w**2, axis=0)
+        found = theory.strengths(start, [modular.ScalarTask(23, (k,), (phase,)).table / 23])
+        assert found[0, 0] == pytest.approx(2 * products.sum(), rel=1e-9)
 
 
 def test_a_wide_start_has_the_strengths_of_the_law():

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 from ptft import modular
 from ptft.checks import modular as checks
 from ptft.modular import theory, trends
-from ptft.trends import effect
+from ptft.trends import effect, pooled_trend, trend
 
 POWERS = {f"power{task}_{when}": 1.0 for when in ("before", "after") for task in ("", "_pt", "_ft")}
 
@@ -32,18 +32,18 @@ def synthetic(seeds=4, slopes=None):
 
 def test_slopes_are_those_of_the_logarithm_and_their_means_over_sizes_are_pooled():
     runs = trends.runs(synthetic(), "quadratic", "nested")
-    found = trends.roles(runs, "kappa")
+    found = trend(runs, "kappa", "error", 1)
     assert list(found) == [60, 120]
     assert found[60].mean == pytest.approx(0.515) and found[120].mean == pytest.approx(1.03)
-    assert trends.role(runs, "kappa").mean == pytest.approx((0.515 + 1.03) / 2)
-    assert trends.role(runs, "kappa").verdict == "agree"
-    assert trends.role(runs, "kappa", expected_sign=-1).verdict == "disagree"
+    assert pooled_trend(runs, "kappa", "error", 1).mean == pytest.approx((0.515 + 1.03) / 2)
+    assert pooled_trend(runs, "kappa", "error", 1).verdict == "agree"
+    assert pooled_trend(runs, "kappa", "error", -1).verdict == "disagree"
     assert runs["wrong"].to_numpy() == pytest.approx(0.1)
 
 
 def test_a_single_seed_decides_nothing():
     runs = trends.runs(synthetic(seeds=1), "quadratic", "nested")
-    one = trends.role(runs, "kappa")
+    one = pooled_trend(runs, "kappa", "error", 1)
     assert (one.verdict, one.seeds, one.p_value) == ("undecided", 1, 1.0) and one.mean == pytest.approx(0.75)
     with pytest.raises(ValueError, match="expected_sign = 2"):
         effect([1.0], 2)
@@ -61,6 +61,41 @@ def test_the_smallest_size_is_taken_unless_another_is_asked_for():
     table = pd.concat([synthetic().assign(size=3), synthetic()])
     assert trends.runs(table, "quadratic", "nested")["size"].unique().tolist() == [1]
     assert trends.runs(table, "quadratic", "nested", 3)["size"].unique().tolist() == [3]
+
+
+def test_errors_by_size_are_those_of_the_baseline_with_the_frequencies_at_a_place():
+    table = pd.concat([synthetic(slopes={"nested": 0.5, "reuse": 1.0, "new": 2.0}).assign(size=3), synthetic()])
+    table.loc[table["relation"] == "reuse", "size"] = 5
+    found = trends.errors_by_size(table, "quadratic", "inside", 60)
+    assert list(found) == [1, 3, 5] and found[5] == pytest.approx({s: s for s in range(4)})
+    assert list(trends.errors_by_size(table, "quadratic", "beside", 60, "diagonal")) == [1, 3]
+    with pytest.raises(ValueError, match="n = 90 is not allowed: the table must have it, with tasks new"):
+        trends.errors_by_size(table, "quadratic", "beside", 90)
+    with pytest.raises(ValueError, match="place = 'nowhere'"):
+        trends.errors_by_size(table, "quadratic", "nowhere", 60)
+
+
+def test_denser_and_farther_compare_numbers_and_places_by_seed():
+    slopes = {"nested": 0.5, "reuse": 1.0, "half": 1.0, "new": 2.0, "dense": 0.0}
+    table = pd.concat([synthetic(slopes=slopes).assign(size=size) for size in (1, 2, 4)])
+    table.loc[table["relation"] == "reuse", "size"] = 5
+    table = table[~(table["relation"].isin(["half", "dense"]) & (table["size"] != 2))]
+    table["test_error"] *= table["size"] ** 2.0
+    table.loc[table["relation"] == "new", "test_error"] *= 8.0
+    denser = trends.denser(table, "quadratic", 60)
+    x, y = np.log2([1, 2, 4, 5]), 2 * np.log2([1, 2, 4, 5])
+    assert {key: one.mean for key, one in denser.items()} == pytest.approx(
+        {"inside": np.polyfit(x, y, 1)[0], "beside": 2.0}
+    )
+    farther = trends.farther(table[table["seed"] != 1], "quadratic", 60)
+    wanted = {
+        ("inside", "beside", 1): 3,
+        ("inside", "half", 2): 0,
+        ("half", "beside", 2): 3,
+        ("inside", "beside", 4): 3,
+    }
+    assert {key: one.mean for key, one in farther.items()} == pytest.approx(wanted)
+    assert {one.seeds for one in farther.values()} == {3}
 
 
 def test_contrasts_are_differences_of_slopes_of_the_seeds_that_both_have():

@@ -10,6 +10,7 @@ import signal
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from types import SimpleNamespace
 
 from ptft.sweeps import engine
 
@@ -48,6 +49,31 @@ CASES = (
             (("--first-seed", "-1"), "seeds = -1 is not allowed: it must be at least 0"),
             (("--alphas", "0"), "--alphas = 0 is not allowed: it must be at least 1"),
             (("--batch", "0"), "--batch = 0 is not allowed: it must be at least 1"),
+        ),
+    ),
+    Case(
+        "two-stages",
+        ("--d", "20", "--seeds", "1"),
+        ("--seeds", "2"),
+        ("--d", "20", "20", "--seeds", "1"),
+        ("two_stages.parquet",),
+        (
+            (("--d", "10"), "d = 10 is not allowed: it must be at least 20"),
+            (("--seeds", "0"), "--seeds = 0 is not allowed: it must be at least 1"),
+            (("--first-seed", "-1"), "seeds = -1 is not allowed: it must be at least 0"),
+        ),
+    ),
+    Case(
+        "scaling-laws",
+        ("--d", "60", "--sizes", "5", "6", "7", "--seeds", "1"),
+        ("--seeds", "2"),
+        ("--d", "60", "--sizes", "5", "6", "7", "5", "--seeds", "1"),
+        ("scaling_laws.parquet",),
+        (
+            (("--d", "1"), "d = 1 is not allowed: it must be at least 2"),
+            (("--sizes", "60"), "sizes = 60 is not allowed: it must be at least 1 and at most 59"),
+            (("--seeds", "0"), "--seeds = 0 is not allowed: it must be at least 1"),
+            (("--first-seed", "-1"), "seeds = -1 is not allowed: it must be at least 0"),
         ),
     ),
     Case(
@@ -176,8 +202,12 @@ CASES = (
 def tiny():
     """Small numbers for what is slow with its own: a name, a key and a value for each change."""
     from ptft.infinite_width.rich_transfer import GAUSSIAN, STARTS
-    from ptft.sweeps import adapted_kernels
+    from ptft.sweeps import adapted_kernels, two_stages
 
+    one_of_each = {label: settings[:1] for label, settings in two_stages.experiments.both_stages().items()}
+    two_stages.experiments = SimpleNamespace(
+        both_stages=lambda: one_of_each, predict_two_stages=two_stages.experiments.predict_two_stages
+    )
     small = {"D": 6, "P1": 12, "P2": (4,), "gamma_2": (0.5, 1.0), "n_test": 5, "t_end": 4.0, "tolerance": 1e-9}
     GAUSSIAN["3a"] = replace(GAUSSIAN["3a"], starts=STARTS[:3], **small)
     adapted_kernels.SETTING.update(P_2=(4,), pool=8, draws=2)

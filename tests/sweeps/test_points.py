@@ -8,12 +8,13 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import ptft
+from ptft import agreement, experiments
 from ptft.infinite_width import rich_transfer
 from ptft.infinite_width.kernel_transfer import solve_point
 from ptft.infinite_width.outcomes import curves, ends
 from ptft.infinite_width.rich_transfer import DIGITS, GAUSSIAN, STARTS
 from ptft.infinite_width.stored_runs import read_run, run_bytes
-from ptft.sweeps import adapted_kernels, engine, modular, monte_carlo
+from ptft.sweeps import adapted_kernels, engine, modular, monte_carlo, two_stages
 from ptft.sweeps import rich_transfer as rich_sweep
 from ptft.sweeps.table import digest
 
@@ -106,6 +107,33 @@ def test_figure_4_has_densities(tmp_path, monkeypatch):
     found, _ = engine.run(rich_sweep.SWEEP, rich_sweep.plan(["4"], [0], 10, ["theory"]), tmp_path)
     density = curves(found["rich_transfer"], "density", start="centred")[0]
     assert density.sum() * (density.index[1] - density.index[0]) == pytest.approx(1, abs=0.05)
+
+
+# ---------------------------------------------------------------------------------------------------------- two stages
+
+
+def test_a_table_of_both_stages_gives_the_comparisons_that_simulating_again_gives(tmp_path):
+    """At d = 50 the data scale 0.05 is 2 examples, 0.04 d; and of both sizes in a table one is asked for."""
+    labels, d, seeds = ("few data", "kinds"), 50, (0, 1)
+    rows = [row for size in (d, 20) for row in two_stages.plan(size, seeds) if row[0] in labels]
+    found, _ = engine.run(two_stages.SWEEP, rows, tmp_path)
+    stored = agreement.stored_two_stages(found["two_stages"], d)
+    settings = [one for label in labels for one in experiments.both_stages()[label]]
+    again = agreement.compare_two_stages(settings, two_stages.ALPHA, d, seeds)
+    assert list(stored) == settings and stored[settings[0]].fine_tuning.alpha[0] == 0.04
+    for one in settings:
+        for name in ("fine_tuning", "pretraining"):
+            a, b = getattr(stored[one], name), getattr(again[one], name)
+            assert a.mse == pytest.approx(b.mse, rel=1e-9) and a.given_teacher == pytest.approx(
+                b.given_teacher, rel=1e-6
+            )
+            assert a.alpha.tolist() == b.alpha.tolist() and a.certified.tolist() == b.certified.tolist()
+        for group, share in again[one].kept.items():
+            assert stored[one].kept[group] == pytest.approx(share, rel=1e-6, abs=1e-9, nan_ok=True)
+    with pytest.raises(ValueError, match=r"d = 30 is not allowed: it must be one of \[20, 50\]"):
+        agreement.stored_two_stages(found["two_stages"], 30)
+    with pytest.raises(ValueError, match="complete: every seed at every alpha"):
+        agreement.stored_two_stages(found["two_stages"].iloc[1:], d)
 
 
 # --------------------------------------------------------------------------------------------------------- monte carlo

@@ -145,7 +145,8 @@ def test_the_path_shares_its_work(n, d):
 
 
 @pytest.mark.parametrize(
-    ("noise_var", "ridge", "alpha"), [(0.0, 0.1, 0.4), (0.2, 0.1, 0.4), (0.05, 0.3, 0.4), (0.2, 0.3, 1.0)]
+    ("noise_var", "ridge", "alpha"),
+    [(0.0, 0.1, 0.4), (0.2, 0.1, 0.4), (0.05, 0.3, 0.4), (0.2, 0.3, 1.0), (0.2, 0.3, 2.5)],
 )
 def test_simulation_agrees_with_the_replica_prediction(noise_var, ridge, alpha):
     simulated = [ptft.simulate(TEACHER, INIT, alpha, 500, seed, noise_var, ridge) for seed in range(12)]

@@ -125,3 +125,18 @@ def test_signs_of_pairs_of_which_one_is_zero_are_seldom_told():
     families = [trends.holm(trends.opposed(pair() for _ in range(4))) for _ in range(400)]
     wrong = [any(one.verdict != "undecided" for one in family) for family in families]
     assert np.mean(wrong) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_a_single_seed_has_a_trend_and_no_verdict():
+    table = synthetic(-0.03)
+    table = table[table["seed"] == 0]
+    found = trends.trend(table, "c")
+    assert {one.verdict for one in found.values()} == {"undecided"} == {trends.pooled_trend(table, "c").verdict}
+    assert trends.pooled_trend(table, "c").mean == pytest.approx(np.mean([one.mean for one in found.values()]))
+
+
+def test_a_difference_is_that_of_the_seeds_that_both_have():
+    found = trends.difference({0: 1.0, 1: 3.0, 5: 9.0}, {1: 1.0, 0: 0.0, 2: 7.0}, -1)
+    assert (found.mean, found.seeds) == (1.5, 2)
+    with pytest.raises(ValueError, match="samples"):
+        trends.difference({0: 1.0}, {1: 1.0})
