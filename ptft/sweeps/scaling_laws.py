@@ -136,7 +136,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--d", type=int, default=5000, help="number of features (default 5000)")
     sizes = [20, 60, 200, 600]
     parser.add_argument("--sizes", type=int, nargs="+", default=sizes, help="numbers of examples")
-    add_range(parser, "seed", number=24)
+    add_range(parser, "seed", number=40)
 
 
 def planned(args: argparse.Namespace) -> tuple[Sweep, list[ScalingPoint]]:
