@@ -65,7 +65,7 @@ def _drawn(panels: Panels, y_label: str, reference: str, log: bool) -> Figure:
     fig, axes = figure(1, len(panels), height=3.0)
     labels = list(dict.fromkeys(label for curves in panels.values() for label in curves))
     colors = dict(zip(labels, [*COLORS, *ordered_colors(max(1, len(labels) - len(COLORS)))], strict=False))
-    widths = dict(zip(labels, np.linspace(3.0, 1.2, len(labels)), strict=True))  # lines may coincide
+    widths = dict(zip(labels, np.linspace(2.4, 1.2, len(labels)), strict=True))  # lines may coincide
     for ax, (title, curves) in zip(axes[0], panels.items(), strict=True):
         for label, curve in curves.items():
             ax.plot(curve.n, curve.value, color=colors[label], linewidth=widths[label], label=label)

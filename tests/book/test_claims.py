@@ -145,8 +145,8 @@ def test_the_chapters_hold_claims_on_every_part_of_the_theory():
     assert "With unlimited source data transfer is always positive." in {one.statement for one in every}
     assert sum("fine-tuning takes more dimensions away" in one.statement for one in every) == 4  # in each knob
     for chapter, labels in {
-        "07": ("prop-adapted-features", "prop-no-harm", "prop-monotone"),
-        "10": ("prop-reach", "prop-best-lazy", "prop-single-parameters"),
+        "08": ("prop-adapted-features", "prop-no-harm", "prop-monotone"),
+        "11": ("prop-reach", "prop-best-lazy", "prop-single-parameters"),
     }.items():
         own = [one.source for one in found[chapter][1] if one.origin == "this project"]
         assert all(any(label in source for source in own) for label in labels)
