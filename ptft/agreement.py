@@ -406,6 +406,11 @@ def both_stages(
     list of lists of dict
         By setting and data scale, with the keys of `STAGE_COLUMNS`, "alpha" and "alpha_pt".
 
+    Raises
+    ------
+    ValueError
+        If there are not as many laws as settings, or `ptft.simulate_two_stages` refuses the arguments.
+
     Examples
     --------
     >>> few, alpha = FiniteSetting(Setting(omega=1.0), alpha_pt=0.5), np.array([0.3])

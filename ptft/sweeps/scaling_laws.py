@@ -88,12 +88,12 @@ def solve(points: Sequence[ScalingPoint], prepared: bytes | None = None) -> list
 
     Examples
     --------
-    >>> [rows["points"][0]["converged"] for rows in solve(plan(50, [5], [0])[:2])]
+    >>> [rows["scaling_laws"][0]["converged"] for rows in solve(plan(50, [5], [0])[:2])]
     [True, True]
     """
     _, d, n, seed = points[0]
     done = simulate_many([setting(one.setting, d) for one in points], n / d, d, seed)
-    return [{"points": [{column: getattr(one, column) for column in COLUMNS}]} for one in done]
+    return [{"scaling_laws": [{column: getattr(one, column) for column in COLUMNS}]} for one in done]
 
 
 def depends_on() -> list[Any]:
@@ -118,7 +118,7 @@ SWEEP = Sweep(
     depends_on=depends_on,
     point=ScalingPoint,
     solve=solve,
-    tables={"points": COLUMNS},
+    tables={"scaling_laws": COLUMNS},
     together=_inputs,
     batch=len(SETTINGS),
 )

@@ -231,19 +231,19 @@ def _texts(root, moved):
     return spec["overlaps"][10] if name == "overlap" and "overlaps" in spec else spec["sliders"][name]["texts"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_slider_obeys_a_finger_and_a_mouse(opened, name):
+def test_a_slider_obeys_a_finger_and_a_mouse(opened):
     page = opened(viewport={"width": 390, "height": 800}, has_touch=True)
-    root = view(page, name)
-    moved = slider(root, NAMES[name][2])
-    moved.scroll_into_view_if_needed()
-    box = moved.bounding_box()
-    seen = [readings(root)]
-    page.touchscreen.tap(box["x"] + 0.7 * box["width"], box["y"] + box["height"] / 2)
-    seen.append(readings(root))
-    page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
-    seen.append(readings(root))
-    assert seen[0] != seen[1] != seen[2]
+    for name in NAMES:
+        root = view(page, name)
+        moved = slider(root, NAMES[name][2])
+        moved.scroll_into_view_if_needed()
+        box = moved.bounding_box()
+        seen = [readings(root)]
+        page.touchscreen.tap(box["x"] + 0.7 * box["width"], box["y"] + box["height"] / 2)
+        seen.append(readings(root))
+        page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+        seen.append(readings(root))
+        assert seen[0] != seen[1] != seen[2], name
 
 
 # ------------------------------------------------------------------------------------------- the numbers that are shown
@@ -346,23 +346,23 @@ def test_what_is_pinned_stays_to_compare_with_until_reset(page, name):
     assert not root.locator("svg [data-line=pinned]").last.is_visible()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_link_opens_the_page_as_it_is(opened, name):
+def test_a_link_opens_the_page_as_it_is(opened):
     """From a file as well, and for a reader who has the page open already."""
-    page = opened(script=RECORD)
-    root = view(page, name)
-    press(root, "pin")
-    root.evaluate(MOVE, positions(page, name, 2, 6)[1:])
-    press(root, "link")
-    link, seen = page.evaluate("copied"), readings(root)
-    page.wait_for_function("link => location.href === link", arg=link)  # the address says the same
-    again = opened(link)
-    assert readings(view(again, name)) == seen
-    assert view(again, name).locator("svg").evaluate("e => Math.abs(e.getBoundingClientRect().top) < innerHeight")
-    if name == "error":
-        other = opened()
+    page, other = opened(script=RECORD), opened()
+    for name in NAMES:
+        root = view(page, name)
+        press(root, "pin")
+        root.evaluate(MOVE, positions(page, name, 2, 6)[1:])
+        press(root, "link")
+        link, seen = page.evaluate("copied"), readings(root)
+        page.wait_for_function("link => location.href === link", arg=link)  # the address says the same
+        again = opened(link)
+        assert readings(view(again, name)) == seen
+        assert view(again, name).locator("svg").evaluate("e => Math.abs(e.getBoundingClientRect().top) < innerHeight")
+        again.close()
         other.evaluate("hash => { location.hash = hash }", link.partition("#")[2])
-        other.wait_for_function("() => document.querySelector('.explorer [aria-pressed=true]')")
+        pinned = f".explorer[data-view={name}] [aria-pressed=true]"
+        other.wait_for_function("pinned => document.querySelector(pinned)", arg=pinned)
         assert readings(view(other, name)) == seen
 
 

@@ -39,7 +39,10 @@ def cut_off(page):
     return [f"{kind}: {name}" for kind, names in page.evaluate(MEASURE).items() for name in names]
 
 
-@pytest.mark.parametrize("name", listed_pages())
+PAGES = [pytest.param(name, marks=pytest.mark.slow if "/api/" in name else ()) for name in listed_pages()]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_a_telephone(html, browser, name):
     with opened(browser, html / f"{name}.html", "dark", NARROW) as (page, complaints):
         found = faults(page, "dark") + cut_off(page) + complaints

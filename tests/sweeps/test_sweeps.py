@@ -70,6 +70,12 @@ class Whole:
         return folder / "work"
 
 
+def quickly(*names):
+    """Over all sweeps, but other than these only where tests may take minutes."""
+    cases = [pytest.param(c, id=c.name, marks=() if c.name in names else pytest.mark.slow) for c in CASES]
+    return pytest.mark.parametrize("whole", cases, indirect=True)
+
+
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
 def whole(request, tmp_path_factory):
     if request.param.torch:
@@ -219,6 +225,7 @@ def test_a_unit_is_solved_on_one_thread_without_warnings_and_the_limit_is_lifted
 # -------------------------------------------------------------------------------------------------- kills and failures
 
 
+@quickly("diagonal", "vision", "rich-transfer")
 def test_a_killed_command_goes_on_and_gives_the_tables_of_one_that_was_not(whole, tmp_path, computed, capsys):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([module_of(case).__name__ for case in CASES])  # imported once for all sweeps
@@ -800,7 +807,7 @@ def test_bad_input_is_explained_on_one_line_and_nothing_is_computed(
 def test_a_sweep_that_is_none_is_named(capsys):
     assert main(["circular", "--out", "table.parquet"]) == 2
     assert (
-        "the sweep = 'circular' is not allowed: it must be one of diagonal, monte-carlo, vision"
+        "the sweep = 'circular' is not allowed: it must be one of diagonal, two-stages, monte-carlo, vision"
         in capsys.readouterr().err
     )
 
@@ -825,6 +832,7 @@ def cluster(tmp_path_factory):
         yield local.scheduler_address
 
 
+@quickly("diagonal", "modular")
 def test_a_dask_cluster_gives_the_same_tables(whole, tmp_path, cluster):
     tables, _ = engine.run(elsewhere(whole.sweep), whole.plan, tmp_path, scheduler=cluster)
     assert_same_results(tables, whole.tables)
