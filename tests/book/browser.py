@@ -76,15 +76,29 @@ def new_page(browser: Any, mode: str, width: int = WIDE) -> Iterator[Any]:
 
 
 @contextmanager
-def opened(browser: Any, path: Path, mode: str, width: int = WIDE) -> Iterator[tuple[Any, list[str]]]:
-    """The page at `path`, and the list in which its complaints are collected: console, scripts, requests."""
+def visited(page: Any, path: Path) -> Iterator[list[str]]:
+    """Go to `path`, and collect complaints meanwhile: of the console, of scripts, and on requests."""
     complaints: list[str] = []
-    with new_page(browser, mode, width) as page:
-        page.on("console", lambda m: complaints.append(f"console: {m.text}") if m.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
-        page.on("request", lambda r: None if r.url.startswith(LOCAL) else complaints.append(f"request: {r.url}"))
-        page.on("requestfailed", lambda request: complaints.append(f"not loaded: {request.url}"))
+    listeners = {
+        "console": lambda m: complaints.append(f"console: {m.text}") if m.type == "error" else None,
+        "pageerror": lambda error: complaints.append(f"script: {error}"),
+        "request": lambda r: None if r.url.startswith(LOCAL) else complaints.append(f"request: {r.url}"),
+        "requestfailed": lambda request: complaints.append(f"not loaded: {request.url}"),
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
+    try:
         page.goto(path.as_uri(), wait_until="load")
+        yield complaints
+    finally:
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
+
+
+@contextmanager
+def opened(browser: Any, path: Path, mode: str, width: int = WIDE) -> Iterator[tuple[Any, list[str]]]:
+    """The page at `path` for a new reader, and its complaints."""
+    with new_page(browser, mode, width) as page, visited(page, path) as complaints:
         yield page, complaints
 
 

@@ -7,7 +7,7 @@ picture, whose text is as large as that of the wide one on a desk.
 from pathlib import Path
 
 import pytest
-from browser import NARROW, faults, opened, write_page
+from browser import NARROW, faults, new_page, opened, visited, write_page
 from conftest import listed_pages
 from test_browser import SCREENSHOTS
 
@@ -42,9 +42,15 @@ def cut_off(page):
 PAGES = [pytest.param(name, marks=pytest.mark.slow if "/api/" in name else ()) for name in listed_pages()]
 
 
+@pytest.fixture(scope="module")
+def page(browser):
+    with new_page(browser, "dark", NARROW) as page:
+        yield page
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_a_telephone(html, browser, name):
-    with opened(browser, html / f"{name}.html", "dark", NARROW) as (page, complaints):
+def test_a_page_fits_a_telephone(html, page, name):
+    with visited(page, html / f"{name}.html") as complaints:
         found = faults(page, "dark") + cut_off(page) + complaints
         if found:
             page.screenshot(path=SCREENSHOTS / f"{Path(name).name}-telephone.png", full_page=True)
