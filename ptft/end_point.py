@@ -640,7 +640,7 @@ def newton(
         if gap < 0.9 * smallest or trial_value < lowest * (1 - 1e-12):
             lowest, smallest, waited = min(trial_value, lowest), min(gap, smallest), 0
         beta, extra, value = trial, trial_extra, trial_value
-    found = beta, nu, slope + step / D  # which is X^T nu, also where rounded numbers nu can't say so
+    found = beta, nu / unit, slope + step / D  # which is X^T nu, also where rounded numbers nu can't say so
     return _certify(X, y, sqrt_k, slack, *found, iteration, "newton", tolerance)
 
 

@@ -231,6 +231,17 @@ def test_a_first_task_that_found_nothing_and_labels_that_say_nothing_are_no_erro
         assert constant.coef_ == pytest.approx(0) and constant.intercept_ == 2 and constant.converged_
 
 
+@pytest.mark.parametrize("d", [3, 40])
+@pytest.mark.parametrize("estimator", [FineTunedRegression(), FineTunedRegressionCV(**QUICK)], ids=["one", "cv"])
+def test_columns_that_say_nothing_leave_the_mean_with_a_certificate(estimator, d):
+    """X = 0 once it is centred: the first Newton step, which takes nu in other units, is the last."""
+    y = data()[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = estimator.fit(np.ones((20, d)), y)
+    assert found.converged_ and found.coef_.tolist() == [0.0] * d and found.intercept_ == pytest.approx(y.mean())
+
+
 # --- what is refused, and what is not certified -----------------------------------------------------------------------
 
 
