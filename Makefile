@@ -41,7 +41,7 @@ theory: $(VENV)/.dev ## run the tests of the theory
 # Rendering takes one core: style, types and the tests of the theory take the other meanwhile.
 test: $(VENV)/.dev ## lint, render the committed chapters, run the tests, re-run the chapters and compare
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target html lint theory JOBS=1
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow" --ignore tests/benchmarks --ignore tests/theory
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore tests/benchmarks --ignore tests/theory
 	$(BIN)/python book/execute.py --check --stale --jobs $(JOBS)
 
 test-slow: $(VENV)/.dev ## run the tests that take minutes

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import sys
 
 import jupytext
 import nbformat
@@ -289,7 +290,8 @@ def test_a_range_without_a_value_is_reported():
 
 
 @pytest.fixture
-def shell():
+def shell(monkeypatch):
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # which the shell replaces by its own
     shell = InteractiveShell.instance()
     shell.reset()
     yield shell
