@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -284,19 +284,29 @@ def stored_comparisons(stored: pd.DataFrame, d: int) -> dict[Setting, Comparison
     >>> one.mean, one.theory.round(4)
     (array([0.015]), array([0.0009]))
     """
-    require_table(stored, "stored", [*COLUMNS, "d", "alpha", "seed", "mse", "converged"])
-    whole_number(d, "d", at_least=1)
-    rows = stored[stored["d"] == d].drop_duplicates([*COLUMNS, "alpha", "seed"])
-    require(len(rows) > 0, "d", d, f"one of {sorted(stored['d'].unique().tolist())}, the dimensions in the table")
     found = {}
-    for values, group in rows.groupby(list(COLUMNS), dropna=False, sort=False):
+    for values, alpha, seeds, rows in _grids(stored, d, COLUMNS, ("mse", "converged")):
+        certified = rows["converged"].astype(bool)
         setting = Setting.of_numbers(values)
-        grid = group.pivot(index="alpha", columns="seed", values=["mse", "converged"])
-        require(not grid.isna().any(axis=None), "stored", setting, "complete: every seed at every alpha")
-        alpha, seeds = grid.index.to_numpy(), grid["mse"].columns.tolist()
-        mse, certified = grid["mse"].to_numpy(float), grid["converged"].to_numpy(bool)
-        found[setting] = comparison(setting, d, alpha, seeds, mse, certified)
+        found[setting] = comparison(setting, d, alpha, seeds, rows["mse"].astype(float), certified)
     return found
+
+
+def _grids(
+    stored: pd.DataFrame, d: int, setting: Sequence[str], columns: Iterable[str]
+) -> Iterator[tuple[tuple[Any, ...], np.ndarray, list[int], dict[str, np.ndarray]]]:
+    """Of every setting in a table at one d: its numbers, data scales, seeds, and columns of shape (points, seeds)."""
+    columns = list(columns)
+    require_table(stored, "stored", [*setting, "d", "alpha", "seed", *columns])
+    whole_number(d, "d", at_least=1)
+    rows = stored[stored["d"] == d].drop_duplicates([*setting, "alpha", "seed"])
+    require(len(rows) > 0, "d", d, f"one of {sorted(stored['d'].unique().tolist())}, the dimensions in the table")
+    for values, group in rows.groupby(list(setting), dropna=False, sort=False):
+        grid = group.pivot(index="alpha", columns="seed", values=columns)
+        complete = not grid["converged"].isna().any(axis=None)
+        require(complete, "stored", dict(zip(setting, values, strict=True)), "complete: every seed at every alpha")
+        seeds = grid["converged"].columns.tolist()
+        yield values, grid.index.to_numpy(), seeds, {name: grid[name].to_numpy() for name in columns}
 
 
 def _errors_of(mixtures: Sequence[GaussianMixture], law: ReplicaCurve, noise_var: float) -> np.ndarray:
@@ -378,17 +388,23 @@ def compare_two_stages(
     )
     whole_number(len(seeds), "the number of seeds", at_least=2)
     alpha, d = positive_array(alpha, "alpha", ndim=1), whole_number(d, "d", at_least=1)
-    laws = [predict_two_stages(one, np.round(alpha * d) / d) for one in settings]
-    runs = [both_stages(settings, alpha, d, seed, laws) for seed in seeds]
-    columns = [[{name: [row[name] for row in run[i]] for name in run[i][0]} for run in runs] for i in range(len(laws))]
-    return {
-        one: _compared(one, d, {name: np.transpose([of[name] for of in by_seed]) for name in by_seed[0]})
-        for one, by_seed in zip(settings, columns, strict=True)
-    }
+    laws = [_law_at(one, alpha, d) for one in settings]
+    runs = [stage_rows(settings, alpha, d, seed, laws) for seed in seeds]
+
+    def arrays(i: int) -> dict[str, np.ndarray]:
+        return {name: np.transpose([[row[name] for row in run[i]] for run in runs]) for name in STAGE_COLUMNS}
+
+    return {one: _compared(one, d, arrays(i), laws[i]) for i, one in enumerate(settings)}
+
+
+def _law_at(setting: FiniteSetting, alpha: np.ndarray, d: int) -> TwoStageCurve:
+    """The prediction at the data scales that whole numbers of examples give."""
+    used = replace(setting, alpha_pt=round(setting.alpha_pt * d) / d)
+    return predict_two_stages(used, np.round(alpha * d) / d)
 
 
 @checked
-def both_stages(
+def stage_rows(
     settings: Sequence[FiniteSetting], alpha: np.ndarray, d: int, seed: int, laws: Sequence[TwoStageCurve]
 ) -> list[list[dict[str, Any]]]:
     """Errors of one simulation of both stages, and the predicted ones for its teacher, which begin with "given".
@@ -404,7 +420,7 @@ def both_stages(
     Returns
     -------
     list of lists of dict
-        By setting and data scale, with the keys of `STAGE_COLUMNS`, "alpha" and "alpha_pt".
+        By setting and data scale, with the keys of `STAGE_COLUMNS`.
 
     Raises
     ------
@@ -414,9 +430,9 @@ def both_stages(
     Examples
     --------
     >>> few, alpha = FiniteSetting(Setting(omega=1.0), alpha_pt=0.5), np.array([0.3])
-    >>> ((row,),) = both_stages([few], alpha, 100, 0, [predict_two_stages(few, alpha)])
-    >>> row["converged"], row["alpha_pt"], set(row) - set(STAGE_COLUMNS) == {"alpha", "alpha_pt"}
-    (True, 0.5, True)
+    >>> ((row,),) = stage_rows([few], alpha, 100, 0, [predict_two_stages(few, alpha)])
+    >>> row["converged"], row.keys() == STAGE_COLUMNS.keys()
+    (True, True)
     """
     require(len(laws) == len(settings), "the number of laws", len(laws), f"{len(settings)}, that of settings")
     each = [(s.teacher, s.init, s.alpha_pt, s.noise_pt, s.noise_ft) for s in settings]
@@ -427,7 +443,7 @@ def both_stages(
         given = two_stage_curve(used, sample, one.init, used_pt, one.noise_pt, one.noise_ft, nearby=law)
         found.append(
             [
-                {"alpha": point.alpha, "alpha_pt": point.alpha_pt, "mse": point.mse, "given_mse": float(given.mse[i])}
+                {"mse": point.mse, "given_mse": float(given.mse[i])}
                 | {"mse_pt": point.mse_pt, "given_mse_pt": float(given.pretraining.mse)}
                 | {f"forgetting_{g}": float(point.forgetting[g]) for g in range(len(GROUPS))}
                 | {f"given_forgetting_{g}": float(given.forgetting[i, g]) for g in range(len(GROUPS))}
@@ -439,10 +455,10 @@ def both_stages(
     return found
 
 
-def _compared(setting: FiniteSetting, d: int, rows: Mapping[str, np.ndarray]) -> TwoStageComparison:
-    """Simulations of one setting beside their predictions; arrays of shape (points, seeds), as of `both_stages`."""
-    used, used_pt, certified = rows["alpha"][:, 0], rows["alpha_pt"][:1, 0], rows["converged"].astype(bool)
-    law = two_stage_curve(used, setting.teacher, setting.init, used_pt[0], setting.noise_pt, setting.noise_ft)
+def _compared(setting: FiniteSetting, d: int, rows: Mapping[str, np.ndarray], law: TwoStageCurve) -> TwoStageComparison:
+    """Simulations of one setting beside their predictions; arrays of shape (points, seeds), as of `stage_rows`."""
+    used, used_pt = law.alpha, np.array([round(setting.alpha_pt * d) / d])
+    certified = rows["converged"].astype(bool)
     exist = [g for g in range(len(GROUPS)) if setting.teacher.group_probabilities[g] > 0]
 
     def compared(name: str, at: np.ndarray, theory: np.ndarray) -> Comparison:
@@ -475,25 +491,16 @@ def stored_two_stages(stored: pd.DataFrame, d: int) -> dict[FiniteSetting, TwoSt
     --------
     >>> import pandas as pd
     >>> few, alpha = FiniteSetting(Setting(omega=1.0), alpha_pt=0.5), np.array([0.3])
-    >>> runs = [both_stages([few], alpha, 100, seed, [predict_two_stages(few, alpha)]) for seed in (0, 1)]
+    >>> runs = [stage_rows([few], alpha, 100, seed, [predict_two_stages(few, alpha)]) for seed in (0, 1)]
     >>> point = dict(zip((*COLUMNS, *STAGES), (*few.base.numbers, 0.5, 0.0, 0.0))) | {"d": 100}
-    >>> stored = pd.DataFrame([run[0][0] | point | {"seed": seed} for seed, run in enumerate(runs)])
+    >>> stored = pd.DataFrame([run[0][0] | point | {"alpha": 0.3, "seed": seed} for seed, run in enumerate(runs)])
     >>> stored_two_stages(stored, 100)[few].fine_tuning.mse.shape
     (1, 2)
     """
-    require_table(stored, "stored", [*COLUMNS, *STAGES, "d", "alpha", "seed", *STAGE_COLUMNS])
-    whole_number(d, "d", at_least=1)
-    rows = stored[stored["d"] == d].drop_duplicates([*COLUMNS, *STAGES, "alpha", "seed"])
-    require(len(rows) > 0, "d", d, f"one of {sorted(stored['d'].unique().tolist())}, the dimensions in the table")
     found = {}
-    for values, group in rows.groupby([*COLUMNS, *STAGES], sort=False):
-        base, stages = values[: len(COLUMNS)], values[len(COLUMNS) :]
-        setting = FiniteSetting(Setting.of_numbers(base), *stages)
-        grid = group.pivot(index="alpha", columns="seed", values=list(STAGE_COLUMNS))
-        require(not grid["converged"].isna().any(axis=None), "stored", setting, "complete: every seed at every alpha")
-        arrays = {name: grid[name].to_numpy() for name in STAGE_COLUMNS}
-        used = {"alpha": np.round(grid.index.to_numpy() * d) / d, "alpha_pt": np.array([round(stages[0] * d) / d])}
-        found[setting] = _compared(setting, d, arrays | {name: one[:, None] for name, one in used.items()})
+    for values, alpha, _, rows in _grids(stored, d, (*COLUMNS, *STAGES), STAGE_COLUMNS):
+        setting = FiniteSetting(Setting.of_numbers(values[: len(COLUMNS)]), *values[len(COLUMNS) :])
+        found[setting] = _compared(setting, d, rows, _law_at(setting, alpha, d))
     return found
 
 

@@ -21,6 +21,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize.elementwise import find_root
 from scipy.special import zeta
 
 from ptft.initialization import Initialization, scalar_initialization
@@ -43,7 +44,6 @@ from ptft.validation import (
 LARGEST_D = 10**7  # the ranks are listed once, which takes 80 MB
 _NODES = 4  # of the Gauss rule of a bin
 _LAST = 0.999  # the share of d up to which crossings are sought
-_ROOT_STEPS = 60
 
 
 def rank_rule(d: int, known_ranks: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -312,27 +312,17 @@ def examples_needed(mse: ArrayLike, tasks: PowerLawTasks, init: Initialization) 
     scan = np.linspace(0.0, np.log(last), max(2, int(np.log2(last))))
     known = np.log(_solutions(groups, k, np.exp(scan) / tasks.d))
 
-    def excess(log_n: np.ndarray) -> np.ndarray:
+    def excess(log_n: np.ndarray, target: np.ndarray) -> np.ndarray:
         start = np.exp([np.interp(log_n, scan, values) for values in known[1:]])
-        return np.asarray(np.log(_solutions(groups, k, np.exp(log_n) / tasks.d, start)[0]) - wanted[todo])
+        return np.asarray(np.log(_solutions(groups, k, np.exp(log_n) / tasks.d, start)[0]) - target)
 
     enough = known[0][:, None] <= wanted
     first, reached = np.argmax(enough, axis=0), enough.any(axis=0)
     result = np.where(reached, 1.0, float(tasks.d))
     todo = np.flatnonzero(reached & (first > 0))
-    if not todo.size:
-        return result
-    low, high = scan[first[todo] - 1], scan[first[todo]]
-    above, below = known[0, first[todo] - 1] - wanted[todo], known[0, first[todo]] - wanted[todo]
-    for _ in range(_ROOT_STEPS):  # regula falsi; the value at an end that stays counts half (Illinois)
-        at = high - below * (high - low) / (below - above)
-        found = excess(at)
-        if np.all(np.abs(found) < 1e-7):
-            break
-        right = found > 0
-        low, high = np.where(right, at, low), np.where(right, high, at)
-        above, below = np.where(right, found, above / 2), np.where(right, below / 2, found)
-    result[todo] = np.exp(at)
+    if todo.size:
+        ends = scan[first[todo] - 1], scan[first[todo]]
+        result[todo] = np.exp(find_root(excess, ends, args=(wanted[todo],), tolerances={"xatol": 1e-7}).x)
     return result
 
 

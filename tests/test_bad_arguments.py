@@ -127,7 +127,7 @@ def stored_stages():
     """A table of both stages, of one setting and two seeds."""
     point = dict(zip(two_stages_sweep.TwoStagesPoint._fields, two_stages_sweep.plan(D, [0])[0][1:], strict=True))
     law = experiments.predict_two_stages(FINITE, [0.2])
-    rows = [agreement.both_stages([FINITE], np.array([0.2]), D, seed, [law])[0][0] for seed in (0, 1)]
+    rows = [agreement.stage_rows([FINITE], np.array([0.2]), D, seed, [law])[0][0] for seed in (0, 1)]
     return pd.DataFrame([point | row | {"seed": seed, "alpha_pt": 1.0} for seed, row in enumerate(rows)])
 
 
@@ -489,7 +489,7 @@ def examples():
             "noise_var": 0.1,
         },
         "agreement.stored_two_stages": {"stored": m["stages"], "d": D},
-        "agreement.both_stages": {
+        "agreement.stage_rows": {
             "settings": [FINITE],
             "alpha": ALPHA,
             "d": D,

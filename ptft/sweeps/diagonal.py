@@ -19,14 +19,10 @@ from numpy.typing import ArrayLike
 import ptft
 from ptft import experiments
 from ptft.experiments import Setting
-from ptft.extras import needs_extra
 from ptft.simulation import simulate_many
 from ptft.sweeps.options import add_range, given_range
-from ptft.sweeps.sweep import Rows, Sweep
+from ptft.sweeps.sweep import Rows, Sweep, not_certified
 from ptft.validation import checked, positive_array, require, whole_number
-
-with needs_extra("sweep", __name__):
-    import pandas as pd
 
 FORMAT = 1
 COLUMNS = {"mse": float, "kkt_residual": float | None, "method": str, "converged": bool, "seconds": float}
@@ -123,10 +119,6 @@ def _inputs(point: DiagonalPoint) -> tuple[int, int, int]:
     return point.seed, -point.n, point.d  # seed after seed, the largest n first
 
 
-def _summary(table: pd.DataFrame) -> str:
-    return f"not certified: {(~table['converged']).sum()}"
-
-
 SWEEP = Sweep(
     name="diagonal",
     format=FORMAT,
@@ -138,7 +130,7 @@ SWEEP = Sweep(
     together=_inputs,
     batch=16,
     formerly=("python -m ptft.sweep",),
-    summary=_summary,
+    summary=not_certified,
 )
 
 

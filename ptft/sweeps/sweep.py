@@ -71,6 +71,17 @@ def fits(value: Any, kind: Any) -> bool:
     return type(value) is first and (first is not int or abs(value) < 2**63)
 
 
+def not_certified(points: pd.DataFrame) -> str:
+    """How many end points of a table have no certificate, the `summary` of sweeps that find end points.
+
+    Examples
+    --------
+    >>> not_certified(pd.DataFrame({"converged": [True, False, True]}))
+    'not certified: 1'
+    """
+    return f"not certified: {(~points['converged']).sum()}"
+
+
 @dataclass(frozen=True)
 class Preparation:
     """Work that several points share and that is done before them: each piece leaves a file, which workers write.

@@ -16,14 +16,10 @@ import numpy as np
 import ptft
 from ptft import agreement, experiments
 from ptft.experiments import COLUMNS, FiniteSetting, Setting
-from ptft.extras import needs_extra
 from ptft.sweeps.options import add_range, given_range
-from ptft.sweeps.sweep import Rows, Sweep
+from ptft.sweeps.sweep import Rows, Sweep, not_certified
 from ptft.two_stages import TwoStageCurve
 from ptft.validation import listed, require, whole_number
-
-with needs_extra("sweep", __name__):
-    import pandas as pd
 
 FORMAT = 1
 ALPHA = (0.05, 0.1, 0.2, 0.3, 0.4)
@@ -101,8 +97,7 @@ def solve(points: Sequence[TwoStagesPoint], prepared: bytes | None = None) -> li
     """
     settings, (d, alpha, seed) = [point.setting for point in points], points[0][-3:]
     laws = [_law(setting, round(alpha * d) / d) for setting in settings]
-    done = agreement.both_stages(settings, np.array([alpha]), d, seed, laws)
-    return [{"two_stages": [{name: row[name] for name in agreement.STAGE_COLUMNS}]} for (row,) in done]
+    return [{"two_stages": rows} for rows in agreement.stage_rows(settings, np.array([alpha]), d, seed, laws)]
 
 
 def depends_on() -> list[Any]:
@@ -120,10 +115,6 @@ def _inputs(point: TwoStagesPoint) -> tuple[int, float, int]:
     return point.seed, -point.alpha, point.d
 
 
-def _summary(table: pd.DataFrame) -> str:
-    return f"not certified: {(~table['converged']).sum()}"
-
-
 SWEEP = Sweep(
     name="two-stages",
     format=FORMAT,
@@ -134,7 +125,7 @@ SWEEP = Sweep(
     labels=("group",),
     together=_inputs,
     batch=32,
-    summary=_summary,
+    summary=not_certified,
 )
 
 
