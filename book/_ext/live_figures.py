@@ -45,7 +45,7 @@ LABELS = {
     "beta_ft": "fine-tuned coefficient <i>β</i><sub>FT</sub>",
     "rho_ft": "active share <i>ρ</i><sub>FT</sub>",
     "overlap": "overlap <i>ω</i>",
-    "noise_var": "label noise <i>σ</i>²",
+    "noise_var": "label noise <i>σ</i><sub>0</sub>²",
     "alpha_pt": "pretraining data <i>α</i><sub>PT</sub>",
     "alpha": "read at <i>α</i>",
     "a": "decay of coefficients <i>a</i>",

@@ -417,14 +417,14 @@ def number(value: float) -> str:
 
     Examples
     --------
-    >>> number(1e-6), number(0.5), number(-2.5e-7)
-    ('$10^{-6}$', '0.5', '$-2.5 \\\\cdot 10^{-7}$')
+    >>> number(1e-6), number(-0.5), number(-2.5e-7)
+    ('$10^{-6}$', '−0.5', '$-2.5 \\\\cdot 10^{-7}$')
     """
     exponent = np.log10(abs(value)) if value else 0.0
     if value > 0 and exponent <= -3 and np.isclose(exponent, round(exponent)):
         return f"$10^{{{round(exponent)}}}$"
     mantissa, e, power = f"{value:g}".partition("e")
-    return rf"${mantissa} \cdot 10^{{{int(power)}}}$" if e else mantissa
+    return rf"${mantissa} \cdot 10^{{{int(power)}}}$" if e else mantissa.replace("-", "−")
 
 
 @checked

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import barriers, faults, new_page, visited
+from browser import NARROW, barriers, faults, new_page, visited
 from conftest import ROOT, listed_pages
 
 SCREENSHOTS = ROOT / "_build" / "screenshots"
@@ -42,6 +42,46 @@ def test_a_link_leads_to_its_place(html, browser, anchor):
         page.wait_for_function("() => !document.documentElement.classList.contains('typesetting')")
         page.wait_for_timeout(100)
         assert 0 <= page.evaluate("id => document.getElementById(id).getBoundingClientRect().y", anchor) < 200
+
+
+def test_on_paper_nothing_is_folded_or_cut(html, page):
+    """Proofs and solutions are unfolded, programs that were folded are left out, long lines go on below."""
+    with visited(page, html / "book/chapters/03_replica_solver.html") as complaints:
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        shown, hidden, cut, title = page.evaluate("""() => {
+          const shown = element => element.checkVisibility();
+          return [
+            [...document.querySelectorAll('article details .sd-summary-content')].map(shown),
+            [...document.querySelectorAll('article details.above-input')].map(shown),
+            [...document.querySelectorAll('article pre')].filter(e => e.scrollWidth > e.clientWidth + 2).length,
+            [...document.querySelectorAll('h1')].filter(shown).map(e => e.innerText),
+          ];
+        }""")
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        folded = page.evaluate("document.querySelectorAll('article details[open]').length == 0")
+        page.emulate_media(media="screen")
+    assert shown and all(shown)
+    assert hidden and not any(hidden)
+    assert cut == 0
+    assert len(title) == 1 and title[0].startswith("3.")
+    assert folded and complaints == []
+
+
+def test_no_line_begins_with_the_mark_after_a_formula(html, browser):
+    """Formulas and the marks around them are on one line, unless a formula is wider than its line."""
+    with new_page(browser, "light", NARROW) as page:
+        page.goto((html / "book/chapters/03_replica_solver.html").as_uri())
+        page.wait_for_function("() => !document.documentElement.classList.contains('typesetting')")
+        page.evaluate("document.querySelectorAll('article details').forEach(fold => fold.open = true)")
+        page.wait_for_timeout(200)
+        lines, loose = page.evaluate("""() => [
+          [...document.querySelectorAll('.kept:not(:has(.broken))')].map(kept => kept.getClientRects().length),
+          [...document.querySelectorAll('article p span.math')].filter(math => /^[.,;]/.test(math.nextSibling?.data || '')
+            && !math.closest('.kept')).length,
+        ]""")
+    assert len(lines) > 50 and max(lines) == 1
+    assert loose == 0
 
 
 def test_a_page_weighs_little(html):

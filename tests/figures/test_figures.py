@@ -13,7 +13,7 @@ from matplotlib.collections import QuadMesh
 
 import ptft
 from ptft import Initialization, figures
-from ptft.figures import curves, tour
+from ptft.figures import curves, narrow, tour
 from ptft.regimes import measures, phase_portrait
 from ptft.stopping_rule import StoppedPoint
 
@@ -251,3 +251,12 @@ def test_a_table_without_knobs_shows_its_baseline():
     slopes = [bars.lines[0].get_xdata() for bars in figs[1].axes[0].containers]
     assert [len(x) for x in slopes] == [0, 0]  # there is none without a second value
     assert scaling_order(accuracies)["trained"] == [1.0] and scaling_order(tables[0])["recalibrated"][0] == 0.25
+
+
+def test_a_panel_on_a_telephone_has_the_label_of_its_own_row():
+    fig = draw_portraits()
+    narrow.stack(fig)
+    panels = [ax for ax in fig.axes if ax.get_subplotspec() is not None]
+    found = [ax.get_ylabel().split("\n")[0] for ax in panels]
+    active, inactive = (rf"$\beta_{{\mathrm{{PT}}}}$ = {beta}" for beta in (1, 0))
+    assert found == [active] * (2 * len(found) // 3) + [inactive] * (len(found) // 3)
