@@ -77,8 +77,8 @@ def test_no_line_begins_with_the_mark_after_a_formula(html, browser):
         page.wait_for_timeout(200)
         lines, loose = page.evaluate("""() => [
           [...document.querySelectorAll('.kept:not(:has(.broken))')].map(kept => kept.getClientRects().length),
-          [...document.querySelectorAll('article p span.math')].filter(math => /^[.,;]/.test(math.nextSibling?.data || '')
-            && !math.closest('.kept')).length,
+          [...document.querySelectorAll('article p span.math')]
+            .filter(math => /^[.,;]/.test(math.nextSibling?.data || '') && !math.closest('.kept')).length,
         ]""")
     assert len(lines) > 50 and max(lines) == 1
     assert loose == 0
