@@ -104,7 +104,7 @@ function breakRow(row, room, level = 0, nested = false) {
 }
 
 /* The children of a row, divided before the signs and after commas; inside of brackets only where `nested`.
-   Every other bar closes what the one before it has opened, and stays with it. */
+   Every other bar closes what the one before it has opened, and what is between them counts as in brackets. */
 function partsOf(row, signs, nested) {
   const parts = [[]];
   let depth = 0;
@@ -112,8 +112,10 @@ function partsOf(row, signs, nested) {
   let previous = "(";
   for (const child of [...row.children]) {
     const sign = signOf(child);
-    if (BARS.includes(sign || "\0")) bars += 1;
-    const open = (nested || depth === 0) && !(BARS.includes(sign || "\0") && bars % 2 === 0);
+    const bar = BARS.includes(sign || "\0");
+    if (bar) bars += 1;
+    const closes = bar && bars % 2 === 0;
+    const open = !closes && (nested || (depth === 0 && (bar || bars % 2 === 0)));
     const begins = signs.includes(sign || "\0") && !signs.includes(previous || "\0") && !"([{,".includes(previous || "\0");
     const wide = child.localName === "mjx-mspace" && widthOf(child) > 12;
     if (parts.at(-1).length && open && (begins || wide || previous === "," || previous === ";")) parts.push([]);

@@ -163,10 +163,10 @@ def limits(curves: Mapping[float, ReplicaCurve], l2: np.ndarray, l1: np.ndarray,
     >>> alpha = np.array([0.1, 0.2])
     >>> curves = {2 * c: replica_curve(alpha, SingleTask(0.1), Initialization(c)) for c in (1e-3, 1.0)}
     >>> fig = limits(curves, l2=1 - alpha, l1=np.array([0.8, 0.4]), threshold=0.33)
-    >>> len(fig.axes[0].get_legend().get_texts())
+    >>> len(fig.legends[0].get_texts())
     4
     """
-    fig, axes = figure(1, 1, height=3.2)
+    fig, axes = figure(1, 1, height=3.5)
     ax = axes[0, 0]
     colors = ordered_colors(len(curves))
     for (scale, curve), color in zip(curves.items(), colors, strict=True):
@@ -184,7 +184,7 @@ def limits(curves: Mapping[float, ReplicaCurve], l2: np.ndarray, l1: np.ndarray,
     )
     ax.set_xlabel(ALPHA_LABEL)
     ax.set_ylabel(MSE_LABEL)
-    ax.legend()
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return fig
 
 

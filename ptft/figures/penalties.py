@@ -153,7 +153,7 @@ def training(pretraining: TrainingRun, fine_tuning: TrainingRun, beta_pt: np.nda
         ax.plot(np.full(target.size, 2 * time[-1]), target, "x", color="black", ms=5, clip_on=False)
         ax.set(xlabel="time $t$", title=title)
     axes[0, 0].set_ylabel(r"coefficients $\beta_i(t)$")
-    axes[0, 1].plot([], [], "x", color="black", ms=5, label="teacher (left), minimiser (right)")
+    axes[0, 1].plot([], [], "x", color="black", ms=5, label="where the theory says that it ends")
     fig.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig
 
