@@ -119,7 +119,7 @@ class Bounds:
 
     @property
     def single_task(self) -> tuple[float, float]:
-        """Range of c_pt without pretraining: down to the smallest sqrt(k) of fine-tuning, which is 2 c_pt there."""
+        """Range of c_pt without pretraining, down to the smallest sqrt(k) of fine-tuning, which is 2 c_pt there."""
         smallest = 4 * (1 + self.relative[0]) * self.c_pt[0] + self.gamma_ft[0] ** 2
         return min(smallest / 2, self.c_pt[0]), self.c_pt[1]
 
@@ -203,7 +203,7 @@ class BestInitialization:
 
     @property
     def measures(self) -> Measures:
-        """Both measures, which name the regime, at a shared coordinate: see `ptft.regimes.measures_around`.
+        """Both measures at a shared coordinate, which name the regime; see `ptft.regimes.measures_around`.
 
         |beta_pt| = a_pt, and the decade of |beta_ft| around 1/sqrt(rho_ft); `cost_ratio` is that at 1/sqrt(rho_ft).
         """
@@ -227,7 +227,7 @@ def best_initialization(
     alpha: float,
     noise_var: float = 0.0,
     bounds: Bounds | None = None,
-    usual: Mapping[str, Initialization] = USUAL,
+    usual: Mapping[str, Initialization] | None = None,
     resolution: float = RESOLUTION,
 ) -> BestInitialization:
     """The (c_pt, lambda_pt, gamma_ft) with the smallest replica-symmetric error of fine-tuning (Proposition 4.2).
@@ -268,7 +268,8 @@ def best_initialization(
     alpha, noise_var = _task(teacher, alpha, noise_var)
     resolution = positive_number(resolution, "resolution")
     bounds = Bounds() if bounds is None else instance_of(bounds, Bounds, "bounds")
-    for name, one in instance_of(usual, Mapping, "usual").items():  # type: ignore[type-abstract]
+    usual = USUAL if usual is None else instance_of(usual, Mapping, "usual")  # type: ignore[type-abstract]
+    for name, one in usual.items():
         require(isinstance(name, str), "a name in usual", name, "a word")
         require(isinstance(one, Initialization), f"usual[{name!r}]", one, "an Initialization")
         scalar_initialization(one)

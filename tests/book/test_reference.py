@@ -81,3 +81,21 @@ def test_what_a_docstring_lacks_is_reported():
         raise ValueError
 
     assert faults(bare) == ["section 'Result'", "entry 'The parameter is an array.'", "parameter x", "shapes", "errors"]
+
+
+def properties():
+    """Every property of every public class, by its full name."""
+    for module in filter(public, modules()):
+        for name in public(module):
+            cls = getattr(importlib.import_module(module), name)
+            if inspect.isclass(cls):
+                for inside, one in vars(cls).items():
+                    if isinstance(one, property):
+                        yield f"{module}.{name}.{inside}", one
+
+
+def test_no_property_has_a_colon_in_its_first_line():
+    """What stands before it would be shown as the type, below the rest."""
+    first = {name: (one.__doc__ or "").partition("\n")[0] for name, one in properties()}
+    assert len(first) > 50
+    assert [name for name, line in first.items() if ": " in line] == []
