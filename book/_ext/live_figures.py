@@ -241,7 +241,7 @@ def scaling_picture() -> Figure:
     a, b, omega = (sliders.value(name, sliders.VIEWS["scaling"][name]) for name in ("a", "b", "overlap"))
     tasks = PowerLawTasks(sliders.FEATURES, a, b, sliders.RHO_PT, sliders.RHO_PT, omega)
     alone, init, n = replace(tasks, pretrained=False), _initialization("scaling"), np.geomspace(10, 1e4, 25)
-    shown = {"fine-tuning": (tasks, init), "alone, same $c_{\mathrm{PT}}$": (alone, init)}
+    shown = {"fine-tuning": (tasks, init), r"alone, same $c_{\mathrm{PT}}$": (alone, init)}
     shown["alone, lazy"] = (alone, Initialization(sliders.LAZY))
     curves = {label: scaling.Curve(n, learning_curves(one, [init], n)[0]) for label, (one, init) in shown.items()}
     return scaling.learning_curves({f"$a = {a:g}$, $b = {b:g}$": curves})
