@@ -272,22 +272,22 @@ def best_initialization(
         require(isinstance(name, str), "a name in usual", name, "a word")
         require(isinstance(one, Initialization), f"usual[{name!r}]", one, "an Initialization")
         scalar_initialization(one)
-    a_pt, alone = float(teacher.a_pt), SingleTask(teacher.rho_ft, teacher.slab, teacher.input_variance)
+    a_pt, (mixture, active) = float(teacher.a_pt), _groups(teacher)
+    alone = SingleTask(teacher.rho_ft, teacher.slab, teacher.input_variance).mixture(Initialization(1.0))
 
     def fine_tuning(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         difference, inactive = bounds.scales(place, a_pt)
         # penalties that tell the groups apart by less than 3 % are all but one: the smallest D stands for them
         told_apart = (difference > 0.03 * inactive) | (place[:, 0] == place[:, 0].min())
         found = np.full((3, len(place)), np.inf)
-        rows = rows_of_scales(teacher, difference[told_apart], inactive[told_apart])
+        rows = _rows(mixture, _k_of_groups(active, difference[told_apart], inactive[told_apart]))
         near = None if start is None else start[:, told_apart]
         found[:, told_apart] = solutions_by_rows(np.full(len(rows.k), alpha), rows, noise_var, _REFINE, near)
         return found
 
     def single(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         c = _between(*bounds.single_task, place[:, 0])
-        part = alone.mixture(Initialization(1.0))
-        rows = _rows(part, np.repeat((2 * c[:, None]) ** 2, len(part.weight), axis=1))
+        rows = _rows(alone, np.repeat((2 * c[:, None]) ** 2, len(alone.weight), axis=1))
         return solutions_by_rows(np.full(len(c), alpha), rows, noise_var, _REFINE, start)
 
     place = _search(fine_tuning, _GRID)
@@ -298,7 +298,6 @@ def best_initialization(
     c_alone = float(_between(*bounds.single_task, _search(single, _GRID[1:])[0]))
 
     inits = [*usual.values(), Initialization(c_alone)]
-    mixture = teacher.mixture(init)
     k = [*(teacher.mixture(one).k for one in usual.values()), np.full_like(mixture.k, (2 * c_alone) ** 2)]
     rows = _rows(mixture, np.stack(k))
     errors = errors_by_rows(np.full(len(inits), alpha), rows, noise_var, refine=1.0).tolist()
@@ -475,15 +474,24 @@ def rows_of_scales(teacher: SpikeSlab, difference: ArrayLike, inactive: ArrayLik
     >>> rows.weight.round(2), np.sqrt(rows.k)  # used in both tasks, and in neither
     (array([[0.1, 0.9]]), array([[1.5, 0.5]]))
     """
-    instance_of(teacher, SpikeSlab, "teacher")
+    mixture, active = _groups(instance_of(teacher, SpikeSlab, "teacher"))
     difference, inactive = broadcast(
         difference=nonnegative_array(difference, "difference", ndim=1),
         inactive=positive_array(inactive, "inactive", ndim=1),
     )
+    return _rows(mixture, _k_of_groups(active, difference, inactive))
+
+
+def _groups(teacher: SpikeSlab) -> tuple[GaussianMixture, np.ndarray]:
+    """The components of fine-tuning, and which of them pretraining used."""
     probe = Initialization(teacher.a_pt)
     mixture = teacher.mixture(probe)
-    active = mixture.k > probe.k(0.0)
-    return _rows(mixture, np.where(active, (inactive + difference)[:, None], inactive[:, None]) ** 2)
+    return mixture, mixture.k > probe.k(0.0)
+
+
+def _k_of_groups(active: np.ndarray, difference: np.ndarray, inactive: np.ndarray) -> np.ndarray:
+    result: np.ndarray = (inactive[:, None] + active * difference[:, None]) ** 2
+    return result
 
 
 def _rows(mixture: GaussianMixture, k: np.ndarray) -> MixtureRows:
