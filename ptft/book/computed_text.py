@@ -77,8 +77,8 @@ def inline(text: object) -> str:
 def state(**texts: object) -> None:
     """Make texts known by their names to the page: ``{glue:text}`name``` in Markdown or in a caption shows one.
 
-    Nothing is displayed in the notebook itself. Each text is kept as it is given, with numbers `in_print`, so they should
-    come formatted.
+    Nothing is displayed in the notebook itself. Each text is kept as it is given, with its numbers `in_print`, which
+    should come rounded.
 
     Raises
     ------
