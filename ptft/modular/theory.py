@@ -6,9 +6,9 @@ changes no output.
 
 Pretraining goes frequency by frequency. Let the target be y = sum_{k in K} A cos(2 pi k (a + b)/p + phi_k), let all
 pairs be given, and let a network be closed: with each neuron it holds the ones that four maps make of it, which are
-shift (u[a + h], w[b - h]), mirror (-v, u, -w), flip (the frequencies of u outside K change sign), and exchange (in K, the two
-numbers change places: (u_k, w_k) becomes (R_k w_k, R_k u_k), where R_k is the reflection for which y at k is A p/2
-times R_k). A wide network with independent normal weights is closed in law. Then at all times
+shift (u[a + h], w[b - h]), mirror (-v, u, -w), flip (the frequencies of u outside K change sign), and exchange (in K,
+the two numbers change places: (u_k, w_k) becomes (R_k w_k, R_k u_k), where R_k is the reflection for which y at k is A
+p/2 times R_k). A wide network with independent normal weights is closed in law. Then at all times
 
 1. the output is a function of a + b with the frequencies and phases of y alone: the network stays closed;
 2. the weights at frequencies outside K do not move;
@@ -31,17 +31,18 @@ deviation sigma, proportional to kappa^2, while that on K has to reach a power t
 the sum is at most P sqrt(P/2 + v^2) with P = sum_j P_j. The share of the power on K tends to 1 as kappa tends to 0,
 and what it lacks is O(kappa^2). That it falls with kappa all the way is measured (`closed_pretraining`).
 
-This gives the penalty to first order. Fine-tuning that moves the weights little is ridgeless regression with the tangent
-kernel: a function e of unit norm and amplitude z costs z^2/(2 strength), where the strength of e is the squared norm
-of the gradient of <e, f> by the weights. The diagonal network's penalty of scale k begins with z^2/(2 sqrt(k)), so the
-strength is what sqrt(k) is there: the sum of squares of all products of the weights but one. For the frequency and phase of R it is
-2 sum_j [(u . R w)^2 + v^2 (|u|^2 + |w|^2)]. After pretraining it is large for the phase of y. For the other phase it is
-that of the start, as for new frequencies, but for the part with v^2, which the new readout's gamma sets. In K the
-strengths are not apart: neurons grow in all frequencies of K at once, so y itself is the cheapest function of all.
+This gives the penalty to first order. Fine-tuning that moves the weights little is ridgeless regression with the
+tangent kernel: a function e of unit norm and amplitude z costs z^2/(2 strength), where the strength of e is the squared
+norm of the gradient of <e, f> by the weights. The diagonal network's penalty of scale k begins with z^2/(2 sqrt(k)), so
+the strength is what sqrt(k) is there: the sum of squares of all products of the weights but one. For the frequency and
+phase of R it is 2 sum_j [(u . R w)^2 + v^2 (|u|^2 + |w|^2)]. After pretraining it is large for the phase of y. For the
+other phase it is that of the start, as for new frequencies, but for the part with v^2, which the new readout's gamma
+sets. In K the strengths are not apart: neurons grow in all frequencies of K at once, so y itself is the cheapest
+function of all.
 
 What is measured and not proved: networks of finite width, whose closure is broken by 1/sqrt(width); fine-tuning on some
-pairs, which mixes the frequencies, and beyond the first order. There the diagonal network with these strengths is a guess
-(`diagonal_prediction`).
+pairs, which mixes the frequencies, and beyond the first order. There the diagonal network with these strengths is a
+guess (`diagonal_prediction`).
 """
 
 from __future__ import annotations
