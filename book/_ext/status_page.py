@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,20 @@ def chapter_row(chapter: Path, runs: Path) -> dict[str, object]:
     return {
         "Chapter": f"{number}. {title_of(notebook)}" if number else title_of(notebook),
         "Run on": noted["date"] if noted else UNKNOWN,
-        "In": f"{noted['seconds']}\u00a0s" if noted else UNKNOWN,
+        "Took": f"{noted['seconds']}\u00a0s" if noted else UNKNOWN,
         "Machine": literal(noted["machine"]) if noted else UNKNOWN,
         "With": literal(versions) if versions else UNKNOWN,
         "Stored tables": ", ".join(map(literal, tables_of(notebook))) or "none",
     }
+
+
+def set_apart(rows: list[dict[str, object]], names: Sequence[str]) -> tuple[list[dict[str, object]], str]:
+    """The rows without the columns of these names that say the same in each, and these as a sentence."""
+    same = [name for name in names if len({row[name] for row in rows}) == 1]
+    said = "".join(f" {name.lower()} {rows[0][name]}," for name in same)
+    return [
+        {k: v for k, v in row.items() if k not in same} for row in rows
+    ], f" In every row:{said[:-1]}." if same else ""
 
 
 def table_row(path: Path, results: Path) -> dict[str, object]:
@@ -80,10 +90,10 @@ class Status(SphinxDirective):
         stored = sorted((book / "results").rglob("*.parquet"))
         for path in [*chapters, *stored, *(book / "runs" / f"{chapter.stem}.json" for chapter in chapters)]:
             self.env.note_dependency(str(path))
-        runs = [chapter_row(chapter, book / "runs") for chapter in chapters]
+        runs, shared = set_apart([chapter_row(chapter, book / "runs") for chapter in chapters], ("Machine", "With"))
         tables = [table_row(path, book / "results") for path in stored]
         both = [
-            numbered(runs, "tab-chapter-runs", "The run of each chapter from which these pages are made."),
+            numbered(runs, "tab-chapter-runs", f"The run of each chapter from which these pages are made.{shared}"),
             numbered(tables, "tab-stored-tables", "The stored tables, in `book/results`, and what made them."),
         ]
         text = "\n\n".join(map(str, both))
