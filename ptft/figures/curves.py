@@ -341,7 +341,7 @@ def on_designs(ratios: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figur
         beside(bars.get_children(), i, len(labels), 7)
     ax.set_xticks(at, list(ratios), rotation=60, ha="right", rotation_mode="anchor")
     ax.set_ylim(bottom=0)
-    ax.set_ylabel("simulated risk over the predicted one")
+    ax.set_ylabel("simulated / predicted risk")
     ax.legend(ncols=len(labels), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, columnspacing=1.2)
     return fig
 

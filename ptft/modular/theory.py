@@ -20,7 +20,7 @@ p/2 times R_k). A wide network with independent normal weights is closed in law.
 Proof: in a closed network mirror cancels the squares of u and w, so f = sum 2 v u[a] w[b]; shift makes that a
 function of a + b, flip takes the frequencies outside K from it, and exchange the part out of phase. So the error is
 G = -sum_k r_k A cos(...), a function with no mean in a or b, whose matrix is -(A r_k p/2) R_k at k in K and zero
-elsewhere. The gradient of half the mean square then is du/dt = -(2v/p^2) G w, dw/dt = -(2v/p^2) G' u,
+elsewhere. The gradient of half the mean square then is du/dt = -(2v/p^2) G w, dw/dt = -(2v/p^2) G^T u,
 dv/dt = -(2/p^2) u . G w, whose right sides commute with the four maps: the flow stays closed, as its solution is
 unique. The rest is read off these equations, and d(u x Rw)/dt = (A r/p) v (Rw x Rw + u x u) = 0.
 
@@ -141,7 +141,7 @@ def needed_products(network: QuadraticNetwork, task: ScalarTask) -> tuple[np.nda
     """Sums of abs(v_j) (|u_jk|^2 + |w_jk|^2) over the neurons, and A p, below which they are in no network that fits.
 
     The matrix of the target at k is A p/2 times an orthogonal one, whose nuclear norm is A p; that of the network is
-    sum_j 2 v_j u_jk w_jk', whose nuclear norm is at most the sum.
+    sum_j 2 v_j u_jk w_jk^T, whose nuclear norm is at most the sum.
 
     Returns
     -------
@@ -255,7 +255,7 @@ def closed_pretraining(
     """Pretraining by the equations of a closed network, with the neurons of random networks, on equal amplitudes.
 
     All r_k are taken as one r. In the time T with dT = (A r/p) dt a neuron's s^+- are e^{+-theta} times those at the
-    start, theta'' = (S^+ e^{2 theta} - S^- e^{-2 theta})/2 with theta' = v, and the sums S^+- of |s^+-|^2 over K are
+    start, dv/dT = (S^+ e^{2 theta} - S^- e^{-2 theta})/2 and dtheta/dT = v, and the sums S^+- of |s^+-|^2 over K are
     sigma^2 times chi-squared numbers of twice as many degrees of freedom as there are frequencies. Training ends when
     d/dT sum_j v_j^2 is A p times their number. The neurons grow without bound in finite time, those that began best
     first: so few carry the task, and the law depends on how many there are to choose from.
