@@ -25,6 +25,7 @@ from ptft.book.computed_text import literal
 from ptft.book.tables import numbered
 
 READS = re.compile(r"""results_file\(["']([^"']+)["']\)""")
+SUFFIX = ".parquet"
 UNKNOWN = "not noted"
 
 
@@ -54,7 +55,7 @@ def chapter_row(chapter: Path, runs: Path) -> dict[str, object]:
         "Took": f"{noted['seconds']}\u00a0s" if noted else UNKNOWN,
         "Machine": literal(noted["machine"]) if noted else UNKNOWN,
         "With": literal(versions) if versions else UNKNOWN,
-        "Stored tables": ", ".join(map(literal, tables_of(notebook))) or "none",
+        "Stored tables": ", ".join(literal(name.removesuffix(SUFFIX)) for name in tables_of(notebook)) or "none",
     }
 
 
@@ -72,7 +73,7 @@ def table_row(path: Path, results: Path) -> dict[str, object]:
     stored = parquet.ParquetFile(path)
     made = json.loads(stored.schema_arrow.metadata[b"ptft"])
     return {
-        "Table": literal(path.relative_to(results).as_posix()),
+        "Table": literal(path.relative_to(results).as_posix().removesuffix(SUFFIX)),
         "Rows": stored.metadata.num_rows,
         "Made by": literal(made["made by"]),
         "On": made["date"],
@@ -87,14 +88,14 @@ class Status(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         book = Path(self.env.srcdir) / "book"
         chapters = sorted((book / "chapters").glob("*.ipynb"))
-        stored = sorted((book / "results").rglob("*.parquet"))
+        stored = sorted((book / "results").rglob(f"*{SUFFIX}"))
         for path in [*chapters, *stored, *(book / "runs" / f"{chapter.stem}.json" for chapter in chapters)]:
             self.env.note_dependency(str(path))
         runs, shared = set_apart([chapter_row(chapter, book / "runs") for chapter in chapters], ("Machine", "With"))
         tables = [table_row(path, book / "results") for path in stored]
         both = [
             numbered(runs, "tab-chapter-runs", f"The run of each chapter from which these pages are made.{shared}"),
-            numbered(tables, "tab-stored-tables", "The stored tables, in `book/results`, and what made them."),
+            numbered(tables, "tab-stored-tables", f"The stored tables, `book/results/*{SUFFIX}`, and what made them."),
         ]
         text = "\n\n".join(map(str, both))
         node = nodes.container(classes=["status"])

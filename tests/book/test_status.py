@@ -34,7 +34,7 @@ def chapter(tmp_path):
 def test_a_row_says_what_was_noted(chapter, tmp_path):
     row = chapter_row(chapter, tmp_path)
     assert row["Chapter"] == "3. Example" and row["Run on"] == "2026-01-31" and row["Took"] == "12\u00a0s"
-    assert "numpy 2.4.6" in str(row["With"]) and row["Stored tables"] == "a.parquet, b/c.parquet"
+    assert "numpy 2.4.6" in str(row["With"]) and row["Stored tables"] == "a, b/c"
 
 
 def test_a_note_of_another_run_is_not_shown(chapter, tmp_path):
