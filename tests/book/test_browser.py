@@ -44,6 +44,18 @@ def test_a_link_leads_to_its_place(html, browser, anchor):
         assert 0 <= page.evaluate("id => document.getElementById(id).getBoundingClientRect().y", anchor) < 200
 
 
+def test_paper_has_what_is_folded_but_not_the_bars_of_programs(html, browser):
+    with new_page(browser, "light") as page:
+        page.emulate_media(media="print")
+        page.goto((html / "book/chapters/04_diagonal_simulations.html").as_uri())
+        page.wait_for_function("() => !document.documentElement.classList.contains('typesetting')")
+        heights = """selector => [...document.querySelectorAll('article ' + selector)]
+            .map(e => e.getBoundingClientRect().height)"""
+        proofs, table = (page.evaluate(heights, of) for of in ("details.sd-dropdown p", "#tab-settings"))
+        assert len(proofs) > 3 and min(proofs) > 10 and table[0] > 1000
+        assert max(page.evaluate(heights, "details.above-input")) == 0
+
+
 def test_a_page_weighs_little(html):
     """Two megabytes at most, without the files that pages share; their pictures are counted."""
     for name in PAGES:
