@@ -16,7 +16,8 @@ document.addEventListener("DOMContentLoaded", () => {
 addEventListener("resize", () => breakWideFormulas(document));
 document.addEventListener("toggle", (event) => breakWideFormulas(event.target), true); // what was folded has a width now
 
-/* On paper nothing can be unfolded: proofs, solutions and long tables are printed. book.css leaves the programs out. */
+/* On paper nothing can be unfolded: proofs, solutions and long tables are printed, their formulas in as many lines as
+   they need. book.css leaves the programs out. */
 const FOLDED = "article details:not([open], .above-input)";
 let unfolded = [];
 addEventListener("beforeprint", () => {
