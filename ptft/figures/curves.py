@@ -440,10 +440,10 @@ def relative_scale(init: Initialization) -> str:
     Examples
     --------
     >>> relative_scale(Initialization(1e-3, -0.99e-3)), relative_scale(Initialization(1.0, -1 + 1e-8))
-    ('-0.99', '-1 + 1e-08')
+    ('−0.99', '−1 + $10^{-8}$')
     """
     distance = float(init.c_plus_lambda / np.asarray(init.c_pt))
-    return f"{distance - 1:.6g}" if distance >= 1e-3 else f"-1 + {distance:.3g}"
+    return number(round(distance - 1, 6)) if distance >= 1e-3 else f"−1 + {number(float(f'{distance:.3g}'))}"
 
 
 def _power(value: float) -> str:
