@@ -344,7 +344,11 @@ def _amp(
         todo = todo[~ends]
         if not todo.size:
             break
-        state = messages.send(~ends)
+        try:
+            state = messages.send(~ends)
+        except StopIteration:  # they diverged at once
+            points |= {i: replace(_failed(X.shape, len(X)), iterations=iteration, method="amp") for i in todo}
+            break
     return [points[i] for i in range(Y.shape[1])]
 
 
