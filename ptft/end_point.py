@@ -347,7 +347,9 @@ def _amp(
         try:
             state = messages.send(~ends)
         except StopIteration:  # they diverged at once
-            points |= {i: replace(_failed(X.shape, len(X)), iterations=iteration, method="amp") for i in todo}
+            points |= dict.fromkeys(
+                todo.tolist(), replace(_failed(X.shape, len(X)), iterations=iteration, method="amp")
+            )
             break
     return [points[i] for i in range(Y.shape[1])]
 
@@ -590,10 +592,10 @@ def newton(
     The first step leads from `start`, or from 0, to the feasible set: from 0 to its point of smallest weighted norm.
 
     With D = 1/q''(beta) the step is -D (q' - X^T nu), (X D X^T) nu = X D q' + (y - X beta), halved until the penalty
-    falls, unless D hardly changes in it. It ends where the step is a tenth of the tolerance, where rounding decides about the step, and where nothing
-    is gained any more. Slack is n more coordinates e with the penalty |e|^2/2 and the columns sqrt(slack) 1 of X, which
-    make the start feasible or are 0. Raises LinAlgError where X D X^T is singular to the rounding of its factor. The
-    arguments are unchecked.
+    falls, unless D hardly changes in it. It ends where the step is a tenth of the tolerance, where rounding decides
+    about the step, and where nothing is gained any more. Slack is n more coordinates e with the penalty |e|^2/2 and the
+    columns sqrt(slack) 1 of X, which make the start feasible or are 0. Raises LinAlgError where X D X^T is singular to
+    the rounding of its factor. The arguments are unchecked.
 
     Parameters
     ----------

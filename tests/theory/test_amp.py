@@ -116,7 +116,7 @@ def test_message_passing_takes_lists():
 
 
 def test_messages_that_diverge_end():
-    """Columns of very different sizes: each message is larger than the one before, until float64 has no such numbers."""
+    """Columns of very different sizes: messages grow until float64 has no such numbers."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((6, 15)) * 10.0 ** rng.uniform(-8, 8, 15)
     with np.errstate(all="ignore"):
