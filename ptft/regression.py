@@ -334,9 +334,7 @@ class FineTunedRegressionCV(_FineTuned):
         except (TypeError, IndexError) as error:
             raise ValueError(f"cv = {self.cv!r:.80} does not split the samples: {error}") from error
         if not folds or any(not kept.size or not left.size for kept, left in folds):
-            raise ValueError(
-                f"cv = {self.cv!r:.80} is not allowed: it must have folds, each with samples on both sides"
-            )
+            raise ValueError(f"cv = {self.cv!r:.80} is not allowed: it must have folds with samples on both sides")
         return folds
 
     def _grid(self, X: np.ndarray, y: np.ndarray, coef_pt: np.ndarray | None) -> list[Initialization]:

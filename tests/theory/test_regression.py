@@ -167,7 +167,7 @@ def test_units_whose_squares_are_beyond_float64_do_not_matter_either(units):
             one = estimator.fit(X, y).predict(X)
             other = estimator.fit(units[0] * X, units[1] * y).predict(units[0] * X)
             assert other / units[1] == pytest.approx(one, rel=1e-6)
-            with pytest.raises(ValueError, match="the size of y/X = .* change the units of y or X"):
+            with pytest.raises(ValueError, match=r"the size of y/X = .* change the units of y or X"):
                 estimator.fit(X * units[0], y / units[1] ** 3)
         with pytest.raises(ValueError, match=r"the size of X\^T y = .* change the units of y or X"):
             FineTunedRegression(INIT).fit(X * 1e200, y * 1e200)
@@ -197,7 +197,7 @@ def test_a_prediction_without_a_fit_or_of_another_size_is_refused():
     with pytest.raises(NotFittedError):
         regression.predicted_curve(FineTunedRegression(), 10, [1.0], [1.0], 0.1)
     for fitted in ("fitted", None, 3, FineTunedRegression, StandardScaler()):
-        with pytest.raises(ValueError, match="fitted = .* is not allowed: it must be a FineTunedRegression or"):
+        with pytest.raises(ValueError, match=r"fitted = .* is not allowed: it must be a FineTunedRegression or"):
             regression.predicted_curve(fitted, 10, [1.0], [1.0], 0.1)
     fitted = FineTunedRegression().fit(*data())
     for arguments, said in (
@@ -280,7 +280,7 @@ def test_columns_that_say_nothing_leave_the_mean_with_a_certificate(estimator, d
         (FineTunedRegressionCV(cv=21), "n_splits=21 greater than the number of samples"),
         (
             FineTunedRegressionCV(cv=[]),
-            r"cv = \[\] is not allowed: it must have folds, each with samples on both sides",
+            r"cv = \[\] is not allowed: it must have folds with samples on both sides",
         ),
         (FineTunedRegressionCV(cv=[([0, 1], [])]), "cv = .* is not allowed: it must have folds"),
         (FineTunedRegressionCV(cv=[([], [0, 1])]), "cv = .* is not allowed: it must have folds"),
