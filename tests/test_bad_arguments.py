@@ -989,6 +989,7 @@ def examples():
         "modular.networks.scaled": {"network": QUADRATIC, "embedding": 0.5, "hidden": 0.5, "readout": 0.5},
         "modular.networks.with_new_readout": {"network": TRANSFORMER, "gamma": 0.5, "seed": 0, "outputs": 2},
         "modular.networks.norms": {"network": QUADRATIC},
+        "modular.networks.require_fits": {"network": QUADRATIC, "pairs": PAIRS.pairs, "targets": PAIRS.targets},
         "modular.networks.attention_of": {"network": TRANSFORMER},
         "modular.training.train": {
             "network": QUADRATIC,
