@@ -383,11 +383,16 @@
     }
     const position = ([used, unused]) => place([[Math.log10(unused), Math.log10(used / unused)]]);
     const scales = (init) => [1, 0].map((beta_pt) => theory.sqrt_k(beta_pt, init));
-    for (const [name, init] of Object.entries(spec.usual)) {
+    const usual = Object.entries(spec.usual).map(([name, init]) => {
       const point = position(scales(init));
       mark(svg, "usual", 4)(point);
-      const [x, y] = point.split(",").map(Number);
-      element(svg, "text", { x: x + 6, y: y - 5, class: "explorer-name" }, name);
+      return [name, ...point.split(",").map(Number)];
+    });
+    const WIDEST = 66; // of a name
+    for (const [name, x, y] of usual) {
+      const next = usual.some(([, u, v]) => x < u && u < x + WIDEST && Math.abs(v - y) < 16);
+      const [side, anchor] = next || x + WIDEST > BOX.right ? [-6, "end"] : [6, "start"];
+      element(svg, "text", { x: x + side, y: y - 5, "text-anchor": anchor, class: "explorer-name" }, name);
     }
     const [before, here] = [mark(svg, "pinned", 9), mark(svg, "best", 8)];
     const optimum = remembered(theory.best_initialization);

@@ -213,7 +213,12 @@ def figure_3(
         keys = [Line2D([], [], color=colors[v], label=f"{SYMBOLS[panel.color]} = {number(v)}") for v in hues]
         keys += [
             Line2D(
-                [], [], color="#555555", linestyle=LINES[i], marker=MARKERS[i], label=f"{SYMBOLS[panel.style]} = {v:g}"
+                [],
+                [],
+                color="#555555",
+                linestyle=LINES[i],
+                marker=MARKERS[i],
+                label=f"{SYMBOLS[panel.style]} = {number(v)}",
             )
             for i, v in enumerate(styles)
         ]
@@ -417,14 +422,14 @@ def number(value: float) -> str:
 
     Examples
     --------
-    >>> number(1e-6), number(0.5), number(-2.5e-7)
-    ('$10^{-6}$', '0.5', '$-2.5 \\\\cdot 10^{-7}$')
+    >>> number(1e-6), number(0.5), number(-0.9), number(-2.5e-7)
+    ('$10^{-6}$', '0.5', '−0.9', '$-2.5 \\\\cdot 10^{-7}$')
     """
     exponent = np.log10(abs(value)) if value else 0.0
     if value > 0 and exponent <= -3 and np.isclose(exponent, round(exponent)):
         return f"$10^{{{round(exponent)}}}$"
     mantissa, e, power = f"{value:g}".partition("e")
-    return rf"${mantissa} \cdot 10^{{{int(power)}}}$" if e else mantissa
+    return rf"${mantissa} \cdot 10^{{{int(power)}}}$" if e else mantissa.replace("-", "−")
 
 
 @checked
@@ -434,10 +439,12 @@ def relative_scale(init: Initialization) -> str:
     Examples
     --------
     >>> relative_scale(Initialization(1e-3, -0.99e-3)), relative_scale(Initialization(1.0, -1 + 1e-8))
-    ('-0.99', '-1 + 1e-08')
+    ('−0.99', '−1 + $10^{-8}$')
     """
     distance = float(init.c_plus_lambda / np.asarray(init.c_pt))
-    return f"{distance - 1:.6g}" if distance >= 1e-3 else f"-1 + {distance:.3g}"
+    if distance >= 1e-3:
+        return f"{distance - 1:.6g}".replace("-", "−")
+    return f"−1 + {number(float(f'{distance:.3g}'))}"
 
 
 def _power(value: float) -> str:

@@ -23,8 +23,8 @@ TALLEST = 3.0  # of a panel
 def stack(fig: Figure, width: float = NARROW) -> None:
     """Put the panels of a figure under each other, in reading order, and its legends into as many lines as they need.
 
-    What stood at the edge of a grid alone then stands at each panel: the labels and numbers of axes that panels share,
-    and titles of columns.
+    What stood at the edge of a grid alone then stands at each panel: the labels of rows and columns, the numbers of axes
+    that panels share, and titles of columns.
 
     Parameters
     ----------
@@ -52,8 +52,12 @@ def stack(fig: Figure, width: float = NARROW) -> None:
         return
     rows = max(row for row, _ in order) + 1
     for place in order:
-        for ax in panels[place]:
+        for i, ax in enumerate(panels[place]):
             _take_labels(ax, [other for there in order for other in panels[there]])
+            for axis, name in enumerate("yx"):  # of its row, of its column
+                line = [panels[there][i] for there in order if there[axis] == place[axis] and len(panels[there]) > i]
+                labels = [getattr(other, f"get_{name}label")() for other in [ax, *line]]
+                getattr(ax, f"set_{name}label")(next(filter(None, labels), ""))
             above = [other.get_title() for there in order if there[1] == place[1] for other in panels[there]]
             ax.set_title(ax.get_title() or next(filter(None, above), ""), fontsize=ax.title.get_fontsize())
     grid = GridSpec(len(order), 1, figure=fig)

@@ -323,5 +323,5 @@ def _portrait(ax: Axes, portrait: PhasePortrait, name: str) -> None:
     lines = ax.contour(
         portrait.c_pt, portrait.relative, values, levels=low + levels, colors=shades, linewidths=0.8, linestyles="-"
     )
-    ax.clabel(lines, fmt="%g", fontsize=6.5)
+    ax.clabel(lines, fmt=number, fontsize=6.5)
     ax.grid(False)
