@@ -73,7 +73,7 @@ class Setting:
 
     @property
     def numbers(self) -> tuple[float | None, ...]:
-        """What a table holds of it, in the order of `COLUMNS`: None is what has no meaning without pretraining."""
+        """What a table holds of it, in the order of `COLUMNS`; None is what has no meaning without pretraining."""
         if not self.pretrained:
             return (None, self.rho_ft, None, self.c_pt, None, None)
         return (self.rho_pt, self.rho_ft, self.omega, self.c_pt, self.lambda_pt, self.gamma_ft)

@@ -119,7 +119,7 @@ class Bounds:
 
     @property
     def single_task(self) -> tuple[float, float]:
-        """Range of c_pt without pretraining: down to the smallest sqrt(k) of fine-tuning, which is 2 c_pt there."""
+        """Range of c_pt without pretraining, down to the smallest sqrt(k) of fine-tuning, which is 2 c_pt there."""
         smallest = 4 * (1 + self.relative[0]) * self.c_pt[0] + self.gamma_ft[0] ** 2
         return min(smallest / 2, self.c_pt[0]), self.c_pt[1]
 
@@ -203,7 +203,7 @@ class BestInitialization:
 
     @property
     def measures(self) -> Measures:
-        """Both measures, which name the regime, at a shared coordinate: see `ptft.regimes.measures_around`.
+        """Both measures, which name the regime, at a shared coordinate; see `ptft.regimes.measures_around`.
 
         |beta_pt| = a_pt, and the decade of |beta_ft| around 1/sqrt(rho_ft); `cost_ratio` is that at 1/sqrt(rho_ft).
         """

@@ -139,7 +139,7 @@ class Sweep:
 
     @property
     def key(self) -> str:
-        """Hash of `depends_on`: results of two keys never mix."""
+        """Hash of `depends_on`; results of two keys never mix."""
         return table.digest(self.depends_on())
 
     def provenance(self) -> dict[str, Any]:

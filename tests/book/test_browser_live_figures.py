@@ -137,7 +137,8 @@ def printed(code):
 
 
 def number(text):
-    return float(text.removesuffix(" %"))
+    mantissa, power, exponent = text.removesuffix(" %").partition("·10")
+    return float(mantissa + "e" * bool(power) + exponent.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
 
 
 def is_shown(text, value):
