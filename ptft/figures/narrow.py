@@ -23,8 +23,8 @@ TALLEST = 3.0  # of a panel
 def stack(fig: Figure, width: float = NARROW) -> None:
     """Put the panels of a figure under each other, in reading order, and its legends into as many lines as they need.
 
-    What stood at the edge of a grid alone then stands at each panel: the labels of rows and columns, the numbers of axes
-    that panels share, and titles of columns.
+    What stood at the edge of a grid alone then stands at each panel: the labels of rows and columns, their titles, and
+    the numbers of axes that panels share.
 
     Parameters
     ----------

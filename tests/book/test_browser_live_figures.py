@@ -301,6 +301,17 @@ def test_the_best_initialization_shown_is_that_of_the_package(page):
         assert number(shown["alone"]) == pytest.approx(best.single_task.mse, rel=0.015), shown
 
 
+def test_the_usual_choices_are_named_where_they_can_be_read(page):
+    boxes = [name.bounding_box() for name in view(page, "best").locator("svg .explorer-name").all()]
+    chart = view(page, "best").locator("svg").bounding_box()
+    assert len(boxes) == 5
+    for i, one in enumerate(boxes):
+        assert one["x"] + one["width"] <= chart["x"] + chart["width"]
+        for other in boxes[:i]:
+            beside = abs(one["x"] - other["x"]) >= min(one, other, key=lambda box: box["x"])["width"]
+            assert beside or abs(one["y"] - other["y"]) >= one["height"] - 2
+
+
 def test_the_learning_curves_shown_are_those_of_the_package(page):
     for shown in view(page, "scaling").evaluate(MOVE, positions(page, "scaling", 12, 8)):
         error = float(printed(shown["call"]))
