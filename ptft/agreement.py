@@ -328,7 +328,7 @@ def _errors_of(mixtures: Sequence[GaussianMixture], law: ReplicaCurve, noise_var
     )
     if below.size:
         start = np.tile([law.tau2[below], law.theta[below]], len(learned))
-        found = errors_by_rows(np.tile(alpha[below], len(learned)), rows, noise_var, refine=1.0, start=start)
+        found = errors_by_rows(np.tile(alpha[below], len(learned)), rows, noise_var, start=start)
         errors[below[:, None], learned] = found.reshape(len(learned), below.size).T
     for point, i in np.argwhere(~np.isfinite(errors)):
         errors[point, i] = replica_curve(alpha[point], mixtures[i], noise_var=noise_var).mse

@@ -2,12 +2,12 @@
 
 With the columns of A = X/a of unit length on average, y_a = y/a and alpha = n/d, message passing repeats
 
-    r = beta + A^T z,   theta: theta = ridge alpha/a^2 + theta R/alpha,
-    beta <- prox_theta(r),   z <- y_a - A beta + z R/alpha,
+    z = beta + A^T e,   theta: theta = ridge alpha/a^2 + theta R/alpha,
+    beta <- prox_theta(z),   e <- y_a - A beta + e R/alpha,
 
-where R is the mean response of prox_theta at r. At its fixed point q'(beta) = A^T z/theta and
-A beta + z (1 - R/alpha) = y_a: the end point of training with this ridge, and without a ridge the interpolator. For
-Gaussian X, r behaves like beta* + tau xi, and tau^2 follows the scalar recursion of Proposition 4.2 (Bayati and
+where R is the mean response of prox_theta at z. At its fixed point q'(beta) = A^T e/theta and
+A beta + e (1 - R/alpha) = y_a: the end point of training with this ridge, and without a ridge the interpolator. For
+Gaussian X, z behaves like beta* + tau xi, and tau^2 follows the scalar recursion of Proposition 4.2 (Bayati and
 Montanari, 2011).
 """
 
@@ -44,15 +44,15 @@ class Message:
     theta: np.ndarray  # ()
     gap: np.ndarray  # () largest |slope - q'(beta)|/q''(beta), the Newton step that would close it, over max|beta|
     mismatch: np.ndarray  # () largest |slope - q'(beta)|, the relative change of q'' in that step
-    noise: np.ndarray  # () |z|, sqrt(n) tau for Gaussian X
+    noise: np.ndarray  # () |e|, sqrt(n) tau for Gaussian X
 
 
 @dataclass(frozen=True, eq=False)
 class StateEvolution:
-    """Prediction for message passing, arrays of shape (steps,); entry t describes the estimate after t + 1 updates."""
+    """Prediction for message passing, arrays of shape (steps,); entry i describes the estimate after i + 1 updates."""
 
     mse: np.ndarray
-    tau2: np.ndarray  # variance of r - beta* in the update
+    tau2: np.ndarray  # variance of z - beta* in the update
     theta: np.ndarray
 
 
@@ -121,26 +121,26 @@ def iterates(
     """
     n, d = X.shape
     sqrt_k, a = np.sqrt(k), float(np.linalg.norm(X)) / np.sqrt(d) or 1.0
-    beta, z, misfit = np.zeros(k.shape), y / a, y
+    beta, e, misfit = np.zeros(k.shape), y / a, y
     ridge = np.broadcast_to(slack / a / a, k.shape[1:])
     theta, t, angle, curved = ridge + np.mean(sqrt_k, axis=0) * max(d / n - 1, 0), None, beta, sqrt_k
     while True:
-        gradient = (X.T @ (z / a).astype(X.dtype, copy=False)).astype(np.float64, copy=False)
+        gradient = (X.T @ (e / a).astype(X.dtype, copy=False)).astype(np.float64, copy=False)
         slope, largest = gradient / theta, np.max(np.abs(beta), axis=0)
         apart = np.abs(slope - angle / 2)
         gap = np.max(curved * apart, axis=0) / np.where(largest > 0, largest, 1.0)
-        noise = np.linalg.norm(z, axis=0)
-        keep = yield Message(beta, misfit, z / (a * theta), slope, theta, gap, np.max(apart, axis=0), noise)
+        noise = np.linalg.norm(e, axis=0)
+        keep = yield Message(beta, misfit, e / (a * theta), slope, theta, gap, np.max(apart, axis=0), noise)
         if keep is not None and not keep.all():
-            y, sqrt_k, beta, z, theta, gradient, ridge = (
-                v[..., keep] for v in (y, sqrt_k, beta, z, theta, gradient, ridge)
+            y, sqrt_k, beta, e, theta, gradient, ridge = (
+                v[..., keep] for v in (y, sqrt_k, beta, e, theta, gradient, ridge)
             )
             t = None if t is None else t[..., keep]
-        r = beta + gradient
-        t, size, curved, response, theta = _matching_prox(np.abs(r), sqrt_k, theta, t, n / d, ridge)
-        beta, angle = np.copysign(size, r), np.copysign(t, r)
+        z = beta + gradient
+        t, size, curved, response, theta = _matching_prox(np.abs(z), sqrt_k, theta, t, n / d, ridge)
+        beta, angle = np.copysign(size, z), np.copysign(t, z)
         misfit = y - X @ beta.astype(X.dtype, copy=False)
-        z = misfit / a + (response * d / n) * z
+        e = misfit / a + (response * d / n) * e
 
 
 def _matching_prox(

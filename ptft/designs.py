@@ -36,8 +36,8 @@ class Design:
     name : str, default "gaussian"
         Independent entries, "gaussian", "rademacher" (signs) or "student" (heavy tails); "orthogonal", uniformly random
         orthonormal rows; or Gaussian rows whose coordinates are correlated, "ar1" (strength^|i - j|), "blocks" (equally
-        within each ten coordinates) or "spiked" (equally, all of them: one direction has d times strength the variance
-        of the others).
+        within each ten coordinates) or "spiked" (equally, all of them: the variance along one direction is
+        1 + (d - 1) strength times that of a coordinate).
     strength : float, optional
         Of "student" the degrees of freedom, above 2 (default 3); of the last three the correlation (default 0.5). The
         other designs have none.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 
 @contextmanager
@@ -34,3 +35,27 @@ def needs_extra(extra: str, what: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise ImportError(f"{what} needs {error.name}: pip install 'ptft[{extra}]'", name=error.name) from error
+
+
+def installed(*names: str) -> None:
+    """Look for packages without importing them.
+
+    Parameters
+    ----------
+    *names : str
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If one is not there; it has the name.
+
+    Examples
+    --------
+    >>> installed("numpy", "no_such_module")
+    Traceback (most recent call last):
+        ...
+    ModuleNotFoundError: No module named 'no_such_module'
+    """
+    for name in names:
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)

@@ -113,7 +113,7 @@ def recovery_threshold(mixture: GaussianMixture, weights: ArrayLike = 1.0) -> fl
     Returns
     -------
     float
-        The minimum over chi of sum_active p (1 + w^2 chi^2) + sum_zero p E soft(xi, w chi)^2 with
+        The minimum over zeta of sum_active p (1 + w^2 zeta^2) + sum_zero p E soft(xi, w zeta)^2 with
         w = weight/sqrt(input_variance).
 
     Raises
@@ -130,8 +130,8 @@ def recovery_threshold(mixture: GaussianMixture, weights: ArrayLike = 1.0) -> fl
     w = _weights(weights, mixture) / np.sqrt(mixture.input_variance)
     active = (mixture.mean != 0) | (mixture.variance > 0)
 
-    def risk(chi: float) -> float:
-        u = w * chi
+    def risk(zeta: float) -> float:
+        u = w * zeta
         return float(np.sum(mixture.weight * np.where(active, 1 + u**2, _soft_threshold_power(u))))
 
     return float(minimize_scalar(risk, bounds=(0.0, 10 / w.min()), method="bounded", options={"xatol": 1e-10}).fun)
@@ -140,7 +140,7 @@ def recovery_threshold(mixture: GaussianMixture, weights: ArrayLike = 1.0) -> fl
 def basis_pursuit_error(alpha: ArrayLike, mixture: GaussianMixture, weights: ArrayLike = 1.0) -> np.ndarray:
     """E v (beta_hat - beta*)^2 of the interpolator of least sum weight_i |beta_i|, for Gaussian inputs, no noise.
 
-    The scalar estimator is soft thresholding at chi tau weight/sqrt(v), with P(|z| above the threshold) = alpha.
+    The scalar estimator is soft thresholding at zeta tau weight/sqrt(v), with P(|z| above the threshold) = alpha.
 
     Parameters
     ----------

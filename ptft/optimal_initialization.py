@@ -44,7 +44,8 @@ _GRID = (10, 12)  # of (log D, log B), from which the search starts
 _BASINS = 3  # local minima of the grid that are followed ...
 _RIVAL = (0.02, 1.1)  # ... until steps are as small as the first, and then only if within the second of the best
 _REFINE = 0.4  # factor on the number of quadrature nodes in searches: a relative accuracy near 3e-6
-_STEP = 3e-4  # at which the search ends, as a share of the range of log D and log B
+_STEP = 5e-5  # at which the search ends, as a share of the range of log D and log B
+_SMOOTH = 0.1  # misfit of a quadratic function, as a share of the range of the values, up to which it is followed
 _MOVES = 60
 
 
@@ -227,7 +228,7 @@ def best_initialization(
     alpha: float,
     noise_var: float = 0.0,
     bounds: Bounds | None = None,
-    usual: Mapping[str, Initialization] = USUAL,
+    usual: Mapping[str, Initialization] | None = None,
     resolution: float = RESOLUTION,
 ) -> BestInitialization:
     """The (c_pt, lambda_pt, gamma_ft) with the smallest replica-symmetric error of fine-tuning (Proposition 4.2).
@@ -268,26 +269,27 @@ def best_initialization(
     alpha, noise_var = _task(teacher, alpha, noise_var)
     resolution = positive_number(resolution, "resolution")
     bounds = Bounds() if bounds is None else instance_of(bounds, Bounds, "bounds")
-    for name, one in instance_of(usual, Mapping, "usual").items():  # type: ignore[type-abstract]
+    usual = USUAL if usual is None else instance_of(usual, Mapping, "usual")  # type: ignore[type-abstract]
+    for name, one in usual.items():
         require(isinstance(name, str), "a name in usual", name, "a word")
         require(isinstance(one, Initialization), f"usual[{name!r}]", one, "an Initialization")
         scalar_initialization(one)
-    a_pt, alone = float(teacher.a_pt), SingleTask(teacher.rho_ft, teacher.slab, teacher.input_variance)
+    a_pt, (mixture, active) = float(teacher.a_pt), _groups(teacher)
+    alone = SingleTask(teacher.rho_ft, teacher.slab, teacher.input_variance).mixture(Initialization(1.0))
 
     def fine_tuning(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         difference, inactive = bounds.scales(place, a_pt)
         # penalties that tell the groups apart by less than 3 % are all but one: the smallest D stands for them
         told_apart = (difference > 0.03 * inactive) | (place[:, 0] == place[:, 0].min())
         found = np.full((3, len(place)), np.inf)
-        rows = rows_of_scales(teacher, difference[told_apart], inactive[told_apart])
+        rows = _rows(mixture, _k_of_groups(active, difference[told_apart], inactive[told_apart]))
         near = None if start is None else start[:, told_apart]
         found[:, told_apart] = solutions_by_rows(np.full(len(rows.k), alpha), rows, noise_var, _REFINE, near)
         return found
 
     def single(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         c = _between(*bounds.single_task, place[:, 0])
-        part = alone.mixture(Initialization(1.0))
-        rows = _rows(part, np.repeat((2 * c[:, None]) ** 2, len(part.weight), axis=1))
+        rows = _rows(alone, np.repeat((2 * c[:, None]) ** 2, len(alone.weight), axis=1))
         return solutions_by_rows(np.full(len(c), alpha), rows, noise_var, _REFINE, start)
 
     place = _search(fine_tuning, _GRID)
@@ -298,7 +300,6 @@ def best_initialization(
     c_alone = float(_between(*bounds.single_task, _search(single, _GRID[1:])[0]))
 
     inits = [*usual.values(), Initialization(c_alone)]
-    mixture = teacher.mixture(init)
     k = [*(teacher.mixture(one).k for one in usual.values()), np.full_like(mixture.k, (2 * c_alone) ** 2)]
     rows = _rows(mixture, np.stack(k))
     errors = errors_by_rows(np.full(len(inits), alpha), rows, noise_var, refine=1.0).tolist()
@@ -381,14 +382,14 @@ def _alphas_needed(mse: float, rows: MixtureRows, noise_var: float) -> np.ndarra
     def excess(alpha: np.ndarray, row: np.ndarray) -> np.ndarray:
         low, high = solved[1:, row, first[row] - 1], solved[1:, row, first[row]]
         x = (alpha - _SCAN[first[row] - 1]) / (_SCAN[first[row]] - _SCAN[first[row] - 1])
-        error = errors_by_rows(alpha, rows.rows(row), noise_var, start=_between(low, high, x))
+        error = errors_by_rows(alpha, rows.rows(row), noise_var, _REFINE, _between(low, high, x))
         result: np.ndarray = np.log(error / mse)
         return result
 
     between = np.flatnonzero(first)
     if between.size:
         ends = _SCAN[first[between] - 1], _SCAN[first[between]]
-        needed[between] = find_root(excess, ends, args=(between,), tolerances={"xatol": 1e-7}).x
+        needed[between] = find_root(excess, ends, args=(between,), tolerances={"xatol": 1e-6}).x
     return needed
 
 
@@ -475,15 +476,24 @@ def rows_of_scales(teacher: SpikeSlab, difference: ArrayLike, inactive: ArrayLik
     >>> rows.weight.round(2), np.sqrt(rows.k)  # used in both tasks, and in neither
     (array([[0.1, 0.9]]), array([[1.5, 0.5]]))
     """
-    instance_of(teacher, SpikeSlab, "teacher")
+    mixture, active = _groups(instance_of(teacher, SpikeSlab, "teacher"))
     difference, inactive = broadcast(
         difference=nonnegative_array(difference, "difference", ndim=1),
         inactive=positive_array(inactive, "inactive", ndim=1),
     )
+    return _rows(mixture, _k_of_groups(active, difference, inactive))
+
+
+def _groups(teacher: SpikeSlab) -> tuple[GaussianMixture, np.ndarray]:
+    """The components of fine-tuning, and which of them pretraining used."""
     probe = Initialization(teacher.a_pt)
     mixture = teacher.mixture(probe)
-    active = mixture.k > probe.k(0.0)
-    return _rows(mixture, np.where(active, (inactive + difference)[:, None], inactive[:, None]) ** 2)
+    return mixture, mixture.k > probe.k(0.0)
+
+
+def _k_of_groups(active: np.ndarray, difference: np.ndarray, inactive: np.ndarray) -> np.ndarray:
+    result: np.ndarray = (inactive[:, None] + active * difference[:, None]) ** 2
+    return result
 
 
 def _rows(mixture: GaussianMixture, k: np.ndarray) -> MixtureRows:
@@ -494,7 +504,10 @@ def _rows(mixture: GaussianMixture, k: np.ndarray) -> MixtureRows:
 
 
 def _search(solve: Callable[[np.ndarray, np.ndarray | None], np.ndarray], grid: tuple[int, ...]) -> np.ndarray:
-    """Place in the unit cube with the smallest error.
+    """Place in the unit cube with the smallest error: the best local minima of the grid are followed downhill.
+
+    From a pattern of places around each, the way leads to the bottom of the quadratic function that fits the errors
+    there, or to the lowest place where none fits.
 
     `solve` takes places of shape (rows, dimensions) and perhaps where to start, (2, rows), and returns the errors and
     where they start from nearby, (3, rows).
@@ -503,28 +516,59 @@ def _search(solve: Callable[[np.ndarray, np.ndarray | None], np.ndarray], grid: 
     values = solve(places.reshape(-1, len(grid)), None).reshape(3, *grid)
     basins = np.isfinite(values[0]) & (values[0] <= minimum_filter(values[0], size=3, mode="nearest"))
     kept = np.argsort(values[0][basins], kind="stable")[:_BASINS]
-    centre, best = places[basins][kept], values[:, basins][:, kept]
-    steps = np.linspace(-1, 1, 9 if len(grid) == 1 else 5)
-    pattern = np.array(list(itertools.product(steps, repeat=len(grid))))
-    pattern = pattern[np.any(pattern != 0, axis=1)]
-    step = np.full(len(centre), 1.0) / (np.array(grid).max() - 1)
+    best, found = places[basins][kept], values[:, basins][:, kept]
+    centre, step = best.copy(), np.full(len(best), 1.0) / (np.array(grid).max() - 1)
+    pattern, fine = (_square(count, len(grid)) for count in (9 if len(grid) == 1 else 5, 41))
     for _ in range(_MOVES):
-        going = np.flatnonzero((step > _STEP) & ((step > _RIVAL[0]) | (best[0] <= _RIVAL[1] * best[0].min())))
+        going = np.flatnonzero((step > _STEP) & ((step > _RIVAL[0]) | (found[0] <= _RIVAL[1] * found[0].min())))
         if not going.size:
             break
-        around = np.clip(centre[going, None] + pattern * step[going, None, None], 0, 1)
-        start = np.repeat(best[1:, going], len(pattern), axis=1)
-        found = solve(around.reshape(-1, len(grid)), start).reshape(3, len(going), -1)
-        i = np.argmin(found[0], axis=1)
-        at = np.arange(len(going)), i
-        better = found[0][at] < best[0, going]
-        far = better & np.any(np.abs(pattern[i]) == 1, axis=1)
-        moved = going[better]
-        centre[moved] = around[at][better]
-        best[:, moved] = found[(slice(None), *at)][:, better]
-        step[going[~far]] *= 0.8 * (steps[1] - steps[0])
-    result: np.ndarray = centre[np.argmin(best[0])]
+        reach = step[going, None]
+        centre[going] = np.clip(centre[going], reach, 1 - reach)  # the pattern stays within the cube
+        around = centre[going, None] + pattern * reach[:, None]
+        start = np.repeat(found[1:, going], len(pattern), axis=1)
+        solved = solve(around.reshape(-1, len(grid)), start).reshape(3, len(going), -1)
+        for row, place, solution in zip(going, around, solved.swapaxes(0, 1), strict=True):
+            i = np.argmin(solution[0])
+            better = solution[0, i] < found[0, row]
+            if better:
+                best[row], found[:, row] = place[i], solution[:, i]
+            move = _bottom(pattern, np.log(solution[0]), fine)
+            if move is None:
+                centre[row], outward, shrink = best[row], better & (np.abs(pattern[i]) == 1), 0.4
+            else:
+                centre[row] += step[row] * move
+                outward, shrink = (np.abs(move) == 1) & (np.abs(centre[row] - 0.5) < 0.5 - 1e-9), 0.1
+            if not outward.any():
+                step[row] *= shrink
+    result: np.ndarray = best[np.argmin(found[0])]
     return result
+
+
+def _square(count: int, dimensions: int) -> np.ndarray:
+    return np.array(list(itertools.product(np.linspace(-1, 1, count), repeat=dimensions)))
+
+
+def _bottom(pattern: np.ndarray, values: np.ndarray, fine: np.ndarray) -> np.ndarray | None:
+    """The lowest of the `fine` points by the quadratic function that fits the finite ones of the values on the pattern.
+
+    None if it does not fit them.
+    """
+    known = np.isfinite(values)
+    at, values = pattern[known], values[known]
+    if not known.any():
+        return None
+    coefficients = np.linalg.lstsq(_quadratic(at), values)[0]
+    if np.abs(_quadratic(at) @ coefficients - values).max() > _SMOOTH * np.ptp(values):
+        return None
+    within = fine[np.all((fine >= at.min(axis=0)) & (fine <= at.max(axis=0)), axis=1)]
+    lowest: np.ndarray = within[np.argmin(_quadratic(within) @ coefficients)]
+    return lowest
+
+
+def _quadratic(x: np.ndarray) -> np.ndarray:
+    """1, x_i and x_i x_j at points of shape (points, dimensions)."""
+    return np.column_stack([np.ones(len(x)), x, *(x[:, i] * x[:, j] for j in range(x.shape[1]) for i in range(j + 1))])
 
 
 def _on_bound(init: Initialization, difference: float, inactive: float, a_pt: float, bounds: Bounds) -> tuple[str, ...]:

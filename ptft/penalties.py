@@ -73,8 +73,9 @@ def penalty(beta: ArrayLike, k: ArrayLike) -> np.ndarray:
 
     Returns
     -------
-    ndarray, zero or positive, in units of `beta`; beta^2/(2 sqrt(k)) where |beta| << sqrt(k), and
-    (|beta|/2)(log(4|beta|/sqrt(k)) - 1) where |beta| >> sqrt(k).
+    ndarray
+        Zero or positive, in units of `beta`; beta^2/(2 sqrt(k)) where |beta| << sqrt(k), and
+        (|beta|/2)(log(4|beta|/sqrt(k)) - 1) where |beta| >> sqrt(k).
 
     Raises
     ------

@@ -51,7 +51,7 @@ BASE = "start II"  # of `ptft.regimes.STARTS`, that of the published sweeps
 def initializations_at(scale: float) -> dict[str, Initialization]:
     """The four initializations of Figure 5 for coefficients of size `scale`, where `ptft.regimes.STARTS` has 1.
 
-    They lie at the corners of the triangle of Proposition 5.1, rich (I), lazy with memory of pretraining (II), lazy
+    They lie near the corners of the triangle of Proposition 5.1, rich (I), lazy with memory of pretraining (II), lazy
     without (III), and on the edge between the first two (IV).
 
     Parameters
@@ -238,9 +238,9 @@ class FineTunedRegressionCV(_FineTuned):
     Parameters
     ----------
     inits : sequence of Initialization, optional
-        By default the four starts of Figure 5, `initializations_at` the largest size in coef_pt: the corners of the
-        triangle of Proposition 5.1 and a place on its edge. Without a first task, where nothing can be remembered,
-        c_pt from rich to lazy: 1e-3, 0.1 and 10 times the size of the coefficients.
+        By default the four starts of Figure 5, `initializations_at` the largest size in coef_pt: places near
+        the corners of the triangle of Proposition 5.1 and on its edge. Without a first task, where nothing can be
+        remembered, c_pt from rich to lazy: 1e-3, 0.1 and 10 times the size of the coefficients.
     coef_pt
         As in `FineTunedRegression`.
     ridges : array_like, positive, shape (ridges,), optional

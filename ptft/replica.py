@@ -464,7 +464,7 @@ class ReplicaCurve:
 
     @property
     def parts(self) -> list[ReplicaCurve]:
-        """A curve for every alpha, with arrays of shape (1,), which `joined_curves` joins."""
+        """A curve for every alpha, with arrays of shape (1,), as `joined_curves` joins them."""
         arrays = [np.ravel(getattr(self, f.name)) for f in fields(self)]
         return [ReplicaCurve(*(values[i : i + 1] for values in arrays)) for i in range(self.alpha.size)]
 

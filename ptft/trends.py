@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ptft.validation import checked, one_of, real_array, require, require_table
+from ptft.validation import checked, one_of, positive_array, real_array, require, require_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,6 +174,37 @@ def differences(table: pd.DataFrame, knob: str, value: float, n: int, column: st
 
 
 @checked
+def per_doubling(values: ArrayLike, measured: ArrayLike) -> np.ndarray:
+    """Change per doubling of a value: the least-squares slope over its logarithm to the base 2.
+
+    Parameters
+    ----------
+    values : array_like, shape (m,)
+        Positive, at least two of them different.
+    measured : array_like, shape (..., m)
+
+    Returns
+    -------
+    ndarray, shape (...)
+
+    Raises
+    ------
+    ValueError
+        If a value is not positive, all are the same, or there are not as many measurements.
+
+    Examples
+    --------
+    >>> per_doubling([0.5, 1.0, 4.0], [[3.0, 4.0, 6.0], [0.2, 0.4, 0.8]]).round(3)
+    array([1. , 0.2])
+    """
+    x, y = np.log2(positive_array(values, "values", ndim=1)), real_array(measured, "measured")
+    require(np.ptp(x) > 0, "values", values, "two or more, not all the same")
+    require(y.shape[-1:] == x.shape, "shape of measured", y.shape, f"(..., {x.size}), as there are values")
+    x = x - x.mean()
+    return np.asarray(y @ x / (x @ x))
+
+
+@checked
 def slopes(table: pd.DataFrame, knob: str, n: int, column: str = "accuracy") -> np.ndarray:
     """Change per doubling of the knob, for each seed: the least-squares slope over log2 of its values.
 
@@ -204,8 +235,7 @@ def pooled_slopes(table: pd.DataFrame, knob: str, column: str = "accuracy") -> n
     array([-0.025, -0.05 ])
     """
     values, y = _complete(table, knob, column)
-    x = np.log2(values) - np.mean(np.log2(values))
-    return np.asarray(np.mean(y @ x / (x @ x), axis=1))
+    return np.asarray(per_doubling(values, y).mean(axis=1))
 
 
 def _complete(table: pd.DataFrame, knob: str, column: str) -> tuple[np.ndarray, np.ndarray]:

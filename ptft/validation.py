@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import inspect
 import numbers
-import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +21,23 @@ from numpy.typing import ArrayLike
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class _OfPackage(type):
+    """Makes classes that stand for those of a package which nobody may have imported: names tell their instances."""
+
+    package: str
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return any(
+            (of.__module__.partition(".")[0], of.__name__) == (cls.package, cls.__name__) for of in type(value).__mro__
+        )
+
+
+_PANDAS = types.SimpleNamespace(
+    **{name: _OfPackage(name, (), {"package": "pandas"}) for name in ("DataFrame", "Series")}
+)
+_RESNET = _OfPackage("ResNet", (), {"package": "torchvision"})
 
 LARGEST = 2**63 - 1  # of the whole numbers that count something; seeds may be larger
 
@@ -334,8 +350,7 @@ def require_table(value: object, name: str, columns: Iterable[str]) -> None:
     ValueError: table = {'mse': [0.1]} is not allowed: it must be a DataFrame with the columns mse
     """
     columns = list(columns)
-    frame = getattr(sys.modules.get("pandas"), "DataFrame", _Missing)
-    if not isinstance(value, frame) or not set(columns) <= set(getattr(value, "columns", ())):
+    if not isinstance(value, _PANDAS.DataFrame) or not set(columns) <= set(getattr(value, "columns", ())):
         refuse(name, value, f"a DataFrame with the columns {', '.join(columns)}")
 
 
@@ -404,17 +419,12 @@ def check_fields(record: object) -> None:
 
 @functools.cache
 def _hints(of: Any) -> dict[str, Any]:
-    pandas = sys.modules.get("pandas") or types.SimpleNamespace(DataFrame=_Missing, Series=_Missing)
-    known = {"pd": pandas}  # some modules import it for the annotations alone
+    known = {"pd": _PANDAS, "ResNet": _RESNET}  # some modules import them for the annotations alone
     if isinstance(of, type):
         return typing.get_type_hints(of, localns=known)
     parameters: Any = types.SimpleNamespace(__annotations__={**of.__annotations__})
     parameters.__annotations__.pop("return", None)
     return typing.get_type_hints(parameters, of.__globals__, known)
-
-
-class _Missing:
-    """Stands for the classes of a package that is not there: nothing is an instance."""
 
 
 def _is(value: Any, hint: Any) -> bool:

@@ -1082,6 +1082,7 @@ def examples():
         **{f"vision.trends.{name}": {"table": m["accuracies"]} for name in ("knobs_of", "scaling_order")},
         "trends.sizes_of": {"table": m["accuracies"]},
         "trends.complete_seeds": {"table": m["accuracies"], "column": "accuracy"},
+        "trends.per_doubling": {"values": ALPHA, "measured": ALPHA},
         "trends.effect": {"samples": ALPHA, "expected_sign": 1},
         "trends.paired_effect": {"samples": ALPHA, "expected_sign": 1},
         "trends.difference": {"first": {0: 1.0, 1: 2.0}, "second": {0: 0.5, 1: 1.0}, "expected_sign": 1},

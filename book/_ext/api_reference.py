@@ -2,7 +2,7 @@
 
 A bar, as in |beta|, and a star, as in beta*, are themselves; an indented formula keeps its lines; and the fields of a
 dataclass or a named tuple are listed with the comments beside them. An example begins with the imports that it needs,
-which in its module are there already.
+which in its module are there already. A name leads to where it is described, also from a module that imports it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from io import StringIO
 from types import ModuleType
 from typing import Any
 
+from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import ExtensionMetadata
 
 import ptft
@@ -138,6 +141,18 @@ def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
     lines[:] = readable(with_imports(lines, module_of(name)))
 
 
+def link_home(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element) -> nodes.Element | None:
+    """A name that a module has from another one, as `ptft` has its own, leads to where it is described."""
+    name = node.get("reftarget", "")
+    module = ptft if name.startswith("ptft.") else sys.modules.get(node.get("py:module") or "")
+    name = name.removeprefix("ptft.")
+    home = getattr(getattr(module, name.partition(".")[0], None), "__module__", None)
+    if node.get("refdomain") != "py" or home is None:
+        return None
+    domain = env.get_domain("py")
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", f"{home}.{name}", node, text)
+
+
 def skip(app: Sphinx, what: str, name: str, obj: Any, skipped: bool, options: Any) -> bool | None:
     """Leave out what named tuples say of each field by themselves."""
     return True if type(obj).__name__ == "_tuplegetter" else None
@@ -146,4 +161,5 @@ def skip(app: Sphinx, what: str, name: str, obj: Any, skipped: bool, options: An
 def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("autodoc-process-docstring", process, priority=100)  # before napoleon
     app.connect("autodoc-skip-member", skip)
+    app.connect("missing-reference", link_home)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

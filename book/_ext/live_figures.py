@@ -45,7 +45,7 @@ LABELS = {
     "beta_ft": "fine-tuned coefficient <i>β</i><sub>FT</sub>",
     "rho_ft": "active share <i>ρ</i><sub>FT</sub>",
     "overlap": "overlap <i>ω</i>",
-    "noise_var": "label noise <i>σ</i>²",
+    "noise_var": "label noise <i>σ</i><sub>0</sub>²",
     "alpha_pt": "pretraining data <i>α</i><sub>PT</sub>",
     "alpha": "read at <i>α</i>",
     "a": "decay of coefficients <i>a</i>",
@@ -84,7 +84,7 @@ READINGS = {
     ],
     "error": [
         ("fine-tuning", "fine", "fine"),
-        ("single task, same <i>c</i>", "single", "single"),
+        ("single task, same <i>c</i><sub>PT</sub>", "single", "single"),
         ("best of {count}", "best", "best"),
         *BEST,
         ("pinned", "pinned", "pinned"),
@@ -99,9 +99,9 @@ READINGS = {
     "scaling": [
         ("fine-tuning", "fine", "fine"),
         ("its exponent", "slope", None),
-        ("alone, same <i>c</i>", "single", "single"),
+        ("alone, same <i>c</i><sub>PT</sub>", "single", "single"),
         ("alone, lazy", "lazy", "best"),
-        ("examples alone, same <i>c</i>", "needed", None),
+        ("examples alone, same <i>c</i><sub>PT</sub>", "needed", None),
         ("pinned", "pinned", "pinned"),
     ],
 }
@@ -193,9 +193,15 @@ def _teacher(view: str) -> SpikeSlab:
 def plane_picture() -> Figure:
     """Where each slider takes the point on its own."""
     start, paths = sliders.VIEWS["plane"], {}
-    symbols = (r"$c_{PT}$", r"$\lambda_{PT}/c_{PT}$", r"$\gamma_{FT}$", r"$\beta_{PT}$", r"$\beta_{FT}$")
+    symbols = (
+        r"$c_{\mathrm{PT}}$",
+        r"$\lambda_{\mathrm{PT}}/c_{\mathrm{PT}}$",
+        r"$\gamma_{\mathrm{FT}}$",
+        r"$\beta_{\mathrm{PT}}$",
+        r"$\beta_{\mathrm{FT}}$",
+    )
     for name, symbol in zip(start, symbols, strict=True):
-        texts = sliders.SLIDERS[name].texts
+        texts = [text.replace("-", "−") for text in sliders.SLIDERS[name].texts]
         values = {one: sliders.value(one, text) for one, text in start.items()} | {
             name: np.array(sliders.SLIDERS[name].values)
         }
@@ -216,7 +222,7 @@ def error_picture() -> Figure:
     best = [np.min(errors_by_rows(np.full(len(every), a), rows)) for a in ALPHAS]
     curves = {
         "fine-tuning": replica_curve(alpha, teacher, init).mse,
-        r"single task, same $c$": replica_curve(alpha, SingleTask(teacher.rho_ft), init).mse,
+        r"single task, same $c_{\mathrm{PT}}$": replica_curve(alpha, SingleTask(teacher.rho_ft), init).mse,
         f"best of {len(every)}": np.exp(np.interp(alpha, ALPHAS, np.log(best))),
     }
     return errors(alpha, curves, sliders.FLOOR)
@@ -235,7 +241,7 @@ def scaling_picture() -> Figure:
     a, b, omega = (sliders.value(name, sliders.VIEWS["scaling"][name]) for name in ("a", "b", "overlap"))
     tasks = PowerLawTasks(sliders.FEATURES, a, b, sliders.RHO_PT, sliders.RHO_PT, omega)
     alone, init, n = replace(tasks, pretrained=False), _initialization("scaling"), np.geomspace(10, 1e4, 25)
-    shown = {"fine-tuning": (tasks, init), "alone, same $c$": (alone, init)}
+    shown = {"fine-tuning": (tasks, init), r"alone, same $c_{\mathrm{PT}}$": (alone, init)}
     shown["alone, lazy"] = (alone, Initialization(sliders.LAZY))
     curves = {label: scaling.Curve(n, learning_curves(one, [init], n)[0]) for label, (one, init) in shown.items()}
     return scaling.learning_curves({f"$a = {a:g}$, $b = {b:g}$": curves})

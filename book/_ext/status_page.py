@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from ptft.book.computed_text import literal
 from ptft.book.tables import numbered
 
 READS = re.compile(r"""results_file\(["']([^"']+)["']\)""")
+SUFFIX = ".parquet"
 UNKNOWN = "not noted"
 
 
@@ -50,11 +52,20 @@ def chapter_row(chapter: Path, runs: Path) -> dict[str, object]:
     return {
         "Chapter": f"{number}. {title_of(notebook)}" if number else title_of(notebook),
         "Run on": noted["date"] if noted else UNKNOWN,
-        "In": f"{noted['seconds']}\u00a0s" if noted else UNKNOWN,
+        "Took": f"{noted['seconds']}\u00a0s" if noted else UNKNOWN,
         "Machine": literal(noted["machine"]) if noted else UNKNOWN,
         "With": literal(versions) if versions else UNKNOWN,
-        "Stored tables": ", ".join(map(literal, tables_of(notebook))) or "none",
+        "Stored tables": ", ".join(literal(name.removesuffix(SUFFIX)) for name in tables_of(notebook)) or "none",
     }
+
+
+def set_apart(rows: list[dict[str, object]], names: Sequence[str]) -> tuple[list[dict[str, object]], str]:
+    """The rows without the columns of these names that say the same in each, and these as a sentence."""
+    same = [name for name in names if len({row[name] for row in rows}) == 1]
+    said = "".join(f" {name.lower()} {rows[0][name]}," for name in same)
+    return [
+        {k: v for k, v in row.items() if k not in same} for row in rows
+    ], f" In every row:{said[:-1]}." if same else ""
 
 
 def table_row(path: Path, results: Path) -> dict[str, object]:
@@ -62,7 +73,7 @@ def table_row(path: Path, results: Path) -> dict[str, object]:
     stored = parquet.ParquetFile(path)
     made = json.loads(stored.schema_arrow.metadata[b"ptft"])
     return {
-        "Table": literal(path.relative_to(results).as_posix()),
+        "Table": literal(path.relative_to(results).as_posix().removesuffix(SUFFIX)),
         "Rows": stored.metadata.num_rows,
         "Made by": literal(made["made by"]),
         "On": made["date"],
@@ -77,14 +88,14 @@ class Status(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         book = Path(self.env.srcdir) / "book"
         chapters = sorted((book / "chapters").glob("*.ipynb"))
-        stored = sorted((book / "results").rglob("*.parquet"))
+        stored = sorted((book / "results").rglob(f"*{SUFFIX}"))
         for path in [*chapters, *stored, *(book / "runs" / f"{chapter.stem}.json" for chapter in chapters)]:
             self.env.note_dependency(str(path))
-        runs = [chapter_row(chapter, book / "runs") for chapter in chapters]
+        runs, shared = set_apart([chapter_row(chapter, book / "runs") for chapter in chapters], ("Machine", "With"))
         tables = [table_row(path, book / "results") for path in stored]
         both = [
-            numbered(runs, "tab-chapter-runs", "The run of each chapter from which these pages are made."),
-            numbered(tables, "tab-stored-tables", "The stored tables, in `book/results`, and what made them."),
+            numbered(runs, "tab-chapter-runs", f"The run of each chapter from which these pages are made.{shared}"),
+            numbered(tables, "tab-stored-tables", f"The stored tables, `book/results/*{SUFFIX}`, and what made them."),
         ]
         text = "\n\n".join(map(str, both))
         node = nodes.container(classes=["status"])

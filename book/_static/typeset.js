@@ -1,8 +1,10 @@
 /* Shows the text once its formulas are typeset: it would jump under the reader's eyes otherwise. book.css hides it.
-   A formula that is wider than its column goes on in further lines, which MathJax 3 leaves to others. */
+   A formula that is wider than its column goes on in further lines, and one keeps the mark that follows it on its line,
+   both of which MathJax 3 leaves to others. */
 document.documentElement.classList.add("typesetting");
 document.addEventListener("DOMContentLoaded", () => {
   const show = () => {
+    keepMarks();
     breakWideFormulas(document);
     document.documentElement.classList.remove("typesetting");
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -14,9 +16,39 @@ document.addEventListener("DOMContentLoaded", () => {
 addEventListener("resize", () => breakWideFormulas(document));
 document.addEventListener("toggle", (event) => breakWideFormulas(event.target), true); // what was folded has a width now
 
+/* On paper nothing can be unfolded: proofs, solutions and long tables are printed, their formulas in as many lines as
+   they need. book.css leaves the programs out. */
+const FOLDED = "article details:not([open], .above-input)";
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded = [...document.querySelectorAll(FOLDED)];
+  for (const fold of unfolded) fold.open = true;
+  breakWideFormulas(document);
+});
+addEventListener("afterprint", () => {
+  for (const fold of unfolded) fold.open = false;
+});
+
+/* No line ends with a bracket that opens before a formula, or begins with a mark that follows one. */
+function keepMarks() {
+  const mark = (text, marks) => (text?.nodeType === Node.TEXT_NODE && marks.exec(text.data)?.[0]) || "";
+  for (const formula of document.querySelectorAll("article span.math:has(> mjx-container:not([display]))")) {
+    const { previousSibling: left, nextSibling: right } = formula;
+    const [before, after] = [mark(left, /[(\[“‘]+$/), mark(right, /^[.,;:!?)\]’”…]+/)];
+    if (!before && !after) continue;
+    const kept = document.createElement("span");
+    kept.className = "kept";
+    formula.before(kept);
+    kept.append(before, formula, after);
+    if (before) left.data = left.data.slice(0, -before.length);
+    if (after) right.data = right.data.slice(after.length);
+  }
+}
+
 /* A line ends at a wide space or a comma; where that is not enough before a relation, and then before any sign. */
 const RELATIONS = "=<>≤≥≈≪≫∼≃≡∝∈→←⇒↦";
-const OPERATORS = "+−±∓⋅×⊙∣|";
+const BARS = "∣|";
+const OPERATORS = "+−±∓⋅×⊙" + BARS;
 const SIGNS = ["", RELATIONS, RELATIONS + OPERATORS];
 const SMALLEST = 0.7; // of the size of the text, where a formula has no sign at which it could break
 
@@ -72,14 +104,19 @@ function breakRow(row, room, level = 0, nested = false) {
   return broken;
 }
 
-/* The children of a row, divided before the signs and after commas; inside of brackets only where `nested`. */
+/* The children of a row, divided before the signs and after commas; inside of brackets only where `nested`.
+   Every other bar closes what the one before it has opened, and what is between them counts as in brackets. */
 function partsOf(row, signs, nested) {
   const parts = [[]];
   let depth = 0;
+  let bars = 0;
   let previous = "(";
   for (const child of [...row.children]) {
     const sign = signOf(child);
-    const open = nested || depth === 0;
+    const bar = BARS.includes(sign || "\0");
+    if (bar) bars += 1;
+    const closes = bar && bars % 2 === 0;
+    const open = !closes && (nested || (depth === 0 && (bar || bars % 2 === 0)));
     const begins = signs.includes(sign || "\0") && !signs.includes(previous || "\0") && !"([{,".includes(previous || "\0");
     const wide = child.localName === "mjx-mspace" && widthOf(child) > 12;
     if (parts.at(-1).length && open && (begins || wide || previous === "," || previous === ";")) parts.push([]);

@@ -17,6 +17,11 @@ from ptft.validation import checked, real_array
 
 # an escaped character, a formula, or the beginning of a tag
 _TAGS = re.compile(r"\\.|\$(?:\\.|[^$\\])*\$|<(?=[A-Za-z/!?])")
+# a formula, code, or a number with what a program puts before or after its digits
+_NUMBERS = re.compile(
+    r"\$[^$]*\$|`[^`]*`|(?<![\w.$-])(?P<sign>-?)(?P<digits>\d+(?:\.\d+)?)(?:e(?P<power>[-+]\d{2,3})(?!\w))?"
+)
+_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def literal(text: object) -> str:
@@ -30,19 +35,29 @@ def literal(text: object) -> str:
     return re.sub(r"[\\`*_{}\[\]<>$|&^~]", r"\\\g<0>", " ".join(str(text).split()))
 
 
-def minus(text: str) -> str:
-    """Markdown with a minus before each negative number, where a program has put a hyphen; formulas and code are kept.
+def in_print(text: str) -> str:
+    """Markdown with numbers as print has them: with a minus, where a program puts a hyphen, and with powers of ten.
+
+    Formulas and code are kept, and so is an exponent of one digit, which a program would have written with two.
 
     Examples
     --------
-    >>> print(minus("-2 % [-3.1, -0.9], $-2$, `-p d=-2`, 1e-3 and prop-2"))
-    −2 % [−3.1, −0.9], $-2$, `-p d=-2`, 1e-3 and prop-2
+    >>> print(in_print("-2 % [-3.1, -0.9], **6.4e-05**, -1e-06, 1.7e+04, $-2$, `-p d=-2e-06`, 1e-3 and prop-2"))
+    −2 % [−3.1, −0.9], **6.4·10⁻⁵**, −10⁻⁶, 1.7·10⁴, $-2$, `-p d=-2e-06`, 1e-3 and prop-2
     """
-    return re.sub(r"\$[^$]*\$|`[^`]*`|(?<![\w.$-])-(?=\d)", lambda found: "−" if found[0] == "-" else found[0], text)
+
+    def number(found: re.Match[str]) -> str:
+        if not found["digits"]:
+            return found[0]
+        mantissa = "" if found["digits"] == "1" and found["power"] else found["digits"]
+        power = "10" + str(int(found["power"])).translate(_RAISED) if found["power"] else ""
+        return ("−" if found["sign"] else "") + mantissa + ("·" if mantissa and power else "") + power
+
+    return _NUMBERS.sub(number, text)
 
 
 def inline(text: object) -> str:
-    """One line of Markdown in which no HTML is live, with `minus`; formulas, references and emphasis are kept.
+    """One line of Markdown in which no HTML is live, numbers `in_print`; formulas, references and emphasis are kept.
 
     Examples
     --------
@@ -56,14 +71,14 @@ def inline(text: object) -> str:
             return re.sub(r"<(?=[A-Za-z/!?])", "< ", part)
         return part if part.startswith("\\") else "&lt;"
 
-    return _TAGS.sub(tame, minus(" ".join(str(text).splitlines())))
+    return _TAGS.sub(tame, in_print(" ".join(str(text).splitlines())))
 
 
 def state(**texts: object) -> None:
     """Make texts known by their names to the page: ``{glue:text}`name``` in Markdown or in a caption shows one.
 
-    Nothing is displayed in the notebook itself. Each text is kept as it is given, with `minus`, so numbers should come
-    formatted.
+    Nothing is displayed in the notebook itself. Each text is kept as it is given, with its numbers `in_print`, which
+    should come rounded.
 
     Raises
     ------
@@ -84,7 +99,7 @@ def state(**texts: object) -> None:
         text = str(value)
         if not text or "\n" in text:
             raise ValueError(f"{name} = {text!r} is not allowed: it must be one line of text")
-        glue(name, minus(text), display=False)
+        glue(name, in_print(text), display=False)
 
 
 @checked

@@ -11,7 +11,7 @@ description; a default on several lines has its comment on the last, where paper
 ``{"", "all"}``, ``{True, False}``             one of these values
 ``text``                                       1 to 80 printable characters
 ``3 in [0, 1)``, ``1 to 4 in {1, 2}``          a list of so many values; the numbers may be expressions as well
-``1 to 4 distinct even in [2, 64]``            a list whose values differ; ``increasing`` also orders them
+``1 to 4 distinct even in [2, 64]``            a list whose values differ; ``increasing`` instead also orders them
 ``2 in [0, 1] adding up to 1``                 a list with a given sum
 ``2 in [0, 1] not all 0``                      a list that is not all zero
 ``1 to 4 distinct texts``                      a list of texts

@@ -141,7 +141,7 @@ class Finding:
         smaller, larger = ([one.verdict for one in holm(self.by_size)].count(word) for word in ("agree", "disagree"))
         word = BETTER[self.pooled.verdict]
         shown = word if word == "undecided" else f"**{word}**"
-        return f"{shown} ({smaller} / {larger} of {len(self.by_size)})"
+        return f"{shown} ({smaller}/{larger} of {len(self.by_size)})"
 
 
 @checked
@@ -157,7 +157,7 @@ def finding(table: pd.DataFrame, knob: str) -> Finding | None:
     --------
     >>> rows = [(s, k, v, 10, s + v) for s in range(3) for k, v in (("baseline", 1.0), ("c", 2.0))]
     >>> print(finding(pd.DataFrame(rows, columns=COLUMNS), "c"), finding(pd.DataFrame(rows, columns=COLUMNS), "kappa"))
-    **smaller** (1 / 0 of 1) None
+    **smaller** (1/0 of 1) None
     """
     require_table(table, "table", COLUMNS)
     one_of(knob, "knob", tuple(KNOBS))
@@ -214,7 +214,7 @@ def comparison(beds: Mapping[tuple[str, str], pd.DataFrame], name: str = "tab-te
     >>> rows = [(s, k, v, 10, s + v) for s in range(3) for k, v in (("baseline", 1.0), ("c", 2.0))]
     >>> text = comparison({("a network", "a task"): pd.DataFrame(rows, columns=COLUMNS)})
     >>> print(text.splitlines()[-2])
-    | a network | a task |  |  | **smaller** (1 / 0 of 1) |  | 3 |
+    | a network | a task |  |  | **smaller** (1/0 of 1) |  | 3 |
     """
     rows = [
         {

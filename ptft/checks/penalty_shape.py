@@ -215,7 +215,9 @@ def straight_line(c_pt: float, distance: ArrayLike, beta_ft: float = 1.0, beta_p
     """
     at = measures(beta_ft, beta_pt, Initialization.at_distance(c_pt, distance))
     line = Initialization(c_pt).kappa(beta_pt) * (1 - at.ell_order)
-    return Check("distance of the path in $\\lambda$ from a straight line", line, at.pretraining_dependence, 1e-12)
+    return Check(
+        "distance of the path in $\\lambda_{\\mathrm{PT}}$ from a straight line", line, at.pretraining_dependence, 1e-12
+    )
 
 
 @checked
@@ -247,7 +249,11 @@ def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1
     c = positive_array(c_pt, "c_pt", ndim=1)
     ell = measures(beta_ft, beta_pt, Initialization.at_distance(c, 1 + relative)).ell_order
     return Check(
-        "decrease of the $\\ell$-order as $c$ grows at a fixed $\\lambda/c$", ell[1:], ell[:-1], 0.0, at_most=True
+        "decrease of the $\\ell$-order as $c_{\\mathrm{PT}}$ grows at a fixed relative scale",
+        ell[1:],
+        ell[:-1],
+        0.0,
+        at_most=True,
     )
 
 

@@ -157,7 +157,8 @@ def crossings(
 def amplification(alpha: ArrayLike, mixture: GaussianMixture) -> np.ndarray:
     """The factor by which an error in E (x_hat - beta*)^2 grows, 1 + d mse/d noise_var; of the shape of alpha.
 
-    An error e in the map from tau^2 to this expectation shifts its fixed point by e/(1 - slope), as label noise does.
+    An error e in it shifts the fixed point of the map from one such error to the next by e/(1 - slope), as label noise
+    does.
 
     Examples
     --------

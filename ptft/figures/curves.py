@@ -20,6 +20,7 @@ from ptft.monte_carlo import MonteCarloCurve
 from ptft.penalties import prox
 from ptft.replica import ReplicaCurve
 from ptft.stopping_rule import StoppedPoint
+from ptft.trends import effect
 from ptft.validation import checked
 
 ALPHA_LABEL = r"data scale $\alpha = n/d$"
@@ -163,10 +164,10 @@ def limits(curves: Mapping[float, ReplicaCurve], l2: np.ndarray, l1: np.ndarray,
     >>> alpha = np.array([0.1, 0.2])
     >>> curves = {2 * c: replica_curve(alpha, SingleTask(0.1), Initialization(c)) for c in (1e-3, 1.0)}
     >>> fig = limits(curves, l2=1 - alpha, l1=np.array([0.8, 0.4]), threshold=0.33)
-    >>> len(fig.axes[0].get_legend().get_texts())
+    >>> len(fig.legends[0].get_texts())
     4
     """
-    fig, axes = figure(1, 1, height=3.2)
+    fig, axes = figure(1, 1, height=3.5)
     ax = axes[0, 0]
     colors = ordered_colors(len(curves))
     for (scale, curve), color in zip(curves.items(), colors, strict=True):
@@ -184,7 +185,7 @@ def limits(curves: Mapping[float, ReplicaCurve], l2: np.ndarray, l1: np.ndarray,
     )
     ax.set_xlabel(ALPHA_LABEL)
     ax.set_ylabel(MSE_LABEL)
-    ax.legend()
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return fig
 
 
@@ -266,7 +267,7 @@ def figure_5(
 
 @checked
 def single_task(curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting, Comparison]) -> Figure:
-    """Experiment 4: learning without pretraining, one panel per sparsity, one colour per scale c_pt.
+    """Experiment 4: learning without pretraining, one panel per sparsity, one colour per scale c.
 
     Examples
     --------
@@ -281,7 +282,7 @@ def single_task(curves: Mapping[Setting, ReplicaCurve], points: Mapping[Setting,
     for setting, curve in curves.items():
         ax = axes[0, rhos.index(setting.rho_ft)]
         marker = MARKERS[scales.index(setting.c_pt)]
-        label = f"{SYMBOLS['c_pt']} = {number(setting.c_pt)}" if ax is axes[0, -1] else ""
+        label = f"$c$ = {number(setting.c_pt)}" if ax is axes[0, -1] else ""
         _theory_and_points(ax, curve, points.get(setting), colors[setting.c_pt], "-", marker, label)
         ax.set_title(rf"$\rho$ = {number(setting.rho_ft)}")
     axes[0, -1].legend(loc="lower left")
@@ -320,7 +321,7 @@ def finite_size(deviations: Mapping[str, Mapping[int, tuple[float, float]]]) -> 
 
 @checked
 def on_designs(ratios: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figure:
-    """Simulated over predicted errors, a place for each design: means over seeds +- 2 standard errors, where 1 agrees.
+    """Simulated over predicted errors, a place for each design: means and 95 % intervals over seeds, where 1 agrees.
 
     Parameters
     ----------
@@ -333,17 +334,18 @@ def on_designs(ratios: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figur
     >>> [tick.get_text() for tick in fig.axes[0].get_xticklabels()]
     ['Gaussian', 'blocks']
     """
-    fig, axes = figure(1, 1, height=3.4)
+    fig, axes = figure(1, 1, height=3.8)
     ax = axes[0, 0]
     ax.axhline(1, color="#999999", linewidth=0.8)
-    every = np.array(list(ratios.values()))  # (designs, labels, seeds)
-    mean, error = every.mean(axis=2), every.std(axis=2, ddof=1) / np.sqrt(every.shape[2])
+    at = np.arange(len(ratios))
     for i, (label, color, marker) in enumerate(zip(labels, COLORS, "os^Dv", strict=False)):
-        bars = ax.errorbar(np.arange(len(ratios)), mean[:, i], 2 * error[:, i], fmt=marker, color=color, label=label)
+        found = [effect(of_design[i]) for of_design in ratios.values()]
+        mean, half = (np.array([getattr(one, name) for one in found]) for name in ("mean", "half"))
+        bars = ax.errorbar(at, mean, half, fmt=marker, color=color, label=label)
         beside(bars.get_children(), i, len(labels), 7)
-    ax.set_xticks(np.arange(len(ratios)), list(ratios), rotation=40, ha="right")
+    ax.set_xticks(at, list(ratios), rotation=60, ha="right", rotation_mode="anchor")
     ax.set_ylim(bottom=0)
-    ax.set_ylabel("simulated error over the prediction")
+    ax.set_ylabel("simulated / predicted risk")
     ax.legend(ncols=len(labels), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, columnspacing=1.2)
     return fig
 
@@ -380,12 +382,15 @@ def stopping_rule(runs: Mapping[float, Sequence[Sequence[Sequence[StoppedPoint]]
     axes[0, 0].legend(loc="lower left")
     last = axes[0, -1]
     for i, (color, marker) in enumerate(zip(colors, MARKERS, strict=False)):
-        for (omega, by_alpha), line in zip(runs.items(), LINES, strict=False):
+        for by_alpha, line in zip(runs.values(), LINES, strict=False):
             epochs = [np.median([seed[i].epochs for seed in seeds]) for seeds in by_alpha]
-            label = f"{SYMBOLS['omega']} = {omega:g}" if i == 0 else None
-            last.semilogy(alpha, epochs, line, marker=marker, color=color, label=label)
-    last.set_title("epochs")
-    last.legend()
+            last.semilogy(alpha, epochs, line, marker=marker, color=color)
+    last.set_title("both")
+    last.set_ylabel("epochs")
+    looks = zip(runs, LINES, strict=False)
+    last.legend(
+        handles=[Line2D([], [], color="#555555", ls=line, label=f"{SYMBOLS['omega']} = {o:g}") for o, line in looks]
+    )
     for ax in axes[0]:
         ax.set_xlabel(ALPHA_LABEL)
     return fig
@@ -422,8 +427,8 @@ def number(value: float) -> str:
 
     Examples
     --------
-    >>> number(1e-6), number(0.5), number(-0.9), number(-2.5e-7)
-    ('$10^{-6}$', '0.5', '−0.9', '$-2.5 \\\\cdot 10^{-7}$')
+    >>> number(1e-6), number(0.5), number(-0.5), number(-2.5e-7)
+    ('$10^{-6}$', '0.5', '−0.5', '$-2.5 \\\\cdot 10^{-7}$')
     """
     exponent = np.log10(abs(value)) if value else 0.0
     if value > 0 and exponent <= -3 and np.isclose(exponent, round(exponent)):
@@ -442,9 +447,7 @@ def relative_scale(init: Initialization) -> str:
     ('−0.99', '−1 + $10^{-8}$')
     """
     distance = float(init.c_plus_lambda / np.asarray(init.c_pt))
-    if distance >= 1e-3:
-        return f"{distance - 1:.6g}".replace("-", "−")
-    return f"−1 + {number(float(f'{distance:.3g}'))}"
+    return number(round(distance - 1, 6)) if distance >= 1e-3 else f"−1 + {number(float(f'{distance:.3g}'))}"
 
 
 def _power(value: float) -> str:

@@ -210,7 +210,7 @@ def sparsity(table: pd.DataFrame, n: int) -> Figure:
             bars = [2**middle - 2 ** (middle - error), 2 ** (middle + error) - 2**middle]
             ax.errorbar(list(found), 2**middle, bars, label=where, capsize=2, lw=1, **look)
         ax.axhline(1, color="black", lw=0.8, ls="--")
-        ax.set(yscale="log", title=title, xlabel=r"frequencies $|K_{FT}|$", xticks=[1, 3, 5, 11])
+        ax.set(yscale="log", title=title, xlabel=r"frequencies $|K_{\mathrm{FT}}|$", xticks=[1, 3, 5, 11])
         ax.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 2.0, 5.0) if column == "error" else (1.0,)))
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
@@ -266,7 +266,7 @@ def errors(table: pd.DataFrame, knob: str) -> Figure:
         if i == 0:
             ax.set_title(f"{task}: {int(chosen['size'].iloc[0])} of {PROTOCOLS[network].size_pt}", fontsize="small")
         if j == 0:
-            ax.set_ylabel(label)
+            ax.set_ylabel(f"{label}:\ntest error")
             ax.legend(fontsize="x-small", handlelength=1.2, borderpad=0, labelspacing=0.2, loc="lower left")
     axes[0, 2].set_title("new: 1 beside", fontsize="small")
     for ax in axes[-1]:
@@ -315,7 +315,7 @@ def slopes_by_size(table: pd.DataFrame) -> Figure:
             beside(ax.errorbar(list(found), mean, half, **look).get_children(), place, len(tasks), 2.5)
         if knob not in dict(PROTOCOLS[network].knobs):
             ax.text(0.5, 0.6, f"$=$ {SYMBOLS['kappa']} here", transform=ax.transAxes, ha="center", fontsize="small")
-        axes[i, 0].set_ylabel(NAMES[network])
+        axes[i, 0].set_ylabel(f"{NAMES[network]}:\nchange per doubling")
     for ax, title in zip(axes[0], titles.values(), strict=True):
         ax.set_title(title, fontsize="small")
     for ax in axes[-1]:
@@ -395,7 +395,7 @@ def shares(table: pd.DataFrame, kappa: np.ndarray, theory: np.ndarray, least: np
             found = [curve(chosen, "kappa", value, column) for value in values]
             mean, error = (np.array([one[i][0] for one in found]) for i in (1, 2))
             ax.errorbar(values, mean, error, label=label, **look | {"ls": line})
-    titles = "at $K_{PT}$, after pretraining", "at $K_{FT}$ of a new task"
+    titles = r"at $K_{\mathrm{PT}}$, after pretraining", r"at $K_{\mathrm{FT}}$ of a new task"
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set(xscale="log", xlabel=r"$\kappa$, factor of the baseline", ylim=(0, None), title=title)
     axes[0, 0].legend(fontsize="x-small")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from base64 import b64encode
-from typing import Any, Literal
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -53,10 +53,11 @@ def stack(fig: Figure, width: float = NARROW) -> None:
     rows = max(row for row, _ in order) + 1
     for place in order:
         for i, ax in enumerate(panels[place]):
-            _take_labels(ax, [other for there in order for other in panels[there]])
-            for axis, name in enumerate("yx"):  # of its row, of its column
-                line = [panels[there][i] for there in order if there[axis] == place[axis] and len(panels[there]) > i]
-                labels = [getattr(other, f"get_{name}label")() for other in [ax, *line]]
+            for axis, name in enumerate(("y", "x")):  # those in its own row have its label y, in its column its label x
+                near = sorted(order, key=lambda there: there[axis] != place[axis])
+                _take_labels(ax, name, [other for there in near for other in panels[there]])
+                line = [panels[there][i] for there in near if there[axis] == place[axis] and len(panels[there]) > i]
+                labels = [getattr(other, f"get_{name}label")() for other in [ax, *line]]  # also where nothing is shared
                 getattr(ax, f"set_{name}label")(next(filter(None, labels), ""))
             above = [other.get_title() for there in order if there[1] == place[1] for other in panels[there]]
             ax.set_title(ax.get_title() or next(filter(None, above), ""), fontsize=ax.title.get_fontsize())
@@ -74,18 +75,17 @@ def stack(fig: Figure, width: float = NARROW) -> None:
     fig.set_figheight(height + sum(_extent(fig, legend)[1] for legend in fig.legends) - before)
 
 
-def _take_labels(ax: Axes, others: list[Axes]) -> None:
-    """The labels and the numbers that an axis shares with another panel."""
-    axes: tuple[tuple[Literal["x", "y"], Any], ...] = (("x", ax.get_shared_x_axes()), ("y", ax.get_shared_y_axes()))
-    for name, grouper in axes:
-        sharing = [other for other in others if other is not ax and grouper.joined(ax, other)]
-        labels = [label for other in [ax, *sharing] if (label := getattr(other, f"get_{name}label")())]
-        if sharing and name == "x":
-            ax.xaxis.set_tick_params(labelbottom=True)
-        elif sharing:
-            ax.yaxis.set_tick_params(labelleft=True)
-        if labels:
-            getattr(ax, f"set_{name}label")(labels[0])
+def _take_labels(ax: Axes, name: str, others: list[Axes]) -> None:
+    """The numbers of the axis `name`, and its label, which may be that of the first panel with which it is shared."""
+    grouper: Any = ax.get_shared_x_axes() if name == "x" else ax.get_shared_y_axes()
+    sharing = [other for other in others if other is not ax and grouper.joined(ax, other)]
+    labels = [label for other in [ax, *sharing] if (label := getattr(other, f"get_{name}label")())]
+    if sharing and name == "x":
+        ax.xaxis.set_tick_params(labelbottom=True)
+    elif sharing:
+        ax.yaxis.set_tick_params(labelleft=True)
+    if labels:
+        getattr(ax, f"set_{name}label")(labels[0])
 
 
 def _narrower(legend: Any) -> bool:

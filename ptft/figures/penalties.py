@@ -61,14 +61,17 @@ def level_sets(example: np.ndarray, label: float, scales: Mapping[str, np.ndarra
         contours.remove()  # lines carry their data
         for i, pieces in enumerate(contours.allsegs):
             for piece in pieces:
-                look = {"color": COLORS[0], "lw": 1.8} if i == 2 else {"color": "#999999", "lw": 0.8}
-                ax.plot(*np.transpose(piece), **look)
+                touches = i == 2
+                look = {"color": COLORS[0], "lw": 1.8} if touches else {"color": "#999999", "lw": 0.8}
+                ax.plot(*np.transpose(piece), label="level set that touches it" if touches else None, **look)
         ax.plot(first, (label - example[0] * first) / example[1], color="black", lw=1.2, label=r"$X\beta = y$")
         ax.plot(*end, "o", color=COLORS[1], ms=7, label="where training ends")
         ax.set(title=title, xlabel=r"$\beta_1$", aspect="equal", xlim=(min(first), max(first)))
         ax.set_ylim(min(second), max(second))
     axes[0, 0].set_ylabel(r"$\beta_2$")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    keys = dict(zip(*reversed(axes[0, 0].get_legend_handles_labels()), strict=True))  # a level set may have many pieces
+    names = (r"$X\beta = y$", "level set that touches it", "where training ends")
+    fig.legend([keys[name] for name in names], names, loc="outside lower center", ncols=3)
     return fig
 
 
@@ -103,10 +106,10 @@ def penalty_shapes(z: np.ndarray, penalties: Mapping[float, np.ndarray]) -> Figu
     left.legend(loc="upper center")
 
     x = np.geomspace(z[0] / max(penalties), z[-1] / min(penalties), 200)
-    right.loglog(x, x**2 / 2, "--", color="black", lw=1, label=r"$x^2/2$")
+    right.loglog(x, x**2 / 2, "--", color="black", lw=1, label="limit within the scale")
     far = x[x > 1]
-    right.loglog(far, far / 2 * (np.log(4 * far) - 1), ":", color="black", lw=1, label=r"$\frac{x}{2}(\log 4x - 1)$")
-    right.set(xlabel=r"$x = |z|/\sqrt{k}$", ylabel=r"$q_k(z)/\sqrt{k}$", title="One function")
+    right.loglog(far, far / 2 * (np.log(4 * far) - 1), ":", color="black", lw=1, label="limit beyond it")
+    right.set(xlabel=r"coefficient over scale $|z|/\sqrt{k}$", ylabel=r"$q_k(z)/\sqrt{k}$", title="One function")
     right.legend()
     return fig
 
@@ -150,7 +153,7 @@ def training(pretraining: TrainingRun, fine_tuning: TrainingRun, beta_pt: np.nda
         ax.plot(np.full(target.size, 2 * time[-1]), target, "x", color="black", ms=5, clip_on=False)
         ax.set(xlabel="time $t$", title=title)
     axes[0, 0].set_ylabel(r"coefficients $\beta_i(t)$")
-    axes[0, 1].plot([], [], "x", color="black", ms=5, label="teacher (left), minimiser (right)")
+    axes[0, 1].plot([], [], "x", color="black", ms=5, label="where the theory says that it ends")
     fig.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig
 
@@ -215,10 +218,16 @@ def measure_curves(x: np.ndarray, elasticity: Mapping[str, tuple[np.ndarray, np.
     fig, axes = figure(1, 2, height=2.7)
     left, right = axes[0]
     left.semilogx(x, ell_order(x, 1.0), color=COLORS[0])
-    left.set(xlabel=r"$|\beta_{\mathrm{FT}}|/\sqrt{k}$", ylabel=r"$\ell$-order", ylim=(0.97, 2.03))
+    left.set(
+        xlabel=r"coefficient over scale $|\beta_{\mathrm{FT}}|/\sqrt{k}$", ylabel=r"$\ell$-order", ylim=(0.97, 2.03)
+    )
     for (label, (ratio, kappa)), color in zip(elasticity.items(), ordered_colors(len(elasticity)), strict=True):
         right.semilogx(ratio, kappa, color=color, label=label)
-    right.set(xlabel=r"$|\beta_{\mathrm{PT}}|/c_{\mathrm{PT}}$", ylabel=r"elasticity $\kappa$", ylim=(-0.03, 1.03))
+    right.set(
+        xlabel=r"pretrained coefficient $|\beta_{\mathrm{PT}}|/c_{\mathrm{PT}}$",
+        ylabel=r"elasticity $\kappa$",
+        ylim=(-0.03, 1.03),
+    )
     right.legend()
     return fig
 
@@ -257,7 +266,7 @@ def triangle(paths: Mapping[str, Measures]) -> Figure:
         ax.plot(ell[:1], pd[:1], "o", color=color, ms=7, zorder=10)
         ax.plot(ell[-1:], pd[-1:], "s", color=color, ms=6, zorder=10)
     ax.set(xlabel=r"$\ell$-order", ylabel="pretraining dependence PD", xlim=(0.93, 2.07), ylim=(-1.07, 0.09))
-    ax.legend(handles=keys, loc="lower left")
+    fig.legend(handles=keys, loc="outside lower center", ncols=2)
     return fig
 
 
@@ -290,10 +299,12 @@ def phase_portraits(portraits: Sequence[PhasePortrait]) -> Figure:
     for ax, gamma in zip(axes[0], gammas, strict=True):
         ax.set_title(rf"$\gamma_{{\mathrm{{FT}}}}$ = {number(gamma)}")
     for ax in axes[-1]:
-        ax.set_xlabel(r"$c_{\mathrm{PT}}$")
+        ax.set_xlabel(r"absolute scale $c_{\mathrm{PT}}$")
     for (beta_pt, _), ax in zip(rows, axes[:, 0], strict=True):
         ax.set_ylabel(
-            rf"$\beta_{{\mathrm{{PT}}}}$ = {number(beta_pt)}" + "\n" + r"$\lambda_{\mathrm{PT}}/c_{\mathrm{PT}}$"
+            rf"$\beta_{{\mathrm{{PT}}}}$ = {number(beta_pt)}"
+            "\n"
+            r"relative scale $\lambda_{\mathrm{PT}}/c_{\mathrm{PT}}$"
         )
     for name, label in (("ell", r"$\ell$-order"), ("pd", "pretraining dependence")):
         mine = [row for row, (_, which) in enumerate(rows) if which == name]

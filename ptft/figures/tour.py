@@ -90,5 +90,5 @@ def errors(
         if given and name in given:
             ax.plot(at, given[name], "_", color=color, markersize=7, markeredgewidth=1.5)
     ax.set(xlabel=ALPHA_LABEL, ylabel=MSE_LABEL, ylim=(1e-5, None))
-    ax.legend()
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig

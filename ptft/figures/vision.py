@@ -142,7 +142,7 @@ def trends(table: pd.DataFrame) -> Figure:
         ax.axhline(0, color="black", lw=0.8)
         ax.set_title(SYMBOLS[knob])
         _sizes(ax, sizes_of(table))
-    axes[0, 0].set_ylabel("accuracy per doubling")
+    axes[0, 0].set_ylabel("change of accuracy per doubling")
     axes[0, 0].legend(loc="lower right", handletextpad=0.1)
     return fig
 
@@ -205,7 +205,7 @@ def signature_curves(runs: pd.DataFrame) -> Figure:
     True
     """
     knobs = _panels(runs)
-    rows = {"change": "ln(PR after / before)", "inherited": "ENSD / PR after"}
+    rows = {"change": "log(PR after / before)", "inherited": "ENSD / PR after"}
     fig, axes = figure(len(rows), len(knobs), height=2.2, sharex=True, sharey="row")
     for (i, (column, name)), (j, knob) in ((r, k) for r in enumerate(rows.items()) for k in enumerate(knobs)):
         for value, look in _looks(values_of(runs, knob), SYMBOLS[knob]):

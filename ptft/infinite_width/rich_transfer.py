@@ -80,7 +80,7 @@ class TransferSetting:
 
     @property
     def times(self) -> np.ndarray:
-        """When losses are recorded, at 0 and then up to `t_end` in equal ratios."""
+        """When losses are recorded, at 0 and up to `t_end` in equal ratios."""
         return np.concatenate([[0.0], np.geomspace(0.5, self.t_end, RECORDS - 1)])
 
 

@@ -1,14 +1,14 @@
 """What can be proved of the quadratic network f(a, b) = sum_j v_j (u_j[a] + w_j[b])^2 under gradient flow.
 
-**Conserved (any data, any loss of the outputs).** Of each neuron, |u|^2 + |w|^2 - 2 v^2, as the output is of degree 2
-in (u, w) and of degree 1 in v; and sum_a u[a] - sum_b w[b], as adding t to u and subtracting it from w changes no
-output.
+Of each neuron the flow conserves, for any data and any loss of the outputs, |u|^2 + |w|^2 - 2 v^2, as the output is of
+degree 2 in (u, w) and of degree 1 in v; and sum_a u[a] - sum_b w[b], as adding a number to u and subtracting it from w
+changes no output.
 
-**Frequency by frequency.** Let the target be y = sum_{k in K} A cos(2 pi k (a + b)/p + phi_k), let all pairs be given,
-and let a network be *closed*: with each neuron it holds the ones that four maps make of it, which are shift
-(u[a + s], w[b - s]), mirror (-v, u, -w), flip (the frequencies of u outside K change sign), and exchange (in K, the two
-numbers change places: (u_k, w_k) becomes (R_k w_k, R_k u_k), where R_k is the reflection for which y at k is A p/2
-times R_k). A wide network with independent normal weights is closed in law. Then at all times
+Pretraining goes frequency by frequency. Let the target be y = sum_{k in K} A cos(2 pi k (a + b)/p + phi_k), let all
+pairs be given, and let a network be closed: with each neuron it holds the ones that four maps make of it, which are
+shift (u[a + h], w[b - h]), mirror (-v, u, -w), flip (the frequencies of u outside K change sign), and exchange (in K,
+the two numbers change places: (u_k, w_k) becomes (R_k w_k, R_k u_k), where R_k is the reflection for which y at k is A
+p/2 times R_k). A wide network with independent normal weights is closed in law. Then at all times
 
 1. the output is a function of a + b with the frequencies and phases of y alone: the network stays closed;
 2. the weights at frequencies outside K do not move;
@@ -17,31 +17,32 @@ times R_k). A wide network with independent normal weights is closed in law. The
    Fourier basis, but with three layers, of which the frequencies of a neuron share one;
 4. so u_k x R_k w_k, the part of each neuron's product that is a quarter of a period off the phase of y, is kept.
 
-*Proof.* In a closed network mirror cancels the squares of u and w, so f = sum 2 v u[a] w[b]; shift makes that a
+Proof: in a closed network mirror cancels the squares of u and w, so f = sum 2 v u[a] w[b]; shift makes that a
 function of a + b, flip takes the frequencies outside K from it, and exchange the part out of phase. So the error is
 G = -sum_k r_k A cos(...), a function with no mean in a or b, whose matrix is -(A r_k p/2) R_k at k in K and zero
-elsewhere. The gradient of half the mean square then is du/dt = -(2v/p^2) G w, dw/dt = -(2v/p^2) G' u,
+elsewhere. The gradient of half the mean square then is du/dt = -(2v/p^2) G w, dw/dt = -(2v/p^2) G^T u,
 dv/dt = -(2/p^2) u . G w, whose right sides commute with the four maps: the flow stays closed, as its solution is
 unique. The rest is read off these equations, and d(u x Rw)/dt = (A r/p) v (Rw x Rw + u x u) = 0.
 
-So *pretraining leaves the power outside K as it was*, about 2 width (p - 1 - 2|K|) sigma^2 for weights of standard
+So pretraining leaves the power outside K as it was, about 2 width (p - 1 - 2|K|) sigma^2 for weights of standard
 deviation sigma, proportional to kappa^2, while that on K has to reach a power that kappa does not change
-(`least_power`): where y is fitted, |K| A p <= sum_j abs(v_j) q_j, with q_j the power of a neuron on K
-(`needed_products`); q_j - 2 v_j^2 is conserved, so v_j^2 <= q_j/2 + v^2 with v the largest readout of the start, and
-the sum is at most P sqrt(P/2 + v^2) with P = sum_j q_j. *The share of the power on K tends to 1 as kappa tends to 0*,
+(`least_power`): where y is fitted, |K| A p <= sum_j abs(v_j) P_j, with P_j the power of a neuron on K
+(`needed_products`); P_j - 2 v_j^2 is conserved, so v_j^2 <= P_j/2 + v^2 with v the largest readout of the start, and
+the sum is at most P sqrt(P/2 + v^2) with P = sum_j P_j. The share of the power on K tends to 1 as kappa tends to 0,
 and what it lacks is O(kappa^2). That it falls with kappa all the way is measured (`closed_pretraining`).
 
-**The penalty to first order.** Fine-tuning that moves the weights little is ridgeless regression with the tangent
-kernel: a function e of unit norm and amplitude z costs z^2/(2 strength), where the strength of e is the squared norm
-of the gradient of <e, f> by the weights. The diagonal network's penalty begins with z^2/(2 sqrt(k)), so the strength is
-what sqrt(k) is there: the sum of squares of all products of the weights but one. For the frequency and phase of R it is
-2 sum_j [(u . R w)^2 + v^2 (|u|^2 + |w|^2)]. After pretraining it is large for the phase of y. For the other phase it is
-that of the start, as for new frequencies, but for the part with v^2, which the new readout's gamma sets. In K the
-strengths are not apart: neurons grow in all frequencies of K at once, so y itself is the cheapest function of all.
+This gives the penalty to first order. Fine-tuning that moves the weights little is ridgeless regression with the
+tangent kernel: a function e of unit norm and amplitude z costs z^2/(2 strength), where the strength of e is the squared
+norm of the gradient of <e, f> by the weights. The diagonal network's penalty of scale k begins with z^2/(2 sqrt(k)), so
+the strength is what sqrt(k) is there: the sum of squares of all products of the weights but one. For the frequency and
+phase of R it is 2 sum_j [(u . R w)^2 + v^2 (|u|^2 + |w|^2)]. After pretraining it is large for the phase of y. For the
+other phase it is that of the start, as for new frequencies, but for the part with v^2, which the new readout's gamma
+sets. In K the strengths are not apart: neurons grow in all frequencies of K at once, so y itself is the cheapest
+function of all.
 
 What is measured and not proved: networks of finite width, whose closure is broken by 1/sqrt(width); fine-tuning on some
-pairs, which mixes the frequencies, and beyond the first order. There the diagonal network with these k is a guess
-(`diagonal_prediction`).
+pairs, which mixes the frequencies, and beyond the first order. There the diagonal network with these strengths is a
+guess (`diagonal_prediction`).
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def needed_products(network: QuadraticNetwork, task: ScalarTask) -> tuple[np.nda
     """Sums of abs(v_j) (|u_jk|^2 + |w_jk|^2) over the neurons, and A p, below which they are in no network that fits.
 
     The matrix of the target at k is A p/2 times an orthogonal one, whose nuclear norm is A p; that of the network is
-    sum_j 2 v_j u_jk w_jk', whose nuclear norm is at most the sum.
+    sum_j 2 v_j u_jk w_jk^T, whose nuclear norm is at most the sum.
 
     Returns
     -------
@@ -254,7 +255,7 @@ def closed_pretraining(
     """Pretraining by the equations of a closed network, with the neurons of random networks, on equal amplitudes.
 
     All r_k are taken as one r. In the time T with dT = (A r/p) dt a neuron's s^+- are e^{+-theta} times those at the
-    start, theta'' = (S^+ e^{2 theta} - S^- e^{-2 theta})/2 with theta' = v, and the sums S^+- of |s^+-|^2 over K are
+    start, dv/dT = (S^+ e^{2 theta} - S^- e^{-2 theta})/2 and dtheta/dT = v, and the sums S^+- of |s^+-|^2 over K are
     sigma^2 times chi-squared numbers of twice as many degrees of freedom as there are frequencies. Training ends when
     d/dT sum_j v_j^2 is A p times their number. The neurons grow without bound in finite time, those that began best
     first: so few carry the task, and the law depends on how many there are to choose from.

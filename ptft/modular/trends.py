@@ -23,6 +23,7 @@ from ptft.trends import (
     complete_seeds,
     difference,
     effect,
+    per_doubling,
     pooled_slopes,
     sizes_of,
     slopes,
@@ -166,9 +167,8 @@ def denser(table: pd.DataFrame, network: str, n: int) -> dict[str, Effect]:
         of_size = errors_by_size(table, network, place, n)
         if len(of_size) > 1:
             seeds = sorted(set.intersection(*(set(one) for one in of_size.values())))
-            x = np.log2(list(of_size)) - np.mean(np.log2(list(of_size)))
-            y = np.array([[one[seed] for one in of_size.values()] for seed in seeds])
-            found[place] = effect(y @ x / (x @ x))
+            measured = [[one[seed] for one in of_size.values()] for seed in seeds]
+            found[place] = effect(per_doubling(list(of_size), measured))
     return found
 
 

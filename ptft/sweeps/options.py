@@ -34,7 +34,7 @@ def add_common(parser: argparse.ArgumentParser, name: str, out: str) -> None:
 
 
 def add_images(parser: argparse.ArgumentParser, images: str) -> None:
-    """Options --dataset, of which `images` says what it is, and --root, for `ptft.vision.load`.
+    """Options ``--dataset``, of which `images` says what it is, and ``--root``, for `ptft.vision.load`.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def add_images(parser: argparse.ArgumentParser, images: str) -> None:
 
 
 def add_range(parser: argparse.ArgumentParser, name: str, number: int, first: int = 0) -> None:
-    """Options --NAMEs and --first-NAME, for `given_range`.
+    """Options ``--NAMEs`` and ``--first-NAME``, for `given_range`.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def given_range(args: argparse.Namespace, name: str) -> range:
 
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:
-    """Options of how networks are pretrained and fine-tuned on the images of --dataset, for `given_protocol`.
+    """Options of how networks are pretrained and fine-tuned on the images of ``--dataset``, for `given_protocol`.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def add_protocol(parser: argparse.ArgumentParser) -> None:
 
 
 def given_protocol(args: argparse.Namespace) -> Protocol:
-    """What the options of `add_protocol`, `add_images` and --device ask for.
+    """What the options of `add_protocol`, `add_images` and ``--device`` ask for.
 
     Raises
     ------

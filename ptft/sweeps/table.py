@@ -117,7 +117,7 @@ def check_out(
     Parameters
     ----------
     path : Path
-        What the messages call --out.
+        What the messages call ``--out``.
     identity : DataFrame
         The columns of the table that tell its rows apart; rows that are there twice count once.
     provenance : dict

@@ -4,16 +4,14 @@ Import it explicitly, ``from ptft import vision``: it needs torch, torchvision, 
 ``pip install ptft[vision]`` brings; the rest of the package does not.
 """
 
-from ptft.extras import needs_extra
+from ptft.extras import installed, needs_extra
 
-with needs_extra("vision", __name__):  # scikit-learn last: it looks for torch itself
-    # isort: off
-    import torch  # noqa: F401
-    import torchvision  # noqa: F401
-    import safetensors  # noqa: F401
-    import sklearn  # noqa: F401
+with needs_extra("vision", __name__):
     import pandas  # noqa: F401
-    # isort: on
+    import safetensors  # noqa: F401
+    import torch  # noqa: F401
+
+    installed("torchvision", "sklearn")  # which functions import that need them: they take longer than all the others
 
 from ptft.trends import (
     BASELINE,

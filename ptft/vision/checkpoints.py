@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
 from safetensors import SafetensorError
-from torchvision.models import ResNet
+
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
 
 
 def checkpoint_bytes(model: ResNet, record: dict[str, Any]) -> bytes:

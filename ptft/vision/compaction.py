@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
-from torchvision.models import ResNet
 
 from ptft.validation import checked
+
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
 
 Window = tuple[slice, slice]
 SMALL_MAP = 16  # pixels

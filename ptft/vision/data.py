@@ -16,9 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
-from torchvision import datasets
 
 from ptft.validation import checked, refuse, seed_number, whole_number
 from ptft.vision.image_folders import read_folder
@@ -32,7 +30,7 @@ FASHION_MNIST = {  # SHA-256 of the unpacked files, of which torchvision checks 
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
-_CLASSES = {"fashion-mnist": datasets.FashionMNIST, "cifar-10": datasets.CIFAR10, "cifar-100": datasets.CIFAR100}
+_CLASSES = {"fashion-mnist": "FashionMNIST", "cifar-10": "CIFAR10", "cifar-100": "CIFAR100"}  # of torchvision
 
 
 @dataclass(frozen=True)
@@ -143,6 +141,8 @@ def load(
         if value is not None:
             refuse(option, value, f"None where the images are {name}, no folder")
     if name == "digits":
+        from sklearn.datasets import load_digits
+
         digits = load_digits()
         images = torch.from_numpy(np.rint(digits.images * (255 / 16)).astype(np.uint8))[:, None]
         labels = torch.from_numpy(digits.target).long()
@@ -354,11 +354,13 @@ def _published(name: str, folder: Path) -> Dataset:
 
 
 def _read(name: str, folder: Path, download: bool) -> Dataset:
+    from torchvision import datasets
+
     parts: list[Any]
     if name == "svhn":
         parts = [datasets.SVHN(folder, split=part, download=download) for part in ("train", "test")]
     else:
-        parts = [_CLASSES[name](folder, train=train, download=download) for train in (True, False)]
+        parts = [getattr(datasets, _CLASSES[name])(folder, train=train, download=download) for train in (True, False)]
     if name == "fashion-mnist":
         for file, digest in FASHION_MNIST.items():
             if hashlib.sha256(Path(parts[0].raw_folder, file).read_bytes()).hexdigest() != digest:

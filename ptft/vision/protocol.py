@@ -15,11 +15,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
-from torchvision.models import ResNet
 
 from ptft import trends
 from ptft.validation import check_fields, checked, one_of, whole_number
@@ -38,6 +37,9 @@ from ptft.vision.training import (
     scale_readout,
     train,
 )
+
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
 
 # what `fine_tune_point` finds, with its types, once and for each stage
 MEASURED: dict[str, Any] = {

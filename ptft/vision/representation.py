@@ -9,14 +9,17 @@ computed from samples x samples matrices: trace(C_A C_B) = |A B^T|_F^2 / (|A|_F^
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torchvision.models import ResNet
 
 from ptft.validation import checked, one_of, real_array, require
+
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
 
 STAGES = ("stem", "stage 1", "stage 2", "stage 3", "stage 4")
 # How representations are measured: in evaluation mode, with the running statistics that training left; the same after

@@ -16,16 +16,18 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torchvision.models import ResNet, resnet18
 
 from ptft.validation import check_fields, checked, positive_array, real_array, require, whole_number
 from ptft.vision.compaction import compact, restore
+
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ def new_model(n_classes: int, seed: int) -> ResNet:
     """
     whole_number(n_classes, "n_classes", 2)
     whole_number(seed, "seed")
+    from torchvision.models import resnet18
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return resnet18(num_classes=n_classes)

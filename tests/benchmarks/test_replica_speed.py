@@ -45,7 +45,7 @@ def test_a_curve_of_two_stages_takes_fifteen_of_one():
     assert np.median(ratios) < 15  # 12.3
 
 
-def test_the_best_initialization_takes_twenty_curves():
+def test_the_best_initialization_takes_fifteen_curves():
     alpha, init = np.linspace(0.01, 0.5, 11), ptft.Initialization(1e-3)
     ratios = []
     for rho_ft, omega in ((0.1, 0.5), (0.1, 1.0), (0.2, 0.4), (0.05, 0.5), (0.5, 0.2)):
@@ -54,7 +54,7 @@ def test_the_best_initialization_takes_twenty_curves():
         for scale in (0.05, 0.1, 0.2, 0.3, 0.5):
             ratios.append(timed(lambda: ptft.best_initialization(teacher, scale)) / one)  # noqa: B023
     print(f"\nbest_initialization: {np.median(ratios):.1f} times replica_curve at 11 data scales; before, about 50")
-    assert np.median(ratios) < 22  # 15 to 18
+    assert np.median(ratios) < 16  # 13 to 14; other processes add to it
 
 
 def timed(function):

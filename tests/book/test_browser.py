@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import barriers, faults, new_page, visited
+from browser import NARROW, barriers, faults, new_page, visited
 from conftest import ROOT, listed_pages
 
 SCREENSHOTS = ROOT / "_build" / "screenshots"
@@ -42,6 +42,44 @@ def test_a_link_leads_to_its_place(html, browser, anchor):
         page.wait_for_function("() => !document.documentElement.classList.contains('typesetting')")
         page.wait_for_timeout(100)
         assert 0 <= page.evaluate("id => document.getElementById(id).getBoundingClientRect().y", anchor) < 200
+
+
+def test_paper_has_what_is_folded_but_not_the_bars_of_programs(html, browser):
+    """Nor is a line or a formula cut there, and the title has its number."""
+    with new_page(browser, "light") as page:
+        page.goto((html / "book/chapters/04_diagonal_simulations.html").as_uri())
+        page.wait_for_function("() => !document.documentElement.classList.contains('typesetting')")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        heights = """selector => [...document.querySelectorAll('article ' + selector)]
+            .map(e => e.getBoundingClientRect().height)"""
+        proofs, table = (page.evaluate(heights, of) for of in ("details.sd-dropdown p", "#tab-settings"))
+        assert len(proofs) > 3 and min(proofs) > 10 and table[0] > 1000
+        assert max(page.evaluate(heights, "details.above-input")) == 0
+        cut, titles = page.evaluate("""() => [
+          [...document.querySelectorAll('article :is(div.cell pre, div.math)')]
+            .filter(e => e.scrollWidth > e.clientWidth + 2).length,
+          [...document.querySelectorAll('h1')].filter(e => e.checkVisibility()).map(e => e.innerText),
+        ]""")
+        assert cut == 0 and len(titles) == 1 and titles[0].startswith("4.")
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.locator("article details[open]").count() == 0
+
+
+def test_no_line_begins_with_the_mark_after_a_formula(html, browser):
+    """Formulas and the marks around them are on one line, unless a formula is wider than its line."""
+    with new_page(browser, "light", NARROW) as page:
+        page.goto((html / "book/chapters/03_replica_solver.html").as_uri())
+        page.wait_for_function("() => !document.documentElement.classList.contains('typesetting')")
+        page.evaluate("document.querySelectorAll('article details').forEach(fold => fold.open = true)")
+        page.wait_for_timeout(200)
+        lines, loose = page.evaluate("""() => [
+          [...document.querySelectorAll('.kept:not(:has(.broken))')].map(kept => kept.getClientRects().length),
+          [...document.querySelectorAll('article p span.math')]
+            .filter(math => /^[.,;]/.test(math.nextSibling?.data || '') && !math.closest('.kept')).length,
+        ]""")
+    assert len(lines) > 50 and max(lines) == 1
+    assert loose == 0
 
 
 def test_a_page_weighs_little(html):

@@ -67,6 +67,23 @@ def test_docstrings_state_parameters_shapes_and_errors(module):
     assert {name: found for name, thing in functions.items() if (found := faults(thing, about))} == {}
 
 
+def is_split(doc):
+    """Whether the page would show what the first line of a property says up to a colon as its type."""
+    return re.match(r"(`[^`]*`|[^`:])+:\s", doc.splitlines()[0]) is not None
+
+
+@pytest.mark.parametrize("module", modules())
+def test_no_property_is_described_by_what_looks_like_its_type(module):
+    classes = [thing for thing in public(module).values() if inspect.isclass(thing)]
+    properties = [(one.__name__, name, thing) for one in classes for name, thing in vars(one).items()]
+    docs = {f"{of}.{name}": thing.__doc__ for of, name, thing in properties if isinstance(thing, property)}
+    assert [name for name, doc in docs.items() if doc and is_split(doc)] == []
+
+
+def test_a_colon_in_code_splits_nothing():
+    assert is_split("Hash of `x`: two never mix.") and not is_split("Of `a: b`, twice.") and not is_split("At 1:2.")
+
+
 def test_what_a_docstring_lacks_is_reported():
     def bare(x: "np.ndarray"):  # type: ignore[name-defined]  # noqa: F821
         """Something.

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT, listed_chapters
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
-from status_page import UNKNOWN, chapter_row, run_of, table_row, tables_of
+from status_page import UNKNOWN, chapter_row, run_of, set_apart, table_row, tables_of
 
 RESULTS = ROOT / "book" / "results"
 
@@ -33,14 +33,23 @@ def chapter(tmp_path):
 
 def test_a_row_says_what_was_noted(chapter, tmp_path):
     row = chapter_row(chapter, tmp_path)
-    assert row["Chapter"] == "3. Example" and row["Run on"] == "2026-01-31" and row["In"] == "12\u00a0s"
-    assert "numpy 2.4.6" in str(row["With"]) and row["Stored tables"] == "a.parquet, b/c.parquet"
+    assert row["Chapter"] == "3. Example" and row["Run on"] == "2026-01-31" and row["Took"] == "12\u00a0s"
+    assert "numpy 2.4.6" in str(row["With"]) and row["Stored tables"] == "a, b/c"
 
 
 def test_a_note_of_another_run_is_not_shown(chapter, tmp_path):
     chapter.write_text(chapter.read_text().replace("Example", "Changed"))
     assert run_of(chapter, tmp_path) is None
     assert chapter_row(chapter, tmp_path)["Run on"] == UNKNOWN
+
+
+def test_what_all_rows_say_is_said_once():
+    rows = [{"Chapter": name, "Machine": "a desk", "With": version} for name, version in (("1", "a"), ("2", "b"))]
+    assert set_apart(rows, ("Machine", "With")) == (
+        [{"Chapter": "1", "With": "a"}, {"Chapter": "2", "With": "b"}],
+        " In every row: machine a desk.",
+    )
+    assert set_apart(rows, ("With",)) == (rows, "")
 
 
 @pytest.mark.parametrize(

@@ -60,10 +60,10 @@ def test_an_entry_counts_sizes_on_either_side_and_corrects_them():
         for knob, value in (("baseline", 1.0), ("c", 0.5), ("c", 2.0))
     ]
     table = pd.DataFrame(rows, columns=testbeds.COLUMNS)
-    assert str(testbeds.finding(table, "c")) == "**smaller** (2 / 1 of 4)"
+    assert str(testbeds.finding(table, "c")) == "**smaller** (2/1 of 4)"
     assert testbeds.finding(table, "gamma") is None
     short = table[~((table["n"] == 10) & (table["value"] == 2.0))]
-    assert str(testbeds.finding(short, "c")).endswith("(1 / 1 of 3)"), "a size that lacks a value is left out"
+    assert str(testbeds.finding(short, "c")).endswith("(1/1 of 3)"), "a size that lacks a value is left out"
 
 
 def test_the_table_of_all_stored_experiments_has_a_row_for_each_testbed():

@@ -11,11 +11,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.collections import QuadMesh
+from scipy import stats
 
 import ptft
 from ptft import Initialization, figures
-from ptft.figures import curves, optimal_initialization, tour
-from ptft.figures.narrow import stack
+from ptft.figures import curves, narrow, optimal_initialization, tour
 from ptft.optimal_initialization import landscape
 from ptft.regimes import measures, phase_portrait
 from ptft.stopping_rule import StoppedPoint
@@ -173,7 +173,7 @@ def test_a_narrow_figure_has_the_labels_of_its_row_and_column_at_each_panel():
     for column, ax in enumerate(axes[1]):
         ax.set_xlabel(f"column {column}")
     axes[0, 1].set_ylabel("another")
-    stack(fig)
+    narrow.stack(fig)
     assert [ax.get_ylabel() for ax in fig.axes] == ["row 0", "another", "row 1", "row 1"]
     assert [ax.get_xlabel() for ax in fig.axes] == ["column 0", "column 1"] * 2
 
@@ -234,12 +234,13 @@ def test_figures_are_saved_whole(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["figure.svg"]
 
 
-def test_designs_show_mean_ratios_with_two_standard_errors():
+def test_designs_show_mean_ratios_with_their_intervals():
     fig = curves.on_designs({"one": np.array([[0.9, 1.1], [0.4, 0.6]]), "two": np.ones((2, 2))}, ["lazy", "rich"])
     bars = fig.axes[0].containers
     assert [b.lines[0].get_ydata().tolist() for b in bars] == [[1.0, 1.0], [0.5, 1.0]]
     (low, high), _ = bars[1].lines[2][0].get_segments()
-    assert [low[1], high[1]] == pytest.approx([0.3, 0.7])
+    half = stats.t.ppf(0.975, 1) * 0.1  # of two seeds, a standard error of 0.1
+    assert [low[1], high[1]] == pytest.approx([0.5 - half, 0.5 + half])
 
 
 def test_finite_size_shows_each_deviation_in_per_cent_with_its_interval():
@@ -283,3 +284,12 @@ def test_a_table_without_knobs_shows_its_baseline():
     slopes = [bars.lines[0].get_xdata() for bars in figs[1].axes[0].containers]
     assert [len(x) for x in slopes] == [0, 0]  # there is none without a second value
     assert scaling_order(accuracies)["trained"] == [1.0] and scaling_order(tables[0])["recalibrated"][0] == 0.25
+
+
+def test_a_panel_on_a_telephone_has_the_label_of_its_own_row():
+    fig = draw_portraits()
+    narrow.stack(fig)
+    panels = [ax for ax in fig.axes if ax.get_subplotspec() is not None]
+    found = [ax.get_ylabel().split("\n")[0] for ax in panels]
+    active, inactive = (rf"$\beta_{{\mathrm{{PT}}}}$ = {beta}" for beta in (1, 0))
+    assert found == [active] * (2 * len(found) // 3) + [inactive] * (len(found) // 3)

@@ -24,6 +24,17 @@ def test_slopes_and_differences_are_paired_by_seed_and_meet_at_the_baseline():
     assert error[0] == pytest.approx(np.std(0.05 * np.arange(6), ddof=1) / np.sqrt(6))
 
 
+def test_change_per_doubling_is_the_line_of_least_squares():
+    values, y = [0.25, 1.0, 3.0, 8.0], np.random.default_rng(0).normal(size=(3, 2, 4))
+    fitted = np.polyfit(np.log2(values), y.reshape(6, 4).T, 1)[0]
+    np.testing.assert_allclose(trends.per_doubling(values, y), fitted.reshape(3, 2))
+    for bad in ([2.0], [2.0, 2.0], [0.0, 1.0]):
+        with pytest.raises(ValueError, match="values"):
+            trends.per_doubling(bad, bad)
+    with pytest.raises(ValueError, match="shape of measured"):
+        trends.per_doubling([1.0, 2.0], [1.0, 2.0, 3.0])
+
+
 @pytest.mark.parametrize(("slope", "verdict"), [(0.02, "agree"), (-0.02, "disagree"), (-0.0025, "undecided")])
 def test_verdict_says_on_which_side_of_zero_the_interval_lies(slope, verdict):
     effect = trends.paired_effect(trends.slopes(synthetic(slope), "c", 10), expected_sign=-1)

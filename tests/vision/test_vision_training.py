@@ -685,12 +685,13 @@ def run_python(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
 
-def test_importing_ptft_does_not_import_torch():
-    done = run_python("import sys, ptft; print('torch' in sys.modules)")
+@pytest.mark.parametrize(("module", "late"), [("ptft", "torch"), ("ptft.vision", "torchvision")])
+def test_what_takes_long_to_import_waits_until_it_is_needed(module, late):
+    done = run_python(f"import sys, {module}; print({late!r} in sys.modules)")
     assert done.stdout.strip() == "False", done.stderr
 
 
-@pytest.mark.parametrize("missing", ["torch", "PIL"])
+@pytest.mark.parametrize("missing", ["torch", "torchvision", "PIL"])
 def test_missing_library_is_named_with_its_remedy(missing):
     done = run_python(f"import sys; sys.modules[{missing!r}] = None\nfrom ptft import vision")
     assert "ImportError" in done.stderr and missing in done.stderr and "pip install 'ptft[vision]'" in done.stderr
