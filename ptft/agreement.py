@@ -15,7 +15,7 @@ from ptft.experiments import COLUMNS, FiniteSetting, Setting, predict_two_stages
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
 from ptft.replica import MixtureRows, ReplicaCurve, errors_by_rows
-from ptft.simulation import sampled_teacher, simulate_many, simulate_two_stages_many
+from ptft.simulation import sampled_law, sampled_teacher, simulate_many, simulate_two_stages_many
 from ptft.teachers import GROUPS, GaussianMixture, Teacher, TeacherGroups
 from ptft.two_stages import TwoStageCurve, two_stage_curve
 from ptft.validation import (
@@ -166,7 +166,7 @@ def comparison(
     (array([0.8]), array([0.1]), array([0.894]), array([ True]))
     """
     theory = replica_curve(alpha, setting.teacher, setting.init)
-    given = _errors_of(_sampled_laws(setting.teacher, setting.init, d, seeds), theory, 0.0)
+    given = _errors_of([sampled_law(setting.teacher, setting.init, d, seed) for seed in seeds], theory, 0.0)
     return Comparison(setting, d, alpha, mse, certified, theory.mse, given)
 
 
@@ -201,12 +201,7 @@ def given_teachers(
     """
     seeds = [seed_number(seed, "one of seeds") for seed in listed(seeds, "seeds")]
     law = replica_curve(positive_array(alpha, "alpha", ndim=1), teacher, init, noise_var)
-    return _errors_of(_sampled_laws(teacher, init, d, seeds), law, noise_var)
-
-
-def _sampled_laws(teacher: Teacher, init: Initialization, d: int, seeds: Sequence[int]) -> list[GaussianMixture]:
-    samples = [sampled_teacher(teacher, d, seed) for seed in seeds]
-    return [GaussianMixture.of_sample(beta_ft, teacher.penalty_scale(init, beta_pt)) for beta_pt, beta_ft in samples]
+    return _errors_of([sampled_law(teacher, init, d, seed) for seed in seeds], law, noise_var)
 
 
 def ratio_to_theory(
@@ -296,10 +291,13 @@ def _grids(
     stored: pd.DataFrame, d: int, setting: Sequence[str], columns: Iterable[str]
 ) -> Iterator[tuple[tuple[Any, ...], np.ndarray, list[int], dict[str, np.ndarray]]]:
     """Of every setting in a table at one d: its numbers, data scales, seeds, and columns of shape (points, seeds)."""
-    columns = list(columns)
-    require_table(stored, "stored", [*setting, "d", "alpha", "seed", *columns])
+    columns, keys = list(columns), [*setting, "d", "alpha", "seed"]
+    require_table(stored, "stored", [*keys, *columns])
     whole_number(d, "d", at_least=1)
-    rows = stored[stored["d"] == d].drop_duplicates([*setting, "alpha", "seed"])
+    _require_kinds(stored[[*keys, *columns]])
+    rows = stored[stored["d"] == d].drop_duplicates([*keys, *columns])
+    twice = rows.duplicated(keys)
+    require(not twice.any(), "stored", f"{int(twice.sum())} rows of points that are there", "one with one row a point")
     require(len(rows) > 0, "d", d, f"one of {sorted(stored['d'].unique().tolist())}, the dimensions in the table")
     for values, group in rows.groupby(list(setting), dropna=False, sort=False):
         grid = group.pivot(index="alpha", columns="seed", values=columns)
@@ -307,6 +305,18 @@ def _grids(
         require(complete, "stored", dict(zip(setting, values, strict=True)), "complete: every seed at every alpha")
         seeds = grid["converged"].columns.tolist()
         yield values, grid.index.to_numpy(), seeds, {name: grid[name].to_numpy() for name in columns}
+
+
+def _require_kinds(stored: pd.DataFrame) -> None:
+    """Raise unless `converged` holds truth values, and all else numbers, of which some may be missing."""
+    from pandas.api.types import infer_dtype
+
+    twice = sorted(set(stored.columns[stored.columns.duplicated()]))
+    require(not twice, "stored", f"a table with two columns {', '.join(twice)}", "one with one column of a name")
+    for name in stored:
+        kinds = ("boolean",) if name == "converged" else ("floating", "integer", "mixed-integer-float")
+        kind, allowed = infer_dtype(stored[name]), "truth values" if name == "converged" else "numbers"
+        require(kind in (*kinds, "empty"), f"stored[{name!r}]", f"a column of kind {kind}", f"one of {allowed}")
 
 
 def _errors_of(mixtures: Sequence[GaussianMixture], law: ReplicaCurve, noise_var: float) -> np.ndarray:
@@ -324,7 +334,8 @@ def _errors_of(mixtures: Sequence[GaussianMixture], law: ReplicaCurve, noise_var
         return np.repeat(padded, below.size, axis=0)
 
     rows = MixtureRows(
-        of_every_row("weight"), of_every_row("mean"), of_every_row("variance"), of_every_row("k", "edge")
+        *(of_every_row(name) for name in ("weight", "mean", "variance")),
+        *(of_every_row(name, "edge") for name in ("k", "input_variance")),
     )
     if below.size:
         start = np.tile([law.tau2[below], law.theta[below]], len(learned))

@@ -59,7 +59,9 @@ class StateEvolution:
 def message_passing(
     X: ArrayLike, y: ArrayLike, k: ArrayLike, ridge: float = 0.0
 ) -> Generator[Message, np.ndarray | None, None]:
-    """Iterate from beta = 0 without end; `ptft.min_penalty` has a stopping rule and a certificate.
+    """Iterate from beta = 0 without end, or until messages that diverge are beyond the numbers of float64.
+
+    `ptft.min_penalty` has a stopping rule and a certificate.
 
     Parameters
     ----------
@@ -137,7 +139,10 @@ def iterates(
             )
             t = None if t is None else t[..., keep]
         z = beta + gradient
-        t, size, curved, response, theta = _matching_prox(np.abs(z), sqrt_k, theta, t, n / d, ridge)
+        try:
+            t, size, curved, response, theta = _matching_prox(np.abs(z), sqrt_k, theta, t, n / d, ridge)
+        except FloatingPointError:  # they are too large, or none any more
+            return
         beta, angle = np.copysign(size, z), np.copysign(t, z)
         misfit = y - X @ beta.astype(X.dtype, copy=False)
         e = misfit / a + (response * d / n) * e

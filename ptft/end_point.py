@@ -43,7 +43,9 @@ AMP_GROWTH = 2.0  # of the noise in the messages above the least so far, which f
 FACTORS = 4  # that Newton steps may take to finish what message passing began
 DRIFT = 0.01  # largest relative change of the curvature with which a factor still measures errors
 NEWTON_STEPS = 1000  # near a vertex of the l1 ball it creeps for hundreds of steps before it converges
-NEWTON_PATIENCE = 30  # steps in which Newton's method must lower the penalty or its residual
+CLOSE = 0.1  # largest step, in units of 1/q'', that Newton's method takes without a look at the penalty
+NEWTON_PATIENCE = 30  # steps in which Newton's method must lower the penalty or its residuals
+STALLED = 10  # steps for which one so small counts that does not lower the residuals: rounding errors decide about it
 _EPS = float(np.finfo(np.float64).eps)
 _ROWS = 32  # of X whose magnitudes are taken at once, so that they stay in the cache
 _PLAIN = 40  # numbers beyond 2^+-_PLAIN are scaled before they are squared, or rounded to float32
@@ -342,7 +344,13 @@ def _amp(
         todo = todo[~ends]
         if not todo.size:
             break
-        state = messages.send(~ends)
+        try:
+            state = messages.send(~ends)
+        except StopIteration:  # they diverged at once
+            points |= dict.fromkeys(
+                todo.tolist(), replace(_failed(X.shape, len(X)), iterations=iteration, method="amp")
+            )
+            break
     return [points[i] for i in range(Y.shape[1])]
 
 
@@ -584,10 +592,10 @@ def newton(
     The first step leads from `start`, or from 0, to the feasible set: from 0 to its point of smallest weighted norm.
 
     With D = 1/q''(beta) the step is -D (q' - X^T nu), (X D X^T) nu = X D q' + (y - X beta), halved until the penalty
-    falls. It ends where the step is a tenth of the tolerance, where rounding decides about the step, and where nothing
-    is gained any more. Slack is n more coordinates e with the penalty |e|^2/2 and the columns sqrt(slack) 1 of X, which
-    make the start feasible or are 0. Raises LinAlgError where X D X^T is singular to the rounding of its factor. The
-    arguments are unchecked.
+    falls, unless D hardly changes in it. It ends where the step is a tenth of the tolerance, where rounding decides
+    about the step, and where nothing is gained any more. Slack is n more coordinates e with the penalty |e|^2/2 and the
+    columns sqrt(slack) 1 of X, which make the start feasible or are 0. Raises LinAlgError where X D X^T is singular to
+    the rounding of its factor. The arguments are unchecked.
 
     Parameters
     ----------
@@ -622,23 +630,25 @@ def newton(
         extra_step = root * nu / unit - extra
         longest, previous = np.max(np.abs(step)), gap
         gap = float(longest / (np.max(np.abs(beta)) or longest or 1.0))
-        certified = gap <= tolerance and linalg.norm(misfit) <= tolerance * linalg.norm(y)
-        if gap <= 0.1 * tolerance or (certified and gap > 0.5 * previous) or waited == NEWTON_PATIENCE:
+        off = _relative(misfit, y)
+        certified = gap <= tolerance and off <= tolerance
+        if gap <= 0.1 * tolerance or (certified and gap > 0.5 * previous) or waited >= NEWTON_PATIENCE:
             break
         if iteration == NEWTON_STEPS:
             break
         length, rise = 1.0, float(nu @ misfit) if iteration else 0.0  # of the penalty, to meet the labels
+        close = bool(np.all(np.abs(step) <= CLOSE * D))  # the curvature hardly changes, so the step needs no test
         while True:
             trial, trial_extra = beta + length * step, extra + length * extra_step
             trial_value = float(
                 np.sum(penalty_at_angle(trial, signed_angle(trial, sqrt_k))) + linalg.norm(trial_extra) ** 2 / 2
             )
-            if trial_value <= value * (1 + 1e-14) + length * rise or length < 1e-12:
+            if close or trial_value <= value * (1 + 1e-14) + length * rise or length < 1e-12:
                 break
             length /= 2
-        waited += 1
-        if gap < 0.9 * smallest or trial_value < lowest * (1 - 1e-12):
-            lowest, smallest, waited = min(trial_value, lowest), min(gap, smallest), 0
+        waited += STALLED if close else 1
+        if max(gap, off) < 0.9 * smallest or (not close and trial_value < lowest * (1 - 1e-12)):
+            lowest, smallest, waited = min(trial_value, lowest), min(max(gap, off), smallest), 0
         beta, extra, value = trial, trial_extra, trial_value
     found = beta, nu / unit, slope + step / D  # which is X^T nu, also where rounded numbers nu can't say so
     return _certify(X, y, sqrt_k, slack, *found, iteration, "newton", tolerance)

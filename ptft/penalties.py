@@ -208,9 +208,41 @@ def prox(z: ArrayLike, k: ArrayLike, theta: ArrayLike) -> np.ndarray:
     1.0
     """
     z, k, theta = broadcast(z=real_array(z, "z"), k=positive_array(k, "k"), theta=positive_array(theta, "theta"))
-    sqrt_k = np.sqrt(k)
-    result: np.ndarray = np.sign(z) * prox_point(np.abs(z), sqrt_k, theta)[1]
-    return result
+    size, sqrt_k = np.abs(z), np.sqrt(k)
+    with np.errstate(over="ignore", under="ignore"):
+        far, flat = size / sqrt_k > 1e290, (size / (sqrt_k / 2 + theta / 2) < 1e-150) & (size > 0)
+        large = size > 2.0**1000
+    if not (far.any() or flat.any() or large.any()):
+        return np.asarray(np.sign(z) * prox_point(size, sqrt_k, theta)[1])
+    x, unit = np.empty(size.shape), np.where(large, 2.0**-64, 1.0)
+    with np.errstate(all="ignore"):
+        scaled = size * unit, sqrt_k * unit, np.maximum(theta * unit, np.finfo(np.float64).tiny)
+        for inside, solve in ((flat, _prox_at_small_angle), (far & ~flat, _prox_far), (~(far | flat), _plain_prox)):
+            x[inside] = solve(*(values[inside] for values in scaled))
+    return np.asarray(np.copysign(x / unit, z))
+
+
+def _plain_prox(z: np.ndarray, sqrt_k: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    return prox_point(z, sqrt_k, theta)[1]
+
+
+def _prox_at_small_angle(z: np.ndarray, sqrt_k: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """z sqrt(k)/(sqrt(k) + theta), whose factors may be beyond the numbers of float64."""
+    total = np.maximum(sqrt_k, theta)
+    (z, i), (sqrt_k, j), (total, m) = (
+        np.frexp(z),
+        np.frexp(sqrt_k / (1 + np.minimum(sqrt_k, theta) / total)),
+        np.frexp(total),
+    )
+    return np.asarray(np.ldexp(z * sqrt_k / total, i + j - m))
+
+
+def _prox_far(z: np.ndarray, sqrt_k: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """Where z/sqrt(k) is so large that 2 sinh t = e^t, or else (sqrt(k)/2) sinh t is nothing beside z."""
+    r = theta / z / 2
+    by_omega = wrightomega(1 / r - np.log(4) - np.log(z) + np.log(sqrt_k) - np.log(r))
+    t = np.minimum(1 / r, 30)
+    return np.where(r < 1 / 30, np.where(1 / r < 1e300, z * (r * by_omega), z), sqrt_k / 2 * np.sinh(t))
 
 
 def prox_angle(

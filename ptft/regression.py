@@ -34,6 +34,8 @@ from ptft.validation import (
     positive_array,
     positive_number,
     real_array,
+    refuse,
+    require,
     truth_value,
 )
 
@@ -302,10 +304,10 @@ class FineTunedRegressionCV(_FineTuned):
         all_inputs, all_labels = self._data(X, y)
         inputs, labels, means, mean = self._centred(all_inputs, all_labels)
         coef_pt, d = self._first_task(), inputs.shape[1]
-        self.inits_ = inits = self._grid(_scale(inputs, labels, coef_pt), coef_pt is not None)
+        self.inits_ = inits = self._grid(inputs, labels, coef_pt)
         scales = [_penalty_scale(init, coef_pt, d) for init in inits]
         weights = [ridges * _unit_of_ridge(inputs, labels, k) for k in scales]
-        folds = list(check_cv(self.cv).split(all_inputs, all_labels))
+        folds = self._folds(all_inputs, all_labels)
         self.mse_path_ = np.empty((len(inits), ridges.size, len(folds)))
         certified = True
         with warnings.catch_warnings():
@@ -318,16 +320,28 @@ class FineTunedRegressionCV(_FineTuned):
                     predicted = its_mean + (all_inputs[left] - its_means) @ beta.T
                     self.mse_path_[i, :, f] = np.mean((all_labels[left, None] - predicted) ** 2, axis=0)
                     certified &= all(point.converged for point in path)
-            i, j = divmod(int(np.argmin(self.mse_path_.mean(axis=2))), ridges.size)
+            mse = self.mse_path_.mean(axis=2)
+            i, j = divmod(int(np.argmin(np.where(np.isfinite(mse), mse, np.inf))), ridges.size)
             self.init_, self.best_ridge_ = inits[i], float(ridges[j])
             self.penalty_scale_, self.ridge_ = scales[i], float(weights[i][j])
             point = min_penalty(inputs, labels, self.penalty_scale_, ridge=self.ridge_ * d)
         return self._answer(point, means, mean, certified)
 
-    def _grid(self, scale: float, pretrained: bool) -> list[Initialization]:
+    def _folds(self, X: np.ndarray, y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Rows to learn from and rows to test on, of every fold."""
+        try:
+            folds = [(np.arange(len(X))[kept], np.arange(len(X))[left]) for kept, left in check_cv(self.cv).split(X, y)]
+        except (TypeError, IndexError) as error:
+            raise ValueError(f"cv = {self.cv!r:.80} does not split the samples: {error}") from error
+        if not folds or any(not kept.size or not left.size for kept, left in folds):
+            raise ValueError(f"cv = {self.cv!r:.80} is not allowed: it must have folds with samples on both sides")
+        return folds
+
+    def _grid(self, X: np.ndarray, y: np.ndarray, coef_pt: np.ndarray | None) -> list[Initialization]:
         if self.inits is not None:
             return [scalar_initialization(init) for init in listed(self.inits, "inits")]
-        if pretrained:
+        scale = _scale(X, y, coef_pt)
+        if coef_pt is not None:
             return list(initializations_at(scale).values())
         return [Initialization(c_pt=c * scale) for c in (1e-3, 0.1, 10.0)]
 
@@ -372,6 +386,8 @@ def predicted_curve(
     >>> predicted_curve(fitted, [10, 20], coef=[1.0] + [0.0] * 29, variance=[1.0] * 30, noise=0.1).mse.round(2)
     array([0.19, 0.07])
     """
+    if not isinstance(fitted, _FineTuned):
+        refuse("fitted", fitted, "a FineTunedRegression or a FineTunedRegressionCV")
     check_is_fitted(fitted)
     coef, variance, d = (
         real_array(coef, "coef", ndim=1),
@@ -393,8 +409,20 @@ def _minus_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _alone(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The coefficient that each feature would have by itself."""
+    (X, size), (y, size_y) = _of_size_1(X, axis=0), _of_size_1(y)
     squares = np.sum(X**2, axis=0)
-    return np.asarray(X.T @ y / np.where(squares > 0, squares, 1.0))
+    with np.errstate(over="ignore", under="ignore"):
+        alone = np.ldexp(X.T @ y / np.where(squares > 0, squares, 1.0), size_y - size)
+    largest = np.max(np.abs(alone))
+    known = 1e-290 < largest < 1e290 or not np.any(X.T @ y)
+    require(known, "the size of y/X", largest, "between 1e-290 and 1e290: change the units of y or X")
+    return np.asarray(alone)
+
+
+def _of_size_1(values: np.ndarray, axis: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The values in units of a power of two, of every column or of all, and its exponent."""
+    exponent = np.frexp(np.max(np.abs(values), axis=axis))[1]
+    return np.ldexp(values, -exponent), exponent
 
 
 def _scale(X: np.ndarray, y: np.ndarray, coef_pt: np.ndarray | None) -> float:
@@ -410,5 +438,11 @@ def _penalty_scale(init: Initialization, coef_pt: np.ndarray | None, d: int) -> 
 
 def _unit_of_ridge(X: np.ndarray, y: np.ndarray, k: np.ndarray) -> float:
     """The weight at which penalty and data pull equally, see `FineTunedRegression`; 1 where the data do not pull."""
-    data, penalty = np.linalg.norm(X.T @ y) / len(y), np.linalg.norm(penalty_grad(_alone(X, y), k))
-    return float(data / penalty) if data > 0 and penalty > 0 else 1.0
+    (inputs, size), (labels, size_y) = _of_size_1(X), _of_size_1(y)
+    data, penalty = np.linalg.norm(inputs.T @ labels) / len(y), np.linalg.norm(penalty_grad(_alone(X, y), k))
+    if not (data > 0 and penalty > 0):
+        return 1.0
+    with np.errstate(over="ignore", under="ignore"):
+        unit = float(np.ldexp(data / penalty, size + size_y))
+    require(1e-290 < unit < 1e290, "the size of X^T y", unit, "between 1e-290 and 1e290: change the units of y or X")
+    return unit

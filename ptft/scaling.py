@@ -162,6 +162,8 @@ class PowerLawTasks:
         whole_number(self.d, "d", at_least=1, at_most=LARGEST_D)
         for name in ("a", "b"):
             nonnegative_number(getattr(self, name), name)
+        smallest = np.exp(-self.b * np.log(self.d))
+        require(smallest >= np.finfo(np.float64).tiny, "b", self.b, "so small that d^-b is a normal float64 number")
         positive_number(self.size_pt, "size_pt")
         if self.decay_pt is not None:
             nonnegative_number(self.decay_pt, "decay_pt")
@@ -286,12 +288,13 @@ def examples_needed(mse: ArrayLike, tasks: PowerLawTasks, init: Initialization) 
     ----------
     mse : array_like, positive, shape (errors,)
     tasks : PowerLawTasks
+        Of at least two features.
     init : Initialization
 
     Returns
     -------
     ndarray, shape (errors,), to relative precision 1e-6
-        1 where one example is enough, and d where fewer than 0.999 d are not.
+        1 where one example is enough, and d where fewer than 0.999 d are not; nan where the iteration did not converge.
 
     Raises
     ------
@@ -308,6 +311,7 @@ def examples_needed(mse: ArrayLike, tasks: PowerLawTasks, init: Initialization) 
     """
     wanted = np.log(positive_array(mse, "mse", ndim=1))
     groups = instance_of(tasks, PowerLawTasks, "tasks").groups
+    require(tasks.d > 1, "tasks.d", tasks.d, "at least 2")
     k, last = tasks.penalty_scale(init, groups.beta_pt)[None], _LAST * tasks.d
     scan = np.linspace(0.0, np.log(last), max(2, int(np.log2(last))))
     known = np.log(_solutions(groups, k, np.exp(scan) / tasks.d))
@@ -319,10 +323,13 @@ def examples_needed(mse: ArrayLike, tasks: PowerLawTasks, init: Initialization) 
     enough = known[0][:, None] <= wanted
     first, reached = np.argmax(enough, axis=0), enough.any(axis=0)
     result = np.where(reached, 1.0, float(tasks.d))
-    todo = np.flatnonzero(reached & (first > 0))
+    unknown = np.isinf(known[0]).argmax() if np.isinf(known[0]).any() else scan.size
+    result[np.where(reached, first, scan.size) > unknown] = np.nan
+    todo = np.flatnonzero(reached & (first > 0) & ~np.isnan(result))
     if todo.size:
         ends = scan[first[todo] - 1], scan[first[todo]]
-        result[todo] = np.exp(find_root(excess, ends, args=(wanted[todo],), tolerances={"xatol": 1e-7}).x)
+        found = find_root(excess, ends, args=(wanted[todo],), tolerances={"xatol": 1e-7})
+        result[todo] = np.where(found.success, np.exp(found.x), np.nan)
     return result
 
 
@@ -392,7 +399,7 @@ def exponent(n: ArrayLike, mse: ArrayLike) -> Exponent:
     """
     slope = local_slopes(n, mse)[1]
     n, mse = np.asarray(n, dtype=np.float64), np.asarray(mse, dtype=np.float64)
-    value = float(np.log(mse[0] / mse[-1]) / np.log(n[-1] / n[0]))
+    value = float((np.log(mse[0]) - np.log(mse[-1])) / (np.log(n[-1]) - np.log(n[0])))
     return Exponent(value, float(np.max(np.abs(slope - value))), float(n[0]), float(n[-1]))
 
 
@@ -451,10 +458,11 @@ def lazy_error(n: ArrayLike, power_decay: float, spectrum_decay: float) -> np.nd
     n = positive_array(n, "n")
     C, B = _decays(power_decay, spectrum_decay)
     require(2 * B + 1 != C, "power_decay", C, "other than 2 spectrum_decay + 1, where the error has a logarithm")
-    p, resolved = (C - 1) / B, 1 / np.sinc(1 / B)
+    p, resolved = (C - 1) / B, np.pi / B / np.sin(np.pi * min(1.0, B - 1) / B)
     if p > 2:
         return np.asarray(B * zeta(C - 2 * B) / zeta(C) * (resolved / n) ** (2 * B))
-    return np.asarray(1 / np.sinc(1 - p) / zeta(C) * (resolved / n) ** (C - 1))
+    level = 1 / np.sinc(1 - p) if p > 0.5 else (1 / p - 1) / np.sinc(p)
+    return np.asarray(level / zeta(C) * (resolved / n) ** (C - 1))
 
 
 def _decays(power_decay: float, spectrum_decay: float) -> tuple[float, float]:

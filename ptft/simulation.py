@@ -75,6 +75,24 @@ def sampled_teacher(teacher: Teacher, d: int, seed: int) -> tuple[np.ndarray, np
     return require_teacher(teacher).sample(d, _stream(seed, 0))
 
 
+def sampled_law(teacher: Teacher, init: Initialization, d: int, seed: int) -> GaussianMixture:
+    """The law of the (beta_ft, k, v) with which `simulate` works at this seed (`GaussianMixture.of_sample`).
+
+    Raises
+    ------
+    ValueError
+        If it is not a teacher, or an argument is outside its range.
+
+    Examples
+    --------
+    >>> from ptft import SpikeSlab
+    >>> sampled_law(SpikeSlab(omega=1.0), Initialization(1e-3), d=1000, seed=0).weight  # of inactive and active ones
+    array([0.881, 0.119])
+    """
+    d, seed = whole_number(d, "d", at_least=1), seed_number(seed)
+    return GaussianMixture.of_sample(*draw_of(require_teacher(teacher), init, d, _stream(seed, 0)))
+
+
 def seeds_with_task(teachers: Sequence[Teacher], d: int, first: int, number: int) -> list[int]:
     """The first seeds, from `first` on, at which all sampled fine-tuning teachers have an active coordinate.
 

@@ -101,18 +101,19 @@ class GaussianMixture:
             object.__setattr__(self, name, value[parts["weight"] > 0])
 
     @classmethod
-    def of_sample(cls, beta: np.ndarray, k: np.ndarray) -> GaussianMixture:
-        """Law with the shares and mean squares of one sample of (beta*_ft, k), arrays of shape (d,).
+    def of_sample(cls, beta: np.ndarray, k: np.ndarray, input_variance: ArrayLike = 1.0) -> GaussianMixture:
+        """Law with the shares and mean squares of one sample of (beta*_ft, k, v), arrays of shape (d,).
 
-        Every distinct k is a component of its zero coefficients and one of the others, taken as Gaussian around 0.
+        Every distinct (k, v) is a component of its zero coefficients and one of the others, taken as Gaussian around 0.
         """
         beta, k = broadcast(beta=real_array(beta, "beta", ndim=1), k=positive_array(k, "k"))
         require(beta.ndim == 1, "the number of dimensions of k", beta.ndim, "that of beta, 1, or 0")
-        scales, place = np.unique(k, return_inverse=True)
-        groups = 2 * place + (beta != 0)
-        counts = np.bincount(groups, minlength=2 * scales.size)
+        v = np.broadcast_to(positive_array(input_variance, "input_variance"), beta.shape)
+        scales, place = np.unique(np.stack([k, v]), axis=1, return_inverse=True)
+        groups = 2 * place.ravel() + (beta != 0)
+        counts = np.bincount(groups, minlength=2 * scales.shape[1])
         variance = np.bincount(groups, weights=beta**2, minlength=counts.size) / np.maximum(counts, 1)
-        return cls(counts / beta.size, np.zeros(counts.size), variance, np.repeat(scales, 2))
+        return cls(counts / beta.size, np.zeros(counts.size), variance, *np.repeat(scales, 2, axis=1))
 
     @property
     def power(self) -> float:

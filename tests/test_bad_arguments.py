@@ -239,7 +239,7 @@ def examples():
         "amp.state_evolution": {"alpha": 0.3, "mixture": MIXTURE, "steps": 1, "noise_var": 0.0, "ridge": 0.0},
         # teachers, and the error in high dimensions
         "teachers.GaussianMixture": {"weight": Y, "mean": Y, "variance": Y, "k": Y, "input_variance": Y},
-        "teachers.GaussianMixture.of_sample": {"beta": K, "k": K},
+        "teachers.GaussianMixture.of_sample": {"beta": K, "k": K, "input_variance": K},
         "teachers.GaussianMixture.sample": {"d": 3, "seed": 0},
         "teachers.GaussianMixture.sample_with_variance": {"d": 3, "seed": 0},
         "teachers.TeacherGroups": {"weight": Y, "beta_pt": Y, "mean": Y, "variance": Y, "input_variance": Y},
@@ -370,6 +370,7 @@ def examples():
         "scaling.carried_along": {"init": INIT, "ratio": 2.0, "a": 1.0},
         # simulation
         "simulation.sampled_teacher": {"teacher": SLAB, "d": D, "seed": 0},
+        "simulation.sampled_law": {"teacher": SLAB, "init": INIT, "d": D, "seed": 0},
         "simulation.seeds_with_task": {"teachers": (SLAB,), "d": D, "first": 0, "number": 1},
         "designs.Design": {"name": "ar1", "strength": 0.5},
         "designs.Design.sample": {"n": 2, "d": 3, "seed": 0},
@@ -988,6 +989,7 @@ def examples():
         "modular.networks.scaled": {"network": QUADRATIC, "embedding": 0.5, "hidden": 0.5, "readout": 0.5},
         "modular.networks.with_new_readout": {"network": TRANSFORMER, "gamma": 0.5, "seed": 0, "outputs": 2},
         "modular.networks.norms": {"network": QUADRATIC},
+        "modular.networks.require_fits": {"network": QUADRATIC, "pairs": PAIRS.pairs, "targets": PAIRS.targets},
         "modular.networks.attention_of": {"network": TRANSFORMER},
         "modular.training.train": {
             "network": QUADRATIC,

@@ -39,7 +39,7 @@ class Examples:
     Raises
     ------
     ValueError
-        If there is no pair, or the targets are not as many.
+        If there is no pair, a number is negative, or the targets are not as many.
 
     Examples
     --------
@@ -56,6 +56,8 @@ class Examples:
             raise ValueError(f"pairs has shape {tuple(self.pairs.shape)}: it must be (n, 2) with n of at least 1")
         if self.targets.shape != self.pairs.shape[:1]:
             raise ValueError(f"targets has shape {tuple(self.targets.shape)}: it must have one entry for each pair")
+        whole = not self.pairs.is_floating_point() and int(self.pairs.min()) >= 0
+        require(whole, "pairs", self.pairs.min().item(), "whole numbers, zero or positive")
 
     @property
     def classes(self) -> bool:
@@ -429,6 +431,42 @@ def new_transformer(
         std = scale / math.sqrt(width if name in ("tokens", "places") else rows)
         weights[name] = torch.as_tensor(std * rng.standard_normal((rows, columns)), dtype=dtype, device=device)
     return Transformer(weights, heads)
+
+
+@checked
+def require_fits(network: QuadraticNetwork | Transformer, pairs: Tensor, targets: Tensor | None = None) -> None:
+    """Raise unless the network has the numbers of all pairs, and outputs for the targets.
+
+    Raises
+    ------
+    ValueError
+        If not.
+
+    Examples
+    --------
+    >>> require_fits(new_quadratic(5, 8), torch.tensor([[0, 4]]), torch.tensor([0.5]))
+    >>> require_fits(new_quadratic(5, 8), torch.tensor([[0, 5]]))
+    Traceback (most recent call last):
+        ...
+    ValueError: pairs = 5 is not allowed: it must be from 0 to 4, the numbers of the network
+    """
+    low, high = int(pairs.min()), int(pairs.max())
+    numbers = f"from 0 to {network.p - 1}, the numbers of the network"
+    require(low >= 0 and high < network.p, "pairs", low if low < 0 else high, numbers)
+    if targets is None:
+        return
+    classes = not targets.is_floating_point()
+    if isinstance(network, QuadraticNetwork):
+        if classes:
+            raise ValueError("targets holds classes: the quadratic network must have real targets")
+        return
+    outputs = network.weights["readout"].shape[1]
+    if classes:
+        low, high = int(targets.min()), int(targets.max())
+        require(outputs > 1, "targets", "classes", "real numbers, for a network with one output")
+        require(low >= 0 and high < outputs, "targets", low if low < 0 else high, f"classes from 0 to {outputs - 1}")
+    else:
+        require(outputs == 1, "targets", "real numbers", f"classes, for a network with {outputs} outputs")
 
 
 # --- scales -----------------------------------------------------------------------------------------------------------

@@ -292,6 +292,10 @@ def fine_tune_point(
     protocol = PROTOCOLS[one_of(network, "network", NETWORKS)]
     first, second, table = tables_of(network, relation, size, seed)
     one_of(knob, "knob", KNOBS)
+    trained_pt = pretraining.network
+    fits = trained_pt.p == protocol.p and isinstance(trained_pt, Transformer) == (network != "quadratic")
+    kind = f"{type(trained_pt).__name__} modulo {trained_pt.p}"
+    require(fits, "pretraining.network", kind, f"that of `pretrain_point` for {network!r}, modulo {protocol.p}")
     gamma = protocol.gamma * (positive_number(value, "value") if knob == "gamma" else 1.0)
     outputs = second.divisor if network == "classifier" else 1
     start = with_new_readout(pretraining.network, gamma, np.random.default_rng([seed, 1]), outputs)

@@ -69,8 +69,10 @@ class ScalarTask:
         ]
         require(len(set(frequencies)) == len(frequencies), "frequencies", self.frequencies, "distinct")
         require(len(self.phases) == len(frequencies), "phases", self.phases, "one for each frequency")
+        phases = [real_number(phase, "phases") for phase in self.phases]
+        require([abs(phase) <= 1e6 for phase in phases], "phases", phases, "between -1e6 and 1e6")
         object.__setattr__(self, "frequencies", tuple(frequencies))
-        object.__setattr__(self, "phases", tuple(real_number(phase, "phases") for phase in self.phases))
+        object.__setattr__(self, "phases", tuple(phases))
 
     @property
     def amplitude(self) -> float:

@@ -58,7 +58,7 @@ from scipy.optimize import brentq
 
 from ptft.end_point import min_penalty
 from ptft.modular.group import characters
-from ptft.modular.networks import EMBEDDING_STD, READOUT_STD, Examples, QuadraticNetwork
+from ptft.modular.networks import EMBEDDING_STD, READOUT_STD, Examples, QuadraticNetwork, require_fits
 from ptft.modular.tasks import ScalarTask
 from ptft.validation import checked, generator, nonnegative_number, positive_number, real_array, require, whole_number
 
@@ -418,6 +418,7 @@ def tangent_prediction(network: QuadraticNetwork, train: Examples, pairs: torch.
     >>> bool(abs(error).max() < 1e-6)
     True
     """
+    _require_fit(network, train, pairs)
     U, W, v = (weight.double().cpu().numpy() for weight in (network.U, network.W, network.v))
     (a, b), (c, d) = (of.cpu().numpy().T for of in (train.pairs, pairs))
     given, asked = U[a] + W[b], U[c] + W[d]
@@ -458,6 +459,7 @@ def diagonal_prediction(network: QuadraticNetwork, train: Examples, pairs: torch
     >>> bool(abs(error).max() < 1e-6)
     True
     """
+    _require_fit(network, train, pairs)
     basis, _ = characters(network.p)
 
     def design(of: torch.Tensor) -> np.ndarray:
@@ -469,6 +471,11 @@ def diagonal_prediction(network: QuadraticNetwork, train: Examples, pairs: torch
     end = min_penalty(design(train.pairs), error, character_strengths(network).ravel() ** 2)
     found: np.ndarray = start + design(pairs) @ end.beta
     return found
+
+
+def _require_fit(network: QuadraticNetwork, train: Examples, pairs: torch.Tensor) -> None:
+    require_fits(network, train.pairs, train.targets)
+    require_fits(network, pairs)
 
 
 def _before(network: QuadraticNetwork, train: Examples, pairs: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:

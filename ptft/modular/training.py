@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from scipy.integrate import DOP853
 from torch import Tensor
 
-from ptft.modular.networks import Examples, Network, QuadraticNetwork, Transformer
+from ptft.modular.networks import Examples, Network, QuadraticNetwork, Transformer, require_fits
 from ptft.validation import checked, nonnegative_number, one_of, positive_number, real_array, whole_number
 
 METHODS = ("flow", "descent", "adam")
@@ -82,7 +82,7 @@ def train(
     Raises
     ------
     ValueError
-        If the method is none of these, a number is out of range, or a quadratic network is given classes.
+        If the method is none of these, a number is out of range, or the network has no such pairs, classes or targets.
 
     Examples
     --------
@@ -97,6 +97,7 @@ def train(
     whole_number(max_steps, "max_steps")
     if data.classes and isinstance(network, QuadraticNetwork):
         raise ValueError("data holds classes: the quadratic network must have real targets")
+    require_fits(network, data.pairs, data.targets)
     begun = time.perf_counter()
     if method == "flow":
         found = _flow(network, data, loss_below, max_steps)

@@ -34,7 +34,7 @@ from ptft.extras import needs_extra
 from ptft.files import DIGITS, read_sealed, require_writable, write_sealed
 from ptft.sweeps import table
 from ptft.sweeps.sweep import Preparation, Sweep, first_type, fits, machine
-from ptft.validation import whole_number
+from ptft.validation import require, whole_number
 
 with needs_extra("sweep", __name__):
     import pandas as pd
@@ -95,6 +95,7 @@ def store(
     12
     """
     plan = list(dict.fromkeys(plan))
+    require(len(plan) > 0, "number of points", 0, "at least 1")
     rows, files = sweep.identity(plan), sweep.files(out)
     there: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {}
     if extend and any(file.exists() for file in files.values()):

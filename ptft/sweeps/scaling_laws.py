@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import ptft
 from ptft.initialization import Initialization
-from ptft.scaling import PowerLawTasks
+from ptft.scaling import LARGEST_D, PowerLawTasks
 from ptft.simulation import simulate_many
 from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
@@ -75,7 +75,7 @@ def plan(d: int, sizes: Iterable[int], seeds: Iterable[int]) -> list[ScalingPoin
     >>> len(plan(d=100, sizes=[10, 20], seeds=[0]))
     18
     """
-    d = whole_number(d, "d", at_least=2)
+    d = whole_number(d, "d", at_least=2, at_most=LARGEST_D)
     sizes = [whole_number(n, "sizes", at_least=1, at_most=d - 1) for n in sizes]
     seeds = [whole_number(seed, "seeds") for seed in seeds]
     require(len(seeds) > 0, "seeds", seeds, "at least one")

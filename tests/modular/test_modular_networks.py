@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ptft import modular
+from ptft.modular import protocol, theory
 from ptft.modular.networks import PARTS
 from ptft.modular.training import flat_weights, with_flat_weights
 
@@ -201,3 +202,47 @@ def test_devices_other_than_the_processor_are_asked_for_by_name():
 def test_what_does_not_fit_is_refused(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+TWO, ONE = torch.tensor([[0, 1], [4, 4]]), torch.tensor([[0, 5]])
+
+
+@pytest.mark.parametrize("method", ["descent", "flow", "adam"])
+@pytest.mark.parametrize(
+    ("outputs", "pairs", "targets", "said"),
+    [
+        (0, ONE, [0.5], "pairs = 5 is not allowed: it must be from 0 to 4, the numbers of the network"),
+        (1, ONE, [0.5], "pairs = 5 is not allowed: it must be from 0 to 4"),
+        (1, TWO, [0, 1], "targets = 'classes' is not allowed: it must be real numbers, for a network with one output"),
+        (3, TWO, [0.5, 1.0], "targets = 'real numbers' is not allowed: it must be classes, for a network with 3"),
+        (3, TWO, [0, 3], "targets = 3 is not allowed: it must be classes from 0 to 2"),
+        (3, TWO, [0, -1], "targets = -1 is not allowed: it must be classes from 0 to 2"),
+    ],
+)
+def test_a_network_is_not_trained_on_what_it_cannot_say(outputs, pairs, targets, said, method):
+    network = modular.new_transformer(5, 4, 2, 4, outputs) if outputs else modular.new_quadratic(5, 4)
+    with pytest.raises(ValueError, match=said):
+        modular.train(network, modular.Examples(pairs, torch.tensor(targets)), method)
+
+
+def test_pairs_are_whole_numbers_and_theories_have_those_of_the_network():
+    for pairs in (-TWO, TWO.double()):
+        with pytest.raises(ValueError, match=r"pairs = .* is not allowed: it must be whole numbers, zero or positive"):
+            modular.Examples(pairs, torch.zeros(2))
+    network, given = modular.new_quadratic(5, 4), modular.Examples(TWO, torch.zeros(2, dtype=torch.float64))
+    for predict in (theory.tangent_prediction, theory.diagonal_prediction):
+        for train, asked in ((given, ONE), (given, -ONE), (modular.Examples(ONE, torch.zeros(1)), TWO)):
+            with pytest.raises(ValueError, match=r"pairs = -?5 is not allowed: it must be from 0 to 4"):
+                predict(network, train, asked)
+
+
+def test_a_point_is_fine_tuned_from_a_network_of_its_kind():
+    for network in (modular.new_quadratic(5, 4), modular.new_transformer(23, 4, 2, 4)):
+        run = modular.train(network, modular.examples(np.eye(network.p), dtype=network.embedding.dtype), max_steps=0)
+        with pytest.raises(ValueError, match=r"pretraining.network = .* is not allowed: .* for 'quadratic', modulo 23"):
+            protocol.fine_tune_point("quadratic", run, "nested", 1, "baseline", 1.0, 5, 0)
+
+
+def test_phases_so_large_that_no_digit_is_left_are_refused():
+    with pytest.raises(ValueError, match=r"phases = 1\.e\+300 is not allowed: it must be between -1e6 and 1e6"):
+        modular.ScalarTask(5, (1, 2), (0.0, 1e300))

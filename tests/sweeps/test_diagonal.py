@@ -201,6 +201,17 @@ def test_a_table_gives_the_comparisons_that_simulating_again_gives(tmp_path):
     lacking = stored.drop(stored.query("experiment == '4' and d == 60").index[0])
     with pytest.raises(ValueError, match="complete: every seed at every alpha"):
         agreement.stored_comparisons(lacking, 60)
+    for bad, said in (
+        (stored.assign(converged="no"), r"stored\['converged'\] = 'a column of kind string' is not allowed"),
+        (stored.assign(converged=1.0), r"stored\['converged'\] = 'a column of kind floating' is not allowed"),
+        (stored.assign(mse="0.1"), r"stored\['mse'\] = 'a column of kind string' is not allowed: .* numbers"),
+        (stored.assign(d=["all", *stored["d"][1:]]), r"stored\['d'\] = 'a column of kind mixed.* is not allowed"),
+        (stored.assign(rho_pt=True), r"stored\['rho_pt'\] = 'a column of kind boolean' is not allowed"),
+        (pd.concat([stored, stored.assign(mse=2.0)]), "rows of points that are there' is not allowed"),
+        (pd.concat([stored, stored[["mse"]]], axis=1), "stored = 'a table with two columns mse' is not allowed"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            agreement.stored_comparisons(bad, 60)
 
 
 def test_the_stored_table_goes_on_with_the_key_of_its_version(monkeypatch):

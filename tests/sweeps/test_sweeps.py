@@ -836,3 +836,16 @@ def cluster(tmp_path_factory):
 def test_a_dask_cluster_gives_the_same_tables(whole, tmp_path, cluster):
     tables, _ = engine.run(elsewhere(whole.sweep), whole.plan, tmp_path, scheduler=cluster)
     assert_same_results(tables, whole.tables)
+
+
+def test_a_plan_without_points_is_refused(tmp_path, capsys):
+    options = ["--networks", "classifier", "--relations", "dense", "--out", str(tmp_path / "table.parquet")]
+    assert main(["modular", *options, "--work", str(tmp_path)]) == 2
+    assert "number of points = 0 is not allowed: it must be at least 1" in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
+
+
+def test_more_ranks_than_power_laws_have_are_refused_before_anything_is_computed(tmp_path, capsys):
+    options = ["--d", "100000000", "--sizes", "2", "--out", str(tmp_path / "table.parquet"), "--work", str(tmp_path)]
+    assert main(["scaling-laws", *options]) == 2
+    assert "d = 100000000 is not allowed: it must be at least 2 and at most 10000000" in capsys.readouterr().err

@@ -113,3 +113,13 @@ def test_message_passing_refuses_before_the_first_step(arguments, message):
 
 def test_message_passing_takes_lists():
     assert next(ptft.message_passing([[1.0, 0.5]], [1.0], [1.0, 1.0])).beta.tolist() == [0.0, 0.0]
+
+
+def test_messages_that_diverge_end():
+    """Columns of very different sizes: messages grow until float64 has no such numbers."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((6, 15)) * 10.0 ** rng.uniform(-8, 8, 15)
+    with np.errstate(all="ignore"):
+        messages = list(itertools.islice(ptft.message_passing(X, X @ rng.standard_normal(15), np.ones(15)), 400))
+    assert 100 < len(messages) < 400 and messages[-1].noise > 1e100
+    assert ptft.min_penalty(X, X @ np.ones(15), 1.0).converged

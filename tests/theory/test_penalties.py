@@ -154,6 +154,26 @@ def test_prox_covers_the_extremes_of_float64():
     assert np.max(np.abs(x + theta * ptft.penalty_grad(x, k) - z) / z) < 1e-14
 
 
+@pytest.mark.filterwarnings("error")
+def test_prox_solves_its_equation_wherever_float64_has_the_numbers():
+    rng = np.random.default_rng(0)
+    z, k, theta = 10.0 ** rng.uniform(-307, 308, (3, 100))
+    theta[::2] = np.minimum(z * 10.0 ** rng.uniform(-5, 3, 100), 1e307)[::2]
+    z[:3], k[:3], theta[:3] = [1e308, 1e308, 1e200], [1e300, 1e-300, 1e-300], [1e308, 1e308, 1e-300]
+    found = ptft.prox(z, k, theta)
+    with mpmath.workdps(60):
+        for x, *numbers in zip(found, z, k, theta, strict=True):
+            z_, root, theta_ = mpmath.mpf(numbers[0]), mpmath.sqrt(numbers[1]), mpmath.mpf(numbers[2])
+            low, high = mpmath.mpf(0), 2 * min(mpmath.asinh(2 * z_ / root), 2 * z_ / (root + theta_))
+            for _ in range(120):
+                middle = (low + high) / 2
+                above = root / 2 * mpmath.sinh(middle) + theta_ / 2 * middle > z_
+                low, high = (low, middle) if above else (middle, high)
+            exact = root / 2 * mpmath.sinh(low)
+            assert exact < 1e-300 or abs(x / exact - 1) < 1e-12, numbers
+    assert np.array_equal(ptft.prox(-z, k, theta), -found)
+
+
 def test_arrays_broadcast():
     init = ptft.Initialization(np.array([1e-3, 1.0])[:, None], 0.0, np.array([0.0, 1.0, 2.0]))
     assert ptft.pretraining_dependence(np.ones((4, 1, 1)), 1.0, init).shape == (4, 2, 3)

@@ -158,6 +158,21 @@ def test_cross_validation_is_that_of_single_fits(coef_pt):
     assert found.coef_ == pytest.approx(again.coef_) and found.ridge_ == pytest.approx(again.ridge_)
 
 
+@pytest.mark.parametrize("units", [(1e160, 1e60), (1e-160, 1e-60)])
+def test_units_whose_squares_are_beyond_float64_do_not_matter_either(units):
+    X, y = data()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for estimator in (FineTunedRegression(), FineTunedRegressionCV(**QUICK)):
+            one = estimator.fit(X, y).predict(X)
+            other = estimator.fit(units[0] * X, units[1] * y).predict(units[0] * X)
+            assert other / units[1] == pytest.approx(one, rel=1e-6)
+            with pytest.raises(ValueError, match=r"the size of y/X = .* change the units of y or X"):
+                estimator.fit(X * units[0], y / units[1] ** 3)
+        with pytest.raises(ValueError, match=r"the size of X\^T y = .* change the units of y or X"):
+            FineTunedRegression(INIT).fit(X * 1e200, y * 1e200)
+
+
 def test_starts_are_those_of_the_paper_in_other_units():
     for name, init in initializations_at(7.0).items():
         assert init.sqrt_k([0.0, 7.0]) == pytest.approx(7 * ptft.regimes.STARTS[name].sqrt_k([0.0, 1.0]), rel=1e-9)
@@ -181,6 +196,9 @@ def test_the_prediction_is_the_error_where_columns_are_independent(coef_pt):
 def test_a_prediction_without_a_fit_or_of_another_size_is_refused():
     with pytest.raises(NotFittedError):
         regression.predicted_curve(FineTunedRegression(), 10, [1.0], [1.0], 0.1)
+    for fitted in ("fitted", None, 3, FineTunedRegression, StandardScaler()):
+        with pytest.raises(ValueError, match=r"fitted = .* is not allowed: it must be a FineTunedRegression or"):
+            regression.predicted_curve(fitted, 10, [1.0], [1.0], 0.1)
     fitted = FineTunedRegression().fit(*data())
     for arguments, said in (
         ((10, np.ones(3), np.ones(30), 0.1), "coef and variance have 3 and 30 numbers: there are 30 features"),
@@ -260,6 +278,14 @@ def test_columns_that_say_nothing_leave_the_mean_with_a_certificate(estimator, d
         (FineTunedRegressionCV(ridges=[1.0, 0.0]), "ridges = 0. is not allowed: it must be positive"),
         (FineTunedRegressionCV(ridges=1.0), "ridges has shape"),
         (FineTunedRegressionCV(cv=21), "n_splits=21 greater than the number of samples"),
+        (
+            FineTunedRegressionCV(cv=[]),
+            r"cv = \[\] is not allowed: it must have folds with samples on both sides",
+        ),
+        (FineTunedRegressionCV(cv=[([0, 1], [])]), "cv = .* is not allowed: it must have folds"),
+        (FineTunedRegressionCV(cv=[([], [0, 1])]), "cv = .* is not allowed: it must have folds"),
+        (FineTunedRegressionCV(cv=[None]), r"cv = \[None\] does not split the samples"),
+        (FineTunedRegressionCV(cv=[([0, 99], [1])]), "cv = .* does not split the samples: index 99 is out of bounds"),
         (FineTunedRegressionCV(fit_intercept=2), "fit_intercept = 2 is not allowed"),
     ],
 )
@@ -294,3 +320,17 @@ def test_what_is_not_certified_is_said(monkeypatch):
     monkeypatch.setattr(regression, "ridge_path", lambda *args: [replace(p, converged=False) for p in path(*args)])
     with pytest.warns(ConvergenceWarning):
         assert not FineTunedRegressionCV(**QUICK).fit(X, y).converged_
+
+
+def test_what_is_no_number_is_not_chosen(monkeypatch):
+    X, y = data()
+    path = regression.ridge_path
+
+    def lost(*args):
+        first, *rest = path(*args)
+        return [replace(first, beta=np.full(30, np.nan), converged=False), *rest]
+
+    monkeypatch.setattr(regression, "ridge_path", lost)
+    with pytest.warns(ConvergenceWarning):
+        found = FineTunedRegressionCV(**QUICK).fit(X, y)
+    assert found.best_ridge_ == 0.1 and np.isnan(found.mse_path_[:, 0]).all()

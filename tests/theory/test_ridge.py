@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 import ptft
+from ptft import end_point
 from ptft.end_point import newton, ridge_path
 from ptft.stopping_rule import beside_ridge
 
@@ -236,3 +237,27 @@ def test_a_ridge_is_zero_or_positive(ridge):
         ):
             with pytest.raises(ValueError, match=r"ridge = .* is not allowed"):
                 call()
+
+
+@pytest.mark.parametrize("decades", [8, 16, 24])
+@pytest.mark.parametrize(("n", "d"), [(20, 30), (60, 30)])
+def test_columns_of_very_different_sizes_take_few_steps(n, d, decades, monkeypatch):
+    """Where rounding errors decide about a step, the penalty does not fall, and it is taken or given up at once."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d)) * 10.0 ** rng.uniform(-decades / 2, decades / 2, d)
+    y, steps = rng.standard_normal(n), []
+
+    def counted(*args, **kwargs):
+        point = newton(*args, **kwargs)
+        steps.append(point.iterations)
+        return point
+
+    monkeypatch.setattr(end_point, "newton", counted)
+    alone = X.T @ y / np.sum(X**2, axis=0)
+    for root in np.abs(alone).max() * np.array([1e-3, 0.1, 10.0]):
+        unit = np.linalg.norm(X.T @ y) / np.linalg.norm(ptft.penalty_grad(alone, root**2))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # beyond some ten decades not all are certified
+            path = ridge_path(X, y, root**2, np.geomspace(10, 1e-3, 9) * unit * d / n)
+        assert decades > 8 or all(point.converged for point in path)
+    assert sum(steps) < 27 * 15

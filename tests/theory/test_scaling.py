@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import mpmath
 import numpy as np
 import pytest
 
 import ptft
-from ptft import Initialization
+from ptft import Initialization, scaling
 from ptft.limits import minimum_norm_error
 from ptft.scaling import (
     PowerLawTasks,
@@ -142,6 +143,23 @@ def test_the_exponent_of_a_power_law_with_a_correction_lies_within_its_error():
     assert slope == pytest.approx(2 * np.ones(8)) and middle == pytest.approx(np.sqrt(n[1:] * n[:-1]))
 
 
+@pytest.mark.parametrize("C", [1 + 1e-12, 1.001, 2.0, 4.5, 9.0])
+@pytest.mark.parametrize("B", [1 + 1e-12, 1.01, 1.7, 3.0, 1e9])
+def test_the_lazy_level_has_all_digits_at_the_ends_of_its_range(C, B):
+    with mpmath.workdps(40):
+        C_, B_ = mpmath.mpf(C), mpmath.mpf(B)
+        p, per_example = (C_ - 1) / B_, mpmath.pi / B_ / mpmath.sin(mpmath.pi / B_) / 50
+        if p < 2:
+            exact = (1 - p) * mpmath.pi / mpmath.sin(mpmath.pi * p) / mpmath.zeta(C_) * per_example ** (C_ - 1)
+        else:
+            exact = B_ * mpmath.zeta(C_ - 2 * B_) / mpmath.zeta(C_) * per_example ** (2 * B_)
+    assert lazy_error(50.0, C, B) == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_an_exponent_of_numbers_at_the_ends_of_float64():
+    assert exponent([1e-300, 1e300], [1e300, 1e-300]).value == 1
+
+
 # --- what pretraining is worth ----------------------------------------------------------------------------------------
 
 
@@ -154,6 +172,21 @@ def test_the_examples_needed_for_an_error_are_those_that_have_it():
 def test_beyond_its_ends_the_number_of_examples_is_that_of_an_end():
     tasks = PowerLawTasks(1000, pretrained=False)
     assert examples_needed([10.0, 1e-30], tasks, LAZY).tolist() == [1.0, 1000.0]
+
+
+def test_a_number_of_examples_is_not_given_where_the_error_is_unknown(monkeypatch):
+    """The iteration fails at less than a hundred examples: an error that is reached there, or after, has no answer."""
+    tasks, found = PowerLawTasks(1000, pretrained=False), scaling._solutions
+
+    def failing(groups, k, alpha, start=None):
+        solutions = found(groups, k, alpha, start)
+        solutions[0, (alpha > 0.02) & (alpha < 0.1)] = np.inf
+        return solutions
+
+    usual = examples_needed([0.5, 1e-3, 1e-30], tasks, LAZY)
+    monkeypatch.setattr(scaling, "_solutions", failing)
+    assert usual[0] < 20 < 100 < usual[1]
+    assert examples_needed([0.5, 1e-3, 1e-30], tasks, LAZY) == pytest.approx([usual[0], np.nan, np.nan], nan_ok=True)
 
 
 def test_a_lazy_memory_multiplies_the_examples_by_the_ratio_of_the_levels():
@@ -217,6 +250,7 @@ def test_exact_end_points_have_the_predicted_error():
         ({"d": 10**8}, "d = 100000000 is not allowed"),
         ({"a": -1.0}, "a = -1. is not allowed: it must be zero or positive"),
         ({"b": np.nan}, "b "),
+        ({"b": 200.0}, r"b = 200\. is not allowed: it must be so small that d\^-b is a normal"),
         ({"size_pt": 0.0}, "size_pt = 0. is not allowed: it must be positive"),
         ({"decay_pt": -1.0}, "decay_pt = -1. is not allowed"),
         ({"known_ranks": -1}, "known_ranks = -1 is not allowed"),
@@ -231,6 +265,8 @@ def test_tasks_that_cannot_be_are_refused(bad, said):
 def test_numbers_without_a_meaning_are_refused():
     with pytest.raises(ValueError, match=r"n = 100\. is not allowed: it must be below d = 100"):
         learning_curves(PowerLawTasks(100), [LAZY], [100])
+    with pytest.raises(ValueError, match=r"tasks\.d = 1 is not allowed: it must be at least 2"):
+        examples_needed([0.5], PowerLawTasks(1), LAZY)
     with pytest.raises(ValueError, match=r"power_decay = 1\. is not allowed: it must be above 1"):
         lazy_exponent(1.0, 2.0)
     with pytest.raises(ValueError, match=r"spectrum_decay = 1\. is not allowed: it must be above 1"):

@@ -6,6 +6,7 @@ from scipy import linalg
 from scipy.optimize import linprog
 
 import ptft
+from ptft.agreement import given_teachers
 from ptft.limits import basis_pursuit_error, minimum_norm_error, recovery_threshold
 from ptft.monte_carlo import solve_by_monte_carlo
 from ptft.replica import MixtureRows, errors_by_rows, scalar_moments, solve_by_quadrature, solve_nearby
@@ -388,3 +389,18 @@ def neighbours(init):
         yield ptft.Initialization(factor * c, min(share, 1.0) * factor * c, gamma)
         yield ptft.Initialization(c, (factor * (1 + share) - 1) * c if factor * (1 + share) < 2 else c, gamma)
         yield ptft.Initialization(c, share * c, factor * (gamma + 1e-3))
+
+
+def test_the_prediction_for_a_sampled_teacher_knows_the_variances_of_its_inputs():
+    """At d = 300 the sampled active coordinates matter, and so do the variances they happen to have."""
+    teacher, init = ptft.SpikeSlab(0.1, 0.1, 0.5, input_variance=[3.0, 0.3, 0.1]), ptft.Initialization(1e-2)
+    simulated = np.array([ptft.simulate(teacher, init, 0.2, 300, seed).mse for seed in range(12)])
+    given = given_teachers(teacher, init, [0.2], 300, range(12))[0]
+    law = float(ptft.replica_curve(0.2, teacher, init).mse)
+    assert np.log(simulated / given).mean() == pytest.approx(0, abs=0.1)
+    assert np.corrcoef(simulated, given)[0, 1] > 0.9
+    assert np.std(np.log(simulated / given)) < 0.7 * np.std(np.log(simulated / law))
+    plain = ptft.SpikeSlab(0.1, 0.1, 0.5)
+    beta_pt, beta_ft, v = draw_tasks(plain, 300, 0)
+    one = ptft.GaussianMixture.of_sample(beta_ft, init.k(beta_pt), v)
+    assert np.array_equal(one.variance, ptft.GaussianMixture.of_sample(beta_ft, init.k(beta_pt)).variance)
