@@ -255,7 +255,8 @@ def equivalent_richness(init: Initialization, beta_pt: float) -> float:
     """The gamma_1 of a dense network whose features have the same spike as a diagonal one with one active coordinate.
 
     In the lazy regime of fine-tuning both are kernel regression, with 1 + chi = sqrt(k(beta_pt)/k(0)) in the diagonal
-    network and sqrt(1 + gamma_1^2) in the dense one.
+    network and sqrt(1 + gamma_1^2) in the dense one, for a source whose predictor has the length 1; for one of length
+    a it is gamma_1 a that is returned.
 
     Examples
     --------

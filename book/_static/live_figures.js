@@ -43,7 +43,10 @@
   const minus = (text) => text.replace(/^-/, "−");
   const plain = (number) => minus(String(Number(number.toFixed(2))));
   const power = (exponent) => "10" + String(exponent).replace(/./g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]));
-  const digits = (number) => String(Number(number.toPrecision(3)));
+  const digits = (number) => {
+    const [mantissa, exponent] = String(Number(number.toPrecision(3))).split("e");
+    return exponent ? `${mantissa}·${power(Number(exponent))}` : mantissa;
+  };
   const decimals = (number) => (Math.abs(number) < 5e-4 ? "0.000" : minus(number.toFixed(3)));
 
   // A round mark that can be moved.
@@ -383,11 +386,17 @@
     }
     const position = ([used, unused]) => place([[Math.log10(unused), Math.log10(used / unused)]]);
     const scales = (init) => [1, 0].map((beta_pt) => theory.sqrt_k(beta_pt, init));
-    for (const [name, init] of Object.entries(spec.usual)) {
+    const usual = Object.entries(spec.usual).map(([name, init]) => {
       const point = position(scales(init));
       mark(svg, "usual", 4)(point);
-      const [x, y] = point.split(",").map(Number);
-      element(svg, "text", { x: x + 6, y: y - 5, class: "explorer-name" }, name);
+      return [name, ...point.split(",").map(Number)];
+    });
+    const WIDEST = 66; // of a name
+    for (const [name, x, y] of usual) {
+      const next = usual.some(([, u, v]) => x < u && u < x + WIDEST && Math.abs(v - y) < 16);
+      const aside = x + WIDEST > BOX.right ? { x: x - 6, y: y - 5, "text-anchor": "end" } : { x: x + 6, y: y - 5 };
+      const there = next ? { x, y: y + 18, "text-anchor": "middle" } : aside;
+      element(svg, "text", { ...there, class: "explorer-name" }, name);
     }
     const [before, here] = [mark(svg, "pinned", 9), mark(svg, "best", 8)];
     const optimum = remembered(theory.best_initialization);

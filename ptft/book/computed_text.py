@@ -124,7 +124,7 @@ def listed(words: Sequence[str], none: str = "none") -> str:
 
 @checked
 def stretches(holds: ArrayLike, at: ArrayLike) -> str:
-    """Where a statement holds on a grid, as ranges with three digits.
+    """Where a statement holds on a grid, as ranges with three digits, or with as many as show each place of the grid.
 
     Parameters
     ----------
@@ -140,11 +140,21 @@ def stretches(holds: ArrayLike, at: ArrayLike) -> str:
     Examples
     --------
     >>> stretches([True, True, False, True], [0.1, 0.2, 0.3, 0.4]), stretches([False], [0.1])
-    ('0.1 to 0.2, 0.4 to 0.4', 'nowhere')
+    ('0.1 to 0.2, 0.4', 'nowhere')
+    >>> stretches([False, True, True, False], [0.99, 0.999, 1.001, 1.01])
+    '0.999 to 1.001'
     """
     at = real_array(at, "at", ndim=1)
+    apart = np.concatenate([[np.inf], np.abs(np.diff(at)), [np.inf]])
+    near = 0.1 * np.minimum(apart[1:], apart[:-1])  # a tenth of the way to the nearest other place
+
+    def said(i: int) -> str:
+        written = (f"{at[i]:.{digits}g}" for digits in range(3, 18))
+        return next(text for text in written if abs(float(text) - at[i]) <= near[i])
+
     edges = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(holds, dtype=bool), [False]]).astype(int)))
-    return ", ".join(f"{at[a]:.3g} to {at[b - 1]:.3g}" for a, b in edges.reshape(-1, 2)) or "nowhere"
+    ranges = edges.reshape(-1, 2).tolist()
+    return ", ".join(said(a) + (f" to {said(b - 1)}" if b - 1 > a else "") for a, b in ranges) or "nowhere"
 
 
 @checked

@@ -5,20 +5,21 @@ description; a default on several lines has its comment on the last, where paper
 ``inf``, or an expression of the parameters above (arithmetic, ``len``, ``sum``, ``min``, ``max``, ``abs``, and
 ``x if y is z else w``). A closed end ``[ ]`` belongs to the range, an open one ``( )`` does not.
 
-=============================================  ==============================================================
+=============================================  ==================================================================
 ``(0, 1]``, ``[0, 1 - rho_pt]``                a number between two bounds; a whole one where the default is
 ``even in [2, 64]``                            an even number
 ``{"", "all"}``, ``{True, False}``             one of these values
-``text``                                       1 to 80 printable characters other than a dollar, a bar, a backtick
-                                               and a backslash, without a leading underscore
+``text``                                       1 to 80 printable characters
 ``3 in [0, 1)``, ``1 to 4 in {1, 2}``          a list of so many values; the numbers may be expressions as well
 ``1 to 4 distinct even in [2, 64]``            a list whose values differ; ``increasing`` instead also orders them
 ``2 in [0, 1] adding up to 1``                 a list with a given sum
 ``2 in [0, 1] not all 0``                      a list that is not all zero
 ``1 to 4 distinct texts``                      a list of texts
-``1 to 4 rows of a in [0, 1], b in (a, 2)``    a list of lists with a value for each named column; a bound may also
-                                               name columns to the left
-=============================================  ==============================================================
+``1 to 4 rows of a in [0, 1], b in (a, 2)``    a list of lists with a value for each named column
+=============================================  ==================================================================
+
+A text has no dollar, bar, backtick or backslash, and does not begin with an underscore. The bound of a column may also
+name columns to its left.
 """
 
 from __future__ import annotations
@@ -253,7 +254,7 @@ class Several:
     fewest: Expression
     most: Expression
     element: Interval | OneOf | Text | Rows
-    order: str = ""  # or "distinct" or "increasing"
+    order: str = ""  # "distinct", "increasing" or neither
     total: Expression | None = None
     not_all_zero: bool = False
 

@@ -156,8 +156,9 @@ def spikes(
     ):
         for (label, (x, y)), color, line in zip(lines.items(), COLORS, LINES, strict=False):
             ax.plot(x, y, color=color, linestyle=line, label=label)
-        for (label, (x, y)), marker in zip(points.items(), MARKERS, strict=False):
-            ax.plot(x, y, color="black", marker=marker, linestyle="", label=label)
+        for i, (label, (x, y)) in enumerate(points.items()):
+            ring = {"markersize": 8, "fillstyle": "none"} if i == 0 else {}  # the others are seen in it
+            ax.plot(x, y, color="black", marker=MARKERS[i], linestyle="", label=label, **ring)
         ax.set_title(title, loc="left")
         ax.set_xlabel(x_label)
         ax.set_ylabel("size of the spike")

@@ -214,7 +214,12 @@ def figure_3(
         keys = [Line2D([], [], color=colors[v], label=f"{SYMBOLS[panel.color]} = {number(v)}") for v in hues]
         keys += [
             Line2D(
-                [], [], color="#555555", linestyle=LINES[i], marker=MARKERS[i], label=f"{SYMBOLS[panel.style]} = {v:g}"
+                [],
+                [],
+                color="#555555",
+                linestyle=LINES[i],
+                marker=MARKERS[i],
+                label=f"{SYMBOLS[panel.style]} = {number(v)}",
             )
             for i, v in enumerate(styles)
         ]
@@ -305,7 +310,6 @@ def finite_size(deviations: Mapping[str, Mapping[int, tuple[float, float]]]) -> 
         )
         beside(bars.get_children(), i, len(deviations), 6)
     ax.set_xscale("log")
-    ax.margins(x=0.1)  # for the series beside each other at both ends
     sizes = sorted({d for by_d in deviations.values() for d in by_d})
     ax.set_xticks(sizes, [str(d) for d in sizes], minor=False)
     ax.set_xticks([], minor=True)

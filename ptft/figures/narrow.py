@@ -23,8 +23,8 @@ TALLEST = 3.0  # of a panel
 def stack(fig: Figure, width: float = NARROW) -> None:
     """Put the panels of a figure under each other, in reading order, and its legends into as many lines as they need.
 
-    What stood at the edge of a grid alone then stands at each panel: the labels and numbers of axes that panels share,
-    and titles of columns.
+    What stood at the edge of a grid alone then stands at each panel: the labels of rows and columns, their titles, and
+    the numbers of axes that panels share.
 
     Parameters
     ----------
@@ -52,10 +52,13 @@ def stack(fig: Figure, width: float = NARROW) -> None:
         return
     rows = max(row for row, _ in order) + 1
     for place in order:
-        for ax in panels[place]:
+        for i, ax in enumerate(panels[place]):
             for axis, name in enumerate(("y", "x")):  # those in its own row have its label y, in its column its label x
                 near = sorted(order, key=lambda there: there[axis] != place[axis])
                 _take_labels(ax, name, [other for there in near for other in panels[there]])
+                line = [panels[there][i] for there in near if there[axis] == place[axis] and len(panels[there]) > i]
+                labels = [getattr(other, f"get_{name}label")() for other in [ax, *line]]  # also where nothing is shared
+                getattr(ax, f"set_{name}label")(next(filter(None, labels), ""))
             above = [other.get_title() for there in order if there[1] == place[1] for other in panels[there]]
             ax.set_title(ax.get_title() or next(filter(None, above), ""), fontsize=ax.title.get_fontsize())
     grid = GridSpec(len(order), 1, figure=fig)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,6 +25,11 @@ REGIME_COLORS = {  # in the order of `ptft.regimes.NAMES`
     "III": "#bbbbbb",
     "IV": COLORS[3],
     "between": "#ffffff",
+}
+NAME_PLACES: Mapping[str, tuple[float, float, Literal["left", "center", "right"]]] = {
+    "start I": (0, 5, "center"),  # points from its disc: three lie beside each other
+    "start IV": (0, -12, "center"),
+    "start II": (5, -3, "left"),
 }
 INACTIVE_LABEL = r"$\sqrt{k}$ of unused coordinates"
 
@@ -63,10 +69,12 @@ def landscapes(panels: Mapping[str, tuple[Landscape, BestInitialization]]) -> Fi
         for name, choice in best.usual.items():
             active, inactive = (float(choice.init.sqrt_k(b)) for b in (best.teacher.a_pt, 0.0))
             ax.plot(inactive, active / inactive, "o", color="white", mec="black", ms=5, zorder=6, label=name)
+            x, y, ha = NAME_PLACES.get(name, (5, 3, "left"))
             ax.annotate(
                 name,
                 (inactive, active / inactive),
-                xytext=(5, 3),
+                xytext=(x, y),
+                ha=ha,
                 textcoords="offset points",
                 fontsize=8,
                 weight="bold",

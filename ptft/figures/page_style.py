@@ -124,7 +124,8 @@ def figure(rows: int = 1, columns: int = 1, height: float = 2.6, **options: Any)
 def beside(artists: Iterable[Artist], i: int, count: int, points: float = 3.0) -> None:
     """Move the i-th of `count` series at the same abscissae, so that their error bars do not cover each other.
 
-    They are drawn `points` apart from one series to the next; their coordinates stay those of the data.
+    They are drawn `points` apart from one series to the next; their coordinates stay those of the data. Axes whose
+    limits follow the data get margins at least as wide as a tenth, so that what is moved does not end on the frame.
 
     Examples
     --------
@@ -138,6 +139,9 @@ def beside(artists: Iterable[Artist], i: int, count: int, points: float = 3.0) -
         fig: Any = artist.get_figure(root=True)
         shift = ScaledTranslation(points / 72 * (i - (count - 1) / 2), 0, fig.dpi_scale_trans)
         artist.set_transform(artist.get_transform() + shift)
+        ax: Any = artist.axes
+        if ax is not None:
+            ax.margins(x=max(ax.margins()[0], 0.1))
 
 
 @checked

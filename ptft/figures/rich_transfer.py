@@ -23,7 +23,7 @@ with needs_extra("sweep", __name__):
     import pandas as pd
 
 _PLAIN = ("centred", "scratch")
-TITLES = {"scratch": "from scratch", "centred": "after pretraining", "reset": "new readout", "raw": "raw"}
+TITLES = {"scratch": "from scratch", "centred": "after pretraining"}
 FIGURES = {
     "3a": "3a: linear, then square",
     "3b": "3b: degree 5, then degree 2",
@@ -96,16 +96,17 @@ def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
         ax.set(title=TITLES[start], xlabel="time $t$", yscale="log")
     axes[0, 0].set_ylabel("target test loss")
     axes[0, 0].legend(handles=KIND_HANDLES, fontsize="x-small")
+    axes[0, 1].legend(handles=_gamma_handles(table, "4"), fontsize="x-small", loc="lower left")
     density = axes[0, 2]
-    density.plot((EDGES[1:] + EDGES[:-1]) / 2, untrained.density, color="black", lw=1, ls=":")
+    density.plot((EDGES[1:] + EDGES[:-1]) / 2, untrained.density, color="black", lw=1, ls=":", label="untrained")
     for kind, look in STYLES.items():
         values = gammas(table, "4")
         for gamma_2, color in zip(values, ordered_colors(len(values)), strict=True):
             found = curves(table, "density", figure="4", start="centred", gamma_2=gamma_2, kind=kind)[draw]
             density.plot(found.index, found.where(found > 0), color=color, **look)
-    density.set(title="preactivations", xlabel="$h$", ylabel="density $p(h)$", yscale="log", ylim=(1e-5, 2))
-    handles = [Line2D([], [], color="black", lw=1, ls=":", label="untrained"), *_gamma_handles(table, "4")]
-    density.legend(handles=handles, fontsize="x-small", loc="lower center")
+    density.set(title="preactivations", xlabel="preactivation $h$", ylabel="density $p(h)$", yscale="log")
+    density.set_ylim(1e-5, 10)
+    density.legend(fontsize="x-small", loc="upper right")
     return fig
 
 
@@ -136,7 +137,7 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
             marker, color = LOOKS[start]
             ratio = ratios(table, figure=name, start=start, kind=kind).to_numpy()
             drawn = ax.plot(np.repeat(values, ratio.shape[1]), ratio.ravel(), marker, color=color, ms=3, alpha=0.6)
-            drawn += ax.plot(values, np.exp(np.log(ratio).mean(axis=1)), color=color, label=TITLES[start])
+            drawn += ax.plot(values, np.exp(np.log(ratio).mean(axis=1)), color=color, label=start)
             beside(drawn, i, len(starts))
         ax.axhline(1, color="black", lw=0.8, ls="--")
         ax.set(title=FIGURES[name], xscale="log", xlabel=r"richness $\gamma_2$")
@@ -219,7 +220,7 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
     >>> from ptft.book.results import results_file
     >>> fig = forgetting(pd.read_parquet(results_file("rich_transfer.parquet")), {"3a": 100})
     >>> fig.axes[0].get_title()
-    'Figure 3a'
+    '3a'
     """
     one_of(kind, "kind", KINDS)
     fig, axes = figure(1, len(P2), height=2.6)
@@ -231,9 +232,12 @@ def forgetting(table: pd.DataFrame, P2: Mapping[str, int], kind: str = "network"
             ax.plot(values, after[:, i], "o-", color=color, ms=3, lw=1, label=f"draw {i + 1}")
             before = ends(table, figure=name, start="source", kind=kind).iloc[i]
             ax.axhline(before, color=color, lw=0.8, ls="--", label=f"draw {i + 1}, before")
-        ax.set(title=f"Figure {name}", xscale="log", yscale="log", xlabel=r"richness $\gamma_2$")
+        ax.set(title=name, xscale="log", yscale="log", xlabel=r"richness $\gamma_2$")
         ax.set_xticks(values, labels=[f"{v:g}" for v in values])
-        ax.tick_params(axis="x", which="minor", bottom=False)
+        low, high = ax.get_ylim()
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 30 * low else (1.0,)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.minorticks_off()
     axes[0, 0].set_ylabel("source test loss afterwards")
     return fig
 

@@ -138,7 +138,8 @@ def printed(code):
 
 
 def number(text):
-    return float(text.removesuffix(" %"))
+    mantissa, power, exponent = text.removesuffix(" %").partition("·10")
+    return float(mantissa + "e" * bool(power) + exponent.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
 
 
 def is_shown(text, value):
@@ -299,6 +300,17 @@ def test_the_best_initialization_shown_is_that_of_the_package(page):
         for name in USUAL:
             assert is_shown(shown[f"usual-{name}"], best.usual[name].mse), (name, shown)
         assert number(shown["alone"]) == pytest.approx(best.single_task.mse, rel=0.015), shown
+
+
+def test_the_usual_choices_are_named_where_they_can_be_read(page):
+    boxes = [name.bounding_box() for name in view(page, "best").locator("svg .explorer-name").all()]
+    chart = view(page, "best").locator("svg").bounding_box()
+    assert len(boxes) == 5
+    for i, one in enumerate(boxes):
+        assert one["x"] + one["width"] <= chart["x"] + chart["width"]
+        for other in boxes[:i]:
+            beside = abs(one["x"] - other["x"]) >= min(one, other, key=lambda box: box["x"])["width"]
+            assert beside or abs(one["y"] - other["y"]) >= one["height"] - 2
 
 
 def test_the_learning_curves_shown_are_those_of_the_package(page):

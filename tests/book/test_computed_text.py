@@ -22,11 +22,17 @@ from ptft.book.tables import numbered
     [
         ([True] * 4, "0.1 to 0.4"),
         ([False] * 4, "nowhere"),
-        ([True, False, True, True], "0.1 to 0.1, 0.3 to 0.4"),
+        ([True, False, True, True], "0.1, 0.3 to 0.4"),
     ],
 )
 def test_stretches_are_the_ranges_where_a_statement_holds(holds, said):
     assert stretches(holds, np.array([0.1, 0.2, 0.3, 0.4])) == said
+
+
+def test_stretches_end_at_places_that_are_told_from_the_next_ones():
+    near_one = np.array([1 / 3, 0.999, 1.001, 1.0011, 1.0])
+    assert stretches([True, False, True, True, True], near_one[[0, 1, 4, 2, 3]]) == "0.333, 1 to 1.0011"
+    assert stretches([True], [1.0001]) == "1"
 
 
 def test_a_sentence_follows_what_it_is_about():

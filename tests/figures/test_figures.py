@@ -1,6 +1,7 @@
 """The figures, drawn from real results, and their common style."""
 
 import io
+import itertools
 
 import matplotlib
 
@@ -14,7 +15,8 @@ from scipy import stats
 
 import ptft
 from ptft import Initialization, figures
-from ptft.figures import curves, narrow, tour
+from ptft.figures import curves, narrow, optimal_initialization, tour
+from ptft.optimal_initialization import landscape
 from ptft.regimes import measures, phase_portrait
 from ptft.stopping_rule import StoppedPoint
 
@@ -145,6 +147,35 @@ def test_training_that_has_nothing_to_learn_is_drawn_at_its_start():
 def test_a_relative_scale_and_one_closer_to_the_end_have_two_names(share):
     one, closer = (Initialization(1e-3, (1 + share) / factor * 1e-3 - 1e-3) for factor in (1, 100))
     assert curves.relative_scale(one) != curves.relative_scale(closer)
+
+
+def test_numbers_on_figures_have_a_minus_and_powers_of_ten():
+    assert curves.number(-0.9) == "−0.9" and curves.number(-2e-7) == r"$-2 \cdot 10^{-7}$"
+    assert curves.relative_scale(Initialization.at_distance(1.0, 0.01)) == "−0.99"
+    assert curves.relative_scale(Initialization.at_distance(1.0, 1e-6)) == "−1 + $10^{-6}$"
+
+
+def test_the_names_on_a_landscape_do_not_cover_each_other():
+    task = ptft.SpikeSlab(0.1, 0.1, 0.5)
+    field = landscape(task, 0.1, np.geomspace(1e-12, 1e3, 4), np.geomspace(1, 1e8, 4))
+    best = ptft.best_initialization(task, 0.1)
+    fig = optimal_initialization.landscapes(dict.fromkeys("abc", (field, best)))
+    fig.draw_without_rendering()
+    for ax in fig.axes[:3]:
+        boxes = [text.get_window_extent() for text in ax.texts]
+        assert len(boxes) == len(best.usual) and not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_a_narrow_figure_has_the_labels_of_its_row_and_column_at_each_panel():
+    fig, axes = figures.figure(2, 2)
+    for row, ax in enumerate(axes[:, 0]):
+        ax.set_ylabel(f"row {row}")
+    for column, ax in enumerate(axes[1]):
+        ax.set_xlabel(f"column {column}")
+    axes[0, 1].set_ylabel("another")
+    narrow.stack(fig)
+    assert [ax.get_ylabel() for ax in fig.axes] == ["row 0", "another", "row 1", "row 1"]
+    assert [ax.get_xlabel() for ax in fig.axes] == ["column 0", "column 1"] * 2
 
 
 def test_each_family_of_scales_has_its_panel_and_each_curve_its_name():

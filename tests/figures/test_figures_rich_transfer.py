@@ -76,5 +76,6 @@ def test_live_runs():
     assert len(ax.lines) == 4 and np.array_equal(ax.lines[0].get_ydata(), runs[1].test_loss[1:])
 
 
-def test_every_figure_of_the_paper_has_a_title():
-    assert tuple(figures.FIGURES) == FIGURES and set(figures.TITLES) == set(STARTS)
+def test_every_figure_of_the_paper_has_a_title_and_every_start_a_look():
+    assert tuple(figures.FIGURES) == FIGURES
+    assert {"scratch", *figures.LOOKS} == set(STARTS) > set(figures.TITLES)
