@@ -12,6 +12,7 @@ from scipy import stats
 
 from ptft.designs import Design
 from ptft.experiments import COLUMNS, FiniteSetting, Setting, predict_two_stages
+from ptft.extras import needs_extra
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
 from ptft.replica import MixtureRows, ReplicaCurve, errors_by_rows
@@ -309,8 +310,8 @@ def _grids(
 
 def _require_kinds(stored: pd.DataFrame) -> None:
     """Raise unless `converged` holds truth values, and all else numbers, of which some may be missing."""
-    from pandas.api.types import infer_dtype
-
+    with needs_extra("sweep", __name__):
+        from pandas.api.types import infer_dtype
     twice = sorted(set(stored.columns[stored.columns.duplicated()]))
     require(not twice, "stored", f"a table with two columns {', '.join(twice)}", "one with one column of a name")
     for name in stored:
