@@ -13,7 +13,13 @@ document.addEventListener("DOMContentLoaded", () => {
   if (window.MathJax && MathJax.startup) MathJax.startup.promise.then(show, show);
   else show(); // a page without formulas
 });
-addEventListener("resize", () => breakWideFormulas(document));
+let width = innerWidth;
+addEventListener("resize", () => {
+  if (width === innerWidth) return; // a telephone has hidden its bar
+  width = innerWidth;
+  makeWhole(document);
+  breakWideFormulas(document);
+});
 document.addEventListener("toggle", (event) => breakWideFormulas(event.target), true); // what was folded has a width now
 
 /* On paper nothing can be unfolded: proofs, solutions and long tables are printed, their formulas in as many lines as
@@ -50,6 +56,7 @@ const RELATIONS = "=<>≤≥≈≪≫∼≃≡∝∈→←⇒↦";
 const BARS = "∣|";
 const OPERATORS = "+−±∓⋅×⊙" + BARS;
 const SIGNS = ["", RELATIONS, RELATIONS + OPERATORS];
+const whole = new WeakMap(); // formulas as they were before they were broken, by their containers
 const SMALLEST = 0.7; // of the size of the text, where a formula has no sign at which it could break
 
 function breakWideFormulas(page) {
@@ -60,9 +67,18 @@ function breakWideFormulas(page) {
     const room = container.hasAttribute("display") ? container.clientWidth : column.clientWidth;
     if (!room || widthOf(formula) <= room) continue;
     container.classList.add("broken");
+    whole.set(container, formula.cloneNode(true));
     breakRow(formula, room - 24); // further lines are indented
     const excess = container.hasAttribute("display") ? container.scrollWidth / room : widthOf(formula) / room;
     if (excess > 1) container.style.fontSize = `${Math.max(SMALLEST, 0.98 / excess) * 100}%`;
+  }
+}
+
+function makeWhole(page) {
+  for (const container of page.querySelectorAll("mjx-container.broken")) {
+    container.querySelector(":scope > mjx-math").replaceWith(whole.get(container));
+    container.classList.remove("broken");
+    container.style.fontSize = "";
   }
 }
 

@@ -102,8 +102,11 @@ def opened(browser: Any, path: Path, mode: str, width: int = WIDE) -> Iterator[t
         yield page, complaints
 
 
-def faults(page: Any, theme: str) -> list[str]:
-    """What is wrong with the page as the browser shows it, in the theme that it should have."""
+def faults(page: Any, theme: str, resized: bool = False) -> list[str]:
+    """What is wrong with the page as the browser shows it, in the theme that it should have.
+
+    What jumps counts unless the window was `resized`.
+    """
     seen, width = page.evaluate(READ_PAGE), page.viewport_size["width"]
     found = [] if seen["theme"] == theme else [f"theme: {seen['theme']} instead of {theme}"]
     if seen["typeset"] < seen["formulas"]:
@@ -115,11 +118,37 @@ def faults(page: Any, theme: str) -> list[str]:
     found += [f"blank image: {source}" for source in seen["blank"]]
     found += [f"no room: {source[-60:]} has no size until it is there" for source in seen["unsized"]]
     found += [f"faint: {text}" for text in seen["faint"]]
-    if seen["shift"] > 0.02:
+    if seen["shift"] > 0.02 and not resized:
         found.append(f"jumps: a layout shift of {seen['shift']:.2f} while loading")
     if seen["overflow"] > 0:
         found.append(f"wide: the page is {seen['overflow']} pixels wider than its window of {width}")
     return found
+
+
+# All that is folded is unfolded first.
+MEASURE = """async () => {
+  for (const folded of document.querySelectorAll('article details')) folded.open = true;
+  await new Promise(done => setTimeout(done, 100));
+  const article = document.querySelector('article'), edge = article.getBoundingClientRect().right;
+  const name = e => (e.id || e.parentElement.id || e.closest('p, li, div, table').textContent.trim()).slice(0, 50);
+  const size = e => parseFloat(getComputedStyle(e).fontSize) / parseFloat(getComputedStyle(article).fontSize);
+  const formulas = [...article.querySelectorAll('mjx-container')].filter(e => !e.closest('td, th'));
+  const shown = formulas.filter(e => e.hasAttribute('display')), inline = formulas.filter(e => !shown.includes(e));
+  const beyond = e => e.getBoundingClientRect().right > edge + 1;
+  return {
+    'formula that scrolls': shown.filter(e => e.scrollWidth > e.clientWidth + 2).map(name),
+    'formula cut off': inline.filter(e => [...e.querySelectorAll('mjx-math, .math-part')].some(beyond)).map(name),
+    'small formula': formulas.filter(e => size(e) < 0.68).map(name),
+    'small figure': [...article.querySelectorAll('figure img')]  // drawn with text of 8 points and more
+      .filter(e => e.checkVisibility() && e.clientWidth < 0.75 * e.naturalWidth).map(name),
+    'caption cut off': [...article.querySelectorAll('caption, figcaption')].filter(beyond).map(name),
+  };
+}"""
+
+
+def cut_off(page: Any) -> list[str]:
+    """What does not fit the width of the screen, with all folded parts unfolded."""
+    return [f"{kind}: {name}" for kind, names in page.evaluate(MEASURE).items() for name in names]
 
 
 def barriers(page: Any, contrast: bool) -> list[str]:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import NARROW, barriers, faults, new_page, visited
+from browser import NARROW, WIDE, barriers, cut_off, faults, new_page, visited
 from conftest import ROOT, listed_pages
 
 SCREENSHOTS = ROOT / "_build" / "screenshots"
@@ -19,16 +19,24 @@ def page(browser):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_shown_as_it_is_meant_in_both_themes(html, page, name):
-    """It opens light, without a barrier for readers with disabilities, and when the system turns dark it follows."""
+def test_a_page_is_shown_as_it_is_meant_in_both_themes_and_widths(html, page, name):
+    """It opens light, without a barrier for readers with disabilities, and when the system turns dark it follows.
+
+    In a window as narrow as a telephone nothing is cut off.
+    """
     large = "/chapters/" in name or "/api/" in name or name.endswith("/claims")
     page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": WIDE, "height": 900})
     with visited(page, html / f"{name}.html") as complaints:
         found = faults(page, "light") + ([] if large else barriers(page, contrast=True))
         page.add_style_tag(content="* { transition: none !important; }")
         page.emulate_media(color_scheme="dark")
         page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        found += faults(page, "dark") + barriers(page, contrast=not large) + complaints
+        found += faults(page, "dark")
+        page.set_viewport_size({"width": NARROW, "height": 900})
+        found += faults(page, "dark", resized=True) + cut_off(page)
+        page.set_viewport_size({"width": WIDE, "height": 900})
+        found += barriers(page, contrast=not large) + complaints
         if found:
             page.screenshot(path=SCREENSHOTS / f"{Path(name).name}-desk.png", full_page=True)
     assert found == []

@@ -7,39 +7,11 @@ picture, whose text is as large as that of the wide one on a desk.
 from pathlib import Path
 
 import pytest
-from browser import NARROW, faults, new_page, opened, visited, write_page
+from browser import NARROW, cut_off, faults, new_page, opened, visited, write_page
 from conftest import listed_pages
 from test_browser import SCREENSHOTS
 
 from ptft.book.claims import VERDICTS
-
-# All that is folded is unfolded first.
-MEASURE = """async () => {
-  for (const folded of document.querySelectorAll('article details')) folded.open = true;
-  await new Promise(done => setTimeout(done, 100));
-  const article = document.querySelector('article'), edge = article.getBoundingClientRect().right;
-  const name = e => (e.id || e.parentElement.id || e.closest('p, li, div, table').textContent.trim()).slice(0, 50);
-  const size = e => parseFloat(getComputedStyle(e).fontSize) / parseFloat(getComputedStyle(article).fontSize);
-  const formulas = [...article.querySelectorAll('mjx-container')].filter(e => !e.closest('td, th'));
-  const shown = formulas.filter(e => e.hasAttribute('display')), inline = formulas.filter(e => !shown.includes(e));
-  const beyond = e => e.getBoundingClientRect().right > edge + 1;
-  return {
-    'formula that scrolls': shown.filter(e => e.scrollWidth > e.clientWidth + 2).map(name),
-    'formula cut off': inline.filter(e => [...e.querySelectorAll('mjx-math, .math-part')].some(beyond)).map(name),
-    'small formula': formulas.filter(e => size(e) < 0.68).map(name),
-    'small figure': [...article.querySelectorAll('figure img')]  // drawn with text of 8 points and more
-      .filter(e => e.checkVisibility() && e.clientWidth < 0.75 * e.naturalWidth).map(name),
-    'caption cut off': [...article.querySelectorAll('caption, figcaption')].filter(beyond).map(name),
-  };
-}"""
-
-
-def cut_off(page):
-    """What does not fit the width of the screen, with all folded parts unfolded."""
-    return [f"{kind}: {name}" for kind, names in page.evaluate(MEASURE).items() for name in names]
-
-
-PAGES = [pytest.param(name, marks=pytest.mark.slow if "/api/" in name else ()) for name in listed_pages()]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +20,8 @@ def page(browser):
         yield page
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.slow  # test_browser.py makes the window of every page as narrow
+@pytest.mark.parametrize("name", listed_pages())
 def test_a_page_fits_a_telephone(html, page, name):
     with visited(page, html / f"{name}.html") as complaints:
         found = faults(page, "dark") + cut_off(page) + complaints

@@ -691,7 +691,7 @@ def test_what_takes_long_to_import_waits_until_it_is_needed(module, late):
     assert done.stdout.strip() == "False", done.stderr
 
 
-@pytest.mark.parametrize("missing", ["torch", "torchvision", "PIL"])
+@pytest.mark.parametrize("missing", ["torchvision", "PIL"])
 def test_missing_library_is_named_with_its_remedy(missing):
     done = run_python(f"import sys; sys.modules[{missing!r}] = None\nfrom ptft import vision")
     assert "ImportError" in done.stderr and missing in done.stderr and "pip install 'ptft[vision]'" in done.stderr
