@@ -109,11 +109,12 @@ class GaussianMixture:
         beta, k = broadcast(beta=real_array(beta, "beta", ndim=1), k=positive_array(k, "k"))
         require(beta.ndim == 1, "the number of dimensions of k", beta.ndim, "that of beta, 1, or 0")
         v = np.broadcast_to(positive_array(input_variance, "input_variance"), beta.shape)
-        scales, place = np.unique(np.stack([k, v]), axis=1, return_inverse=True)
-        groups = 2 * place.ravel() + (beta != 0)
-        counts = np.bincount(groups, minlength=2 * scales.shape[1])
+        pairs, place = np.unique(k + 1j * v, return_inverse=True)  # sorted ten times as fast as columns of a matrix
+        groups = 2 * place + (beta != 0)
+        counts = np.bincount(groups, minlength=2 * pairs.size)
         variance = np.bincount(groups, weights=beta**2, minlength=counts.size) / np.maximum(counts, 1)
-        return cls(counts / beta.size, np.zeros(counts.size), variance, *np.repeat(scales, 2, axis=1))
+        k, v = np.repeat([pairs.real, pairs.imag], 2, axis=1)
+        return cls(counts / beta.size, np.zeros(counts.size), variance, k, v)
 
     @property
     def power(self) -> float:

@@ -9,6 +9,7 @@ from conftest import ROOT, listed_pages
 
 SCREENSHOTS = ROOT / "_build" / "screenshots"
 PAGES = listed_pages()
+LISTS = [name for name in PAGES if "/api/" in name and not name.endswith("/theory")]  # all alike
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,9 @@ def page(browser):
         yield page
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LISTS else name for name in PAGES]
+)
 def test_a_page_is_shown_as_it_is_meant_in_both_themes_and_widths(html, page, name):
     """It opens light, without a barrier for readers with disabilities, and when the system turns dark it follows.
 
