@@ -359,24 +359,26 @@ def test_what_is_pinned_stays_to_compare_with_until_reset(page, name):
     assert not root.locator("svg [data-line=pinned]").last.is_visible()
 
 
-def test_a_link_opens_the_page_as_it_is(opened):
+@pytest.mark.parametrize(
+    "name", [name if name in ("error", "best") else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+)
+def test_a_link_opens_the_page_as_it_is(opened, name):
     """From a file as well, and for a reader who has the page open already."""
     page, other = opened(script=RECORD), opened()
-    for name in NAMES:
-        root = view(page, name)
-        press(root, "pin")
-        root.evaluate(MOVE, positions(page, name, 2, 6)[1:])
-        press(root, "link")
-        link, seen = page.evaluate("copied"), readings(root)
-        page.wait_for_function("link => location.href === link", arg=link)  # the address says the same
-        again = opened(link)
-        assert readings(view(again, name)) == seen
-        assert view(again, name).locator("svg").evaluate("e => Math.abs(e.getBoundingClientRect().top) < innerHeight")
-        again.close()
-        other.evaluate("hash => { location.hash = hash }", link.partition("#")[2])
-        pinned = f".explorer[data-view={name}] [aria-pressed=true]"
-        other.wait_for_function("pinned => document.querySelector(pinned)", arg=pinned)
-        assert readings(view(other, name)) == seen
+    root = view(page, name)
+    press(root, "pin")
+    root.evaluate(MOVE, positions(page, name, 2, 6)[1:])
+    press(root, "link")
+    link, seen = page.evaluate("copied"), readings(root)
+    page.wait_for_function("link => location.href === link", arg=link)  # the address says the same
+    again = opened(link)
+    assert readings(view(again, name)) == seen
+    assert view(again, name).locator("svg").evaluate("e => Math.abs(e.getBoundingClientRect().top) < innerHeight")
+    again.close()
+    other.evaluate("hash => { location.hash = hash }", link.partition("#")[2])
+    pinned = f".explorer[data-view={name}] [aria-pressed=true]"
+    other.wait_for_function("pinned => document.querySelector(pinned)", arg=pinned)
+    assert readings(view(other, name)) == seen
 
 
 def test_an_address_with_other_words_is_the_start(opened):

@@ -551,6 +551,7 @@ def test_a_file_is_written_whole_or_not_at_all(book, tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------------- whose settings it runs in
 
 
+@pytest.mark.slow
 def test_no_setting_of_the_reader_changes_a_chapter(book, hostile, tmp_path):
     """As far as another program's run of the notebook goes, none changes its figure."""
     (book.SOURCES / "02_other.md").write_text(FIGURE)
@@ -663,6 +664,7 @@ def test_a_source_edited_while_its_chapter_runs_counts_as_changed(book, monkeypa
     assert book._stamp("run", "02_other")["digest"] != book.digest("02_other", {})
 
 
+@pytest.mark.slow
 def test_a_rerun_notices_a_changed_number_but_not_a_changed_figure(book):
     imports = "```{code-cell}\nimport matplotlib.pyplot as plt\nfrom ptft import figures\n\nfigures.style()\n```\n\n"
     figure = FIGURE[FIGURE.rindex("```{code-cell}") :]

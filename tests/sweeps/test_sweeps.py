@@ -225,7 +225,7 @@ def test_a_unit_is_solved_on_one_thread_without_warnings_and_the_limit_is_lifted
 # -------------------------------------------------------------------------------------------------- kills and failures
 
 
-@quickly("diagonal", "vision", "rich-transfer")
+@quickly("diagonal", "rich-transfer")
 def test_a_killed_command_goes_on_and_gives_the_tables_of_one_that_was_not(whole, tmp_path, computed, capsys):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([module_of(case).__name__ for case in CASES])  # imported once for all sweeps
@@ -580,6 +580,7 @@ def test_a_table_is_replaced_only_by_one_that_has_all_its_rows(whole, tmp_path, 
     assert [out.read_bytes() for out in outs(whole, tmp_path)] == contents
 
 
+@quickly(*(case.name for case in CASES if case.name != "vision"))
 def test_extended_tables_keep_their_rows_without_their_work_folder(whole, tmp_path, computed, capsys):
     assert main(command(whole.case, tmp_path, "--extend")) == 0  # there is nothing to extend yet
     before, made = read_tables(whole, tmp_path)
