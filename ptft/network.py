@@ -259,7 +259,9 @@ def _flow(
     solver = LSODA(velocity, 0.0, start.ravel(), t_bound=np.inf, rtol=1e-12, atol=1e-13 * scale, jac=jacobian)
     times, path = [0.0], [start]
     while np.linalg.norm(_misfit(path[-1], X, y)) > target and solver.nfev < max_steps:
-        solver.step()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # where the solver fails, the residual of the run tells
+            solver.step()
         if solver.status == "failed":
             break
         times.append(float(solver.t))
