@@ -258,14 +258,14 @@ def _flow(
     scale = float(np.max(np.abs(start))) or 1.0
     solver = LSODA(velocity, 0.0, start.ravel(), t_bound=np.inf, rtol=1e-12, atol=1e-13 * scale, jac=jacobian)
     times, path = [0.0], [start]
-    while np.linalg.norm(_misfit(path[-1], X, y)) > target and solver.nfev < max_steps:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # where the solver fails, the residual of the run tells
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # where the solver fails, the residual of the run tells
+        while np.linalg.norm(_misfit(path[-1], X, y)) > target and solver.nfev < max_steps:
             solver.step()
-        if solver.status == "failed":
-            break
-        times.append(float(solver.t))
-        path.append(solver.y.reshape(4, -1).copy())
+            if solver.status == "failed":
+                break
+            times.append(float(solver.t))
+            path.append(solver.y.reshape(4, -1).copy())
     return np.array(times), np.stack(path)
 
 

@@ -558,8 +558,9 @@ def _bottom(pattern: np.ndarray, values: np.ndarray, fine: np.ndarray) -> np.nda
     at, values = pattern[known], values[known]
     if not known.any():
         return None
-    coefficients = np.linalg.lstsq(_quadratic(at), values)[0]
-    if np.abs(_quadratic(at) @ coefficients - values).max() > _SMOOTH * np.ptp(values):
+    terms = _quadratic(at)
+    coefficients = np.linalg.lstsq(terms, values)[0]
+    if np.abs(terms @ coefficients - values).max() > _SMOOTH * np.ptp(values):
         return None
     within = fine[np.all((fine >= at.min(axis=0)) & (fine <= at.max(axis=0)), axis=1)]
     lowest: np.ndarray = within[np.argmin(_quadratic(within) @ coefficients)]
