@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from ptft.figures.curves import ALPHA_LABEL, MSE_LABEL, number
+from ptft.figures.curves import ALPHA_LABEL, MSE_LABEL, number, relative_scale
 from ptft.figures.page_style import COLORS, figure
 from ptft.initialization import Initialization
 from ptft.penalties import ell_order, penalty, pretraining_dependence
@@ -50,15 +50,9 @@ def overview(inits: Mapping[str, Initialization], curves: Mapping[str, ReplicaCu
 
 
 def _described(name: str, init: Initialization) -> str:
-    c_pt = np.asarray(init.c_pt).item()
-    distance = init.c_plus_lambda.item() / c_pt
     scales = zip(
         (r"$c_{\mathrm{PT}}$", r"$\lambda_{\mathrm{PT}}/c_{\mathrm{PT}}$", r"$\gamma_{\mathrm{FT}}$"),
-        (
-            number(c_pt),
-            number(distance - 1) if distance >= 1e-3 else f"−1 + {number(float(f'{distance:.3g}'))}",
-            number(np.asarray(init.gamma_ft).item()),
-        ),
+        (number(np.asarray(init.c_pt).item()), relative_scale(init), number(np.asarray(init.gamma_ft).item())),
         strict=True,
     )
     return f"{name}: " + ", ".join(f"{symbol} = {value}" for symbol, value in scales)
