@@ -55,10 +55,8 @@ def stack(fig: Figure, width: float = NARROW) -> None:
         for i, ax in enumerate(panels[place]):
             for axis, name in enumerate(("y", "x")):  # those in its own row have its label y, in its column its label x
                 near = sorted(order, key=lambda there: there[axis] != place[axis])
-                _take_labels(ax, name, [other for there in near for other in panels[there]])
                 line = [panels[there][i] for there in near if there[axis] == place[axis] and len(panels[there]) > i]
-                labels = [getattr(other, f"get_{name}label")() for other in [ax, *line]]  # also where nothing is shared
-                getattr(ax, f"set_{name}label")(next(filter(None, labels), ""))
+                _take_labels(ax, name, [other for there in near for other in panels[there]], line)
             above = [other.get_title() for there in order if there[1] == place[1] for other in panels[there]]
             ax.set_title(ax.get_title() or next(filter(None, above), ""), fontsize=ax.title.get_fontsize())
     grid = GridSpec(len(order), 1, figure=fig)
@@ -75,11 +73,11 @@ def stack(fig: Figure, width: float = NARROW) -> None:
     fig.set_figheight(height + sum(_extent(fig, legend)[1] for legend in fig.legends) - before)
 
 
-def _take_labels(ax: Axes, name: str, others: list[Axes]) -> None:
-    """The numbers of the axis `name`, and its label, which may be that of the first panel with which it is shared."""
+def _take_labels(ax: Axes, name: str, others: list[Axes], line: list[Axes]) -> None:
+    """The numbers of the axis `name`, and its label, or that of a panel that shares it or stands in its line."""
     grouper: Any = ax.get_shared_x_axes() if name == "x" else ax.get_shared_y_axes()
     sharing = [other for other in others if other is not ax and grouper.joined(ax, other)]
-    labels = [label for other in [ax, *sharing] if (label := getattr(other, f"get_{name}label")())]
+    labels = [label for other in [ax, *sharing, *line] if (label := getattr(other, f"get_{name}label")())]
     if sharing and name == "x":
         ax.xaxis.set_tick_params(labelbottom=True)
     elif sharing:
