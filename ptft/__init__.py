@@ -31,6 +31,7 @@ another room of its group):
         stopping_rule           what a threshold on the loss leaves of training
         regression              end points on a user's own data, with scikit-learn's interface
         real_tasks              pairs of tasks from tables that scikit-learn ships
+        few_examples            the estimators beside others on few examples of these tasks, and the prediction
     beyond diagonal networks
         infinite_width/         the companion theory of infinitely wide networks that learn features
         two_theories            one experiment for both theories

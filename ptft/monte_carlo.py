@@ -8,19 +8,32 @@ alpha each solution starts from its neighbour's, once upwards and once downwards
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ptft.penalties import prox_angle
 from ptft.replica import ReplicaCurve
-from ptft.validation import nonnegative_number, positive_array, real_array, require
+from ptft.validation import (
+    checked,
+    nonnegative_number,
+    positive_array,
+    positive_number,
+    real_array,
+    require,
+    require_table,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DAMPING = 0.25  # share of the new iterate
 TOLERANCE = 1e-10
 MAX_STEPS = 900
 FLOOR = 1e-12  # of tau^2 and theta in the iteration, and of the error in decibels
 BATCHES = 32
+DIAGNOSED = ("exact", "mse", "mse_se", "residual", "mismatch_db", "reliability_db", "converged")
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,4 +188,65 @@ def solve_by_monte_carlo(
         coefficient_mse=chosen(of_coefficients),
         mse_se=chosen(mse_se),
         reliability_db=np.maximum.reduce([mismatch_db.reshape(alpha.shape), 3 * se_db, excess]),
+    )
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """The diagnostics of Appendix E.2.4 of the points whose exact error lies in one range."""
+
+    points: int
+    not_converged: int
+    residual: float  # the largest
+    mismatch_db: tuple[float, float]  # of the two directions: median and largest
+    se_db: tuple[float, float]  # standard error of the error, likewise
+    reliability_db: tuple[float, float]  # max(mismatch, 3 standard errors, log10(1 + residual/tolerance)), likewise
+    distance_db: tuple[float, float]  # from the exact error, likewise
+    within: float  # share of the points within 3 standard errors of it
+
+
+@checked
+def diagnostics(table: pd.DataFrame, low: float = 0.0, high: float = 1e300) -> Diagnostics:
+    """Summary of the rows with an exact error from `low` to below `high`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row for each data scale, with the columns of a `MonteCarloCurve` and ``exact``, the error by quadrature,
+        as `ptft.sweeps.monte_carlo` stores them.
+    low, high : float, default 0 and 1e300
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or no row is in the range.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> columns = {"mse_se": 0.1, "residual": 0.0, "mismatch_db": 0.0, "reliability_db": 0.5, "converged": True}
+    >>> table = pd.DataFrame([{"mse": 1.2, "exact": 1.0, **columns}, {"mse": 0.2, "exact": 0.6, **columns}])
+    >>> found = diagnostics(table)
+    >>> found.points, found.not_converged, found.within
+    (2, 0, 0.5)
+    """
+    require_table(table, "table", DIAGNOSED)
+    low, high = nonnegative_number(low, "low"), positive_number(high, "high")
+    part = table[(table["exact"] >= low) & (table["exact"] < high)]
+    require(len(part) > 0, "(low, high)", (low, high), "a range with a row in the table")
+    mse, exact = part["mse"].to_numpy() + FLOOR, part["exact"].to_numpy() + FLOOR
+    se = 10 / np.log(10) * part["mse_se"].to_numpy() / np.maximum(part["mse"].to_numpy(), FLOOR)
+
+    def both(values: np.ndarray) -> tuple[float, float]:
+        return float(np.median(values)), float(np.max(values))
+
+    return Diagnostics(
+        points=len(part),
+        not_converged=int((~part["converged"]).sum()),
+        residual=float(part["residual"].max()),
+        mismatch_db=both(part["mismatch_db"].to_numpy()),
+        se_db=both(se),
+        reliability_db=both(part["reliability_db"].to_numpy()),
+        distance_db=both(np.abs(10 * np.log10(mse / exact))),
+        within=float(np.mean(np.abs(part["mse"] - part["exact"]) <= 3 * part["mse_se"])),
     )

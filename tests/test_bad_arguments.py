@@ -430,7 +430,7 @@ def examples():
             "slab": "signs",
             "input_variance": Y,
         },
-        "sweeps.monte_carlo.diagnostics": {"table": SAMPLED, "low": 0.0, "high": 1.0},
+        "monte_carlo.diagnostics": {"table": SAMPLED, "low": 0.0, "high": 1.0},
         "sweeps.monte_carlo.plan": {"name": "experiment-4", "samples": 1000, "seeds": [0], "alphas": 2},
         "sweeps.two_stages.plan": {"d": D, "seeds": [0]},
         "sweeps.scaling_laws.setting": {"name": "memory", "d": D},
@@ -514,6 +514,9 @@ def examples():
             "max_epochs": 3,
         },
         "real_tasks.load_tasks": {"name": "wine"},
+        "few_examples.check_examples": {"name": "wine", "n": 15},
+        "few_examples.measured_errors": {"name": "wine", "n": 15, "seed": 0, "ridges": 2},
+        "few_examples.predicted_errors": {"name": "wine", "n": 15, "ridges": 2},
         "stopping_rule.averages": {"points": [m["stopped"]]},
         "stopping_rule.beside_ridge": {"X": X, "y": Y, "k": K, "run": m["run"], "residuals": np.array([0.5])},
         "two_theories.TwoTasks": {"rho": 0.1, "omega": 1.0, "signs": "equal", "rotated": False},
@@ -1191,7 +1194,7 @@ experiments.Panel teachers.Teacher infinite_width.particles.Particles infinite_w
 infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_width.linear.MeasuredLoss
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
 infinite_width.outcomes.RichTransferPoint modular.training.ModularRun modular.theory.PretrainedLaw
-modular.protocol.ModularProtocol checks.penalty_shape.Derivatives sweeps.monte_carlo.Diagnostics
+modular.protocol.ModularProtocol checks.penalty_shape.Derivatives monte_carlo.Diagnostics
 figures.adapted_kernels.Line figures.data.Look figures.scaling.Curve figures.two_stages.ErrorPanel
 figures.two_theories.BothCurves
 trends.Effect book.testbeds.Finding""".split()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,27 +16,14 @@ import numpy as np
 import ptft
 from ptft import experiments
 from ptft.experiments import Setting
-from ptft.extras import needs_extra
-from ptft.monte_carlo import FLOOR
 from ptft.sweeps.options import add_range, given_range
 from ptft.sweeps.sweep import Rows, Sweep
-from ptft.validation import (
-    checked,
-    listed,
-    nonnegative_number,
-    positive_number,
-    require,
-    require_table,
-    whole_number,
-)
-
-with needs_extra("sweep", __name__):
-    import pandas as pd
+from ptft.validation import checked, listed, require, whole_number
 
 FORMAT = 1
 RIDGE = 1e-6  # of the paper's solver
-DIAGNOSTICS = ("alpha", "mse", "mse_se", "residual", "mismatch_db", "reliability_db")
-COLUMNS = {name: float for name in DIAGNOSTICS} | {"iterations": int, "converged": bool, "exact": float}
+SAMPLED = ("alpha", "mse", "mse_se", "residual", "mismatch_db", "reliability_db", "iterations", "converged")
+COLUMNS = dict.fromkeys(SAMPLED, float) | {"iterations": int, "converged": bool, "exact": float}
 
 
 class MonteCarloPoint(NamedTuple):
@@ -109,66 +95,8 @@ def solve(points: Sequence[MonteCarloPoint], prepared: bytes | None = None) -> l
             alpha, teacher, init, ridge=RIDGE, method="monte-carlo", samples=point.samples, seed=point.seed
         )
     exact = ptft.replica_curve(alpha, teacher, init, ridge=RIDGE).mse
-    columns = {name: getattr(sampled, name).tolist() for name in COLUMNS if name != "exact"} | {"exact": exact.tolist()}
+    columns = {name: getattr(sampled, name).tolist() for name in SAMPLED} | {"exact": exact.tolist()}
     return [{"monte_carlo": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}]
-
-
-@dataclass(frozen=True)
-class Diagnostics:
-    """The diagnostics of Appendix E.2.4 of the points whose exact error lies in one range."""
-
-    points: int
-    not_converged: int
-    residual: float  # the largest
-    mismatch_db: tuple[float, float]  # of the two directions: median and largest
-    se_db: tuple[float, float]  # standard error of the error, likewise
-    reliability_db: tuple[float, float]  # max(mismatch, 3 standard errors, log10(1 + residual/tolerance)), likewise
-    distance_db: tuple[float, float]  # from the exact error, likewise
-    within: float  # share of the points within 3 standard errors of it
-
-
-@checked
-def diagnostics(table: pd.DataFrame, low: float = 0.0, high: float = 1e300) -> Diagnostics:
-    """Summary of the rows with an exact error from `low` to below `high`.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `SWEEP.read_table` returns it.
-    low, high : float, default 0 and 1e300
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or no row is in the range.
-
-    Examples
-    --------
-    >>> (rows,) = solve(plan("experiment-4", 1000, [0], alphas=2)[:1])
-    >>> found = diagnostics(pd.DataFrame(rows["monte_carlo"]))
-    >>> found.points, found.not_converged
-    (2, 0)
-    """
-    require_table(table, "table", list(COLUMNS))
-    low, high = nonnegative_number(low, "low"), positive_number(high, "high")
-    part = table[(table["exact"] >= low) & (table["exact"] < high)]
-    require(len(part) > 0, "(low, high)", (low, high), "a range with a row in the table")
-    mse, exact = part["mse"].to_numpy() + FLOOR, part["exact"].to_numpy() + FLOOR
-    se = 10 / np.log(10) * part["mse_se"].to_numpy() / np.maximum(part["mse"].to_numpy(), FLOOR)
-
-    def both(values: np.ndarray) -> tuple[float, float]:
-        return float(np.median(values)), float(np.max(values))
-
-    return Diagnostics(
-        points=len(part),
-        not_converged=int((~part["converged"]).sum()),
-        residual=float(part["residual"].max()),
-        mismatch_db=both(part["mismatch_db"].to_numpy()),
-        se_db=both(se),
-        reliability_db=both(part["reliability_db"].to_numpy()),
-        distance_db=both(np.abs(10 * np.log10(mse / exact))),
-        within=float(np.mean(np.abs(part["mse"] - part["exact"]) <= 3 * part["mse_se"])),
-    )
 
 
 def depends_on() -> list[Any]:

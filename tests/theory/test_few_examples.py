@@ -1,0 +1,47 @@
+"""The comparison on few examples: each row is what its method gives on that split, and starts keep their names."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge, RidgeCV
+
+from ptft.few_examples import ALONE, FIXED, STARTS, check_examples, measured_errors, predicted_errors
+from ptft.real_tasks import load_tasks
+from ptft.regression import RIDGES, FineTunedRegression, FineTunedRegressionCV
+
+N, SEED = 15, 3
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return {row["method"]: row for row in measured_errors("wine", N, SEED, ridges=3)}
+
+
+def test_rows_are_errors_on_the_examples_that_were_not_learned_from(measured):
+    tasks = load_tasks("wine")
+    order = np.random.default_rng(SEED).permutation(len(tasks.y))
+    train, test = order[:N], order[N:]
+    chosen = RidgeCV(np.geomspace(1e-2, 1e4, 6)).fit(tasks.X[train], tasks.y[train]).alpha_
+    again = Ridge(chosen).fit(tasks.X[train], tasks.y[train])
+    assert measured["ridge"]["error"] == pytest.approx(np.mean((tasks.y[test] - again.predict(tasks.X[test])) ** 2))
+    grid = np.geomspace(RIDGES[0], RIDGES[-1], 3)
+    coef_pt = FineTunedRegressionCV(ridges=grid).fit_pretrained(tasks.X_pt, tasks.y_pt).coef_pt
+    ours = FineTunedRegression(coef_pt=coef_pt, ridge=FIXED[0]).fit(tasks.X[train], tasks.y[train])
+    error = np.mean((tasks.y[test] - ours.predict(tasks.X[test])) ** 2)
+    assert measured[f"default, ridge {FIXED[0]:g}"]["error"] == pytest.approx(error)
+
+
+def test_the_chosen_start_is_one_of_those_compared(measured):
+    assert measured["any start"]["choice"] in STARTS and measured["alone, any"]["choice"] in ALONE
+    assert {*STARTS, *ALONE} <= set(measured)
+    assert [row["method"] for row in predicted_errors("wine", N, ridges=2)] == [*STARTS, *ALONE]
+
+
+def test_without_a_first_task_nothing_of_it_is_compared():
+    methods = [row["method"] for row in measured_errors("diabetes-alone", N, SEED, ridges=2)]
+    assert not set(methods) & {*STARTS, "adaptive lasso", "first task's coefficients"} and set(ALONE) <= set(methods)
+
+
+def test_examples_are_left_for_the_test():
+    check_examples("wine", len(load_tasks("wine").y) - 20)
+    with pytest.raises(ValueError, match="n = 70 is not allowed"):
+        check_examples("wine", 70)
