@@ -21,7 +21,7 @@ import numpy as np
 from torch import Tensor
 
 from ptft import trends
-from ptft.validation import check_fields, checked, one_of, whole_number
+from ptft.validation import check_fields, checked, one_of, require, whole_number
 from ptft.vision.data import Dataset, Split, load, normalize, split_dataset
 from ptft.vision.representation import CONVENTIONS, MEASURED_ON, STAGES, activations, columns_of, dimensions
 from ptft.vision.training import (
@@ -238,10 +238,13 @@ KNOBS: dict[str, tuple[float, ...]] = {
     "gamma": (0.1, 0.3, 3.0),
     "weights": (0.25, 0.5, 2.0),
 }
-# the early layers, as by kappa, but after pretraining
-CONTROLS: dict[str, tuple[float, ...]] = {"kappa_ft": (0.25, 0.5, 2.0)}
+CONTROLS: dict[str, tuple[float, ...]] = {
+    "kappa_ft": (0.25, 0.5, 2.0),  # the early layers, as by kappa, but after pretraining
+    "kappa_rate": (0.25,),  # their learning rate is divided by its square, and nothing is rescaled
+    "epochs": (30,),  # of the baseline's pretraining, whatever its loss
+}
 SAMPLE_SIZES = (10, 20, 50, 100, 200, 500, 1000)
-AT_INITIALIZATION = ("kappa", "c")
+OWN_PRETRAINING = ("kappa", "c", "kappa_rate", "epochs", UNTRAINED[0])
 
 
 @checked
@@ -301,6 +304,8 @@ def knob_values(text: str) -> tuple[str, tuple[float, ...]]:
         numbers = (0.0,)
     if not all(0 < number < float("inf") and number != 1 for number in numbers):
         raise ValueError(f"--knobs {text} is not allowed: its values must be positive numbers other than 1")
+    if name == "epochs" and not all(number.is_integer() for number in numbers):
+        raise ValueError(f"--knobs {text} is not allowed: numbers of epochs must be whole")
     return name, numbers
 
 
@@ -313,7 +318,7 @@ def start_of(point: Point) -> Start:
     >>> start_of(Point("kappa", 0.5, 10)), start_of(Point("gamma", 0.1, 10))
     (('kappa', 0.5), ('baseline', 1.0))
     """
-    return (point.knob, point.value) if point.knob in (*AT_INITIALIZATION, UNTRAINED[0]) else trends.BASELINE
+    return (point.knob, point.value) if point.knob in OWN_PRETRAINING else trends.BASELINE
 
 
 @checked
@@ -321,6 +326,11 @@ def pretrain_point(
     protocol: Protocol, split: Split, seed: int, start: Start = trends.BASELINE, device: str = "cpu"
 ) -> Training:
     """Pretrain from the initialization that `start` = (knob, value) scales; the untrained control takes no step.
+
+    Raises
+    ------
+    ValueError
+        If a number of epochs is not whole.
 
     Examples
     --------
@@ -339,8 +349,11 @@ def pretrain_point(
     stage = protocol.pretraining
     if knob == UNTRAINED[0]:
         stage = dataclasses.replace(stage, max_epochs=0)
+    elif knob == "epochs":
+        require(value == int(value), "epochs", value, "a whole number")
+        stage = dataclasses.replace(stage, max_epochs=int(value), loss_below=0.0)
     images, labels = protocol.prepare(split.pretraining_images, device), split.pretraining_labels.to(device)
-    return train(model, images, labels, split.pretraining_classes, seed, stage)
+    return train(model, images, labels, split.pretraining_classes, seed, stage, early_rate=_early_rate(knob, value))
 
 
 @checked
@@ -381,7 +394,8 @@ def fine_tune_point(
         model = scale_parameters(model, point.value)
     images, labels = protocol.prepare(split.pool_images[: point.n], device), split.pool_labels[: point.n].to(device)
     tested = protocol.prepare(split.test_images, device), split.test_labels.to(device)
-    result = train(model, images, labels, split.fine_tuning_classes, seed, protocol.fine_tuning, tested)
+    given = images, labels, split.fine_tuning_classes, seed, protocol.fine_tuning, tested
+    result = train(model, *given, early_rate=_early_rate(point.knob, point.value))
     recalibrated = recalibrate(result.model, images)
 
     def right(model: ResNet) -> float:
@@ -420,6 +434,10 @@ def check_sample_size(n: int, split: Split) -> None:
     pool = len(split.pool_images)
     if not 2 <= whole_number(n, "n") <= pool:
         raise ValueError(f"n = {n} is not allowed: it must be between 2 and {pool}, the fine-tuning pool")
+
+
+def _early_rate(knob: str, value: float) -> float:
+    return value**-2 if knob == "kappa_rate" else 1.0
 
 
 def _dimensions(

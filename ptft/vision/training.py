@@ -23,7 +23,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from ptft.validation import check_fields, checked, positive_array, real_array, require, whole_number
+from ptft.validation import check_fields, checked, nonnegative_number, positive_array, real_array, require, whole_number
 from ptft.vision.compaction import compact, restore
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Stage:
     lr, momentum, batch
         Stochastic gradient descent without weight decay; `batch` images a step, at least 2.
     loss_below, max_epochs
-        Training stops after the first epoch whose mean loss is below the one, or after the other.
+        Training stops after the first epoch whose mean loss is below the one, or after the other; a loss is never below
+        0.
     bf16 : bool, default False
         Multiply in 16-bit floats (autocast to bfloat16); parameters, sums and losses keep 32 bits. It pays where
         `has_bf16` finds the hardware.
@@ -66,8 +67,9 @@ class Stage:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for name in ("lr", "momentum", "loss_below"):
+        for name in ("lr", "momentum"):
             positive_array(getattr(self, name), name, ndim=0)
+        nonnegative_number(self.loss_below, "loss_below")
         whole_number(self.batch, "batch", 2)
         whole_number(self.max_epochs, "max_epochs")
 
@@ -75,6 +77,7 @@ class Stage:
 # the published ones, but for the caps: the paper states none
 PRETRAINING = Stage(lr=1e-3, momentum=0.9, batch=128, loss_below=1e-2, max_epochs=200)
 FINE_TUNING = replace(PRETRAINING, loss_below=1e-4, max_epochs=2000)
+EARLY = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.")  # parameters of the stem and of stages 1 to 3
 EVALUATED = 500  # images in one forward pass where an accuracy is measured
 
 
@@ -147,7 +150,7 @@ def scale_early_layers(model: ResNet, kappa: float) -> ResNet:
     >>> bool((scaled.fc.weight == model.fc.weight).all())
     True
     """
-    return _scaled(model, ("conv1.", "bn1.", "layer1.", "layer2.", "layer3."), kappa, "kappa")
+    return _scaled(model, EARLY, kappa, "kappa")
 
 
 @checked
@@ -186,6 +189,7 @@ def train(
     seed: int,
     stage: Stage,
     watched: tuple[Tensor, Tensor] | None = None,
+    early_rate: float = 1.0,
 ) -> Training:
     """Train a copy of `model` on some classes until the epoch's mean loss is small enough.
 
@@ -202,11 +206,14 @@ def train(
         How, such as `PRETRAINING` or `FINE_TUNING`; a step takes min(N, batch) images.
     watched : (images, labels), optional
         Images of the same size, on which the accuracy after each epoch is measured; training does not depend on them.
+    early_rate : float, default 1
+        The learning rate of the stem and of stages 1 to 3 is so many times that of `stage`.
 
     Raises
     ------
     ValueError
-        If the images are fewer than two, of another size than those watched, or a label is not in `classes`.
+        If `early_rate` is not positive, the images are fewer than two, of another size than those watched, or a label
+        is not in `classes`.
 
     Examples
     --------
@@ -227,7 +234,12 @@ def train(
     start = time.perf_counter()
     model = copy.deepcopy(model).to(device)
     small, windows = compact(model.train(), _size(images))
-    optimizer = torch.optim.SGD(small.parameters(), lr=stage.lr, momentum=stage.momentum, fused=True)
+    rates = {True: stage.lr * float(positive_array(early_rate, "early_rate", ndim=0)), False: stage.lr}
+    parts: dict[bool, list[Tensor]] = {True: [], False: []}
+    for name, parameter in small.named_parameters():
+        parts[name.startswith(EARLY)].append(parameter)
+    groups = [{"params": parts[early], "lr": rate} for early, rate in rates.items()]
+    optimizer = torch.optim.SGD(groups, momentum=stage.momentum, fused=True)
     order = torch.Generator().manual_seed(seed)
     losses: list[float] = []
     accuracies: list[float] = []

@@ -63,6 +63,33 @@ def test_control_scales_the_early_layers_of_the_pretrained_network(monkeypatch):
     assert scaled == [(network, 0.5)]
 
 
+def test_control_of_the_rate_divides_that_of_the_early_layers_by_kappa_squared_in_both_stages(monkeypatch):
+    rates = []
+
+    def spy(*args, early_rate):
+        rates.append(early_rate)
+        return vision.train(*args, early_rate=early_rate)
+
+    monkeypatch.setattr(protocol, "train", spy)
+    split, point = TINY.split(0), Point("kappa_rate", 0.5, 10)
+    assert protocol.start_of(point) == ("kappa_rate", 0.5)
+    start = vision.pretrain_point(TINY, split, 0, protocol.start_of(point)).model
+    vision.fine_tune_point(TINY, split, 0, start, point)
+    vision.fine_tune_point(TINY, split, 0, start, Point("kappa", 0.5, 10))
+    assert rates == [4.0, 4.0, 1.0]
+
+
+def test_control_of_the_length_pretrains_for_so_many_epochs_whatever_the_loss():
+    lax = vision.Protocol.of_record({**TINY.record, "pretraining_loss": 1e6})
+    assert vision.pretrain_point(lax, lax.split(0), 0).epochs == 1
+    done = vision.pretrain_point(lax, lax.split(0), 0, ("epochs", 3.0))
+    assert (done.epochs, done.stopped_by) == (3, "cap")
+    with pytest.raises(ValueError, match=r"epochs = 2\.5 is not allowed"):
+        vision.pretrain_point(lax, lax.split(0), 0, ("epochs", 2.5))
+    with pytest.raises(ValueError, match=r"epochs=2\.5 is not allowed"):
+        protocol.knob_values("epochs=2.5")
+
+
 def test_every_measure_of_a_point_is_what_its_name_says():
     protocol_, point = vision.Protocol.of_record({**TINY.record, "fine_tuning_cap": 3}), Point("gamma", 0.1, 10)
     split = protocol_.split(0)

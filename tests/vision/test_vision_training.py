@@ -130,6 +130,9 @@ def test_training_with_kappa_is_training_with_the_learning_rate_of_the_early_lay
         optimizer.zero_grad()
         cross_entropy(reference(noise)[:, :3], labels).backward()
         optimizer.step()
+    by_rate = vision.train(sharp_network, noise, labels, [0, 1, 2], 0, TWO_EPOCHS, early_rate=kappa**-2).model
+    for p, q in zip(by_rate.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-6, atol=1e-9)
     equal = vision.scale_early_layers(reference, kappa)
     for p, q in zip(trained.parameters(), equal.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-6, atol=1e-9)
