@@ -15,7 +15,8 @@ from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.trends import BASELINE, curve, sizes_of, trend, values_of
 from ptft.validation import checked
 from ptft.vision.protocol import SAMPLE_SIZES, UNTRAINED
-from ptft.vision.trends import PUBLISHED_SCALING, PUBLISHED_UNTRAINED, knobs_of
+from ptft.vision.representation import CONVENTIONS, columns_of
+from ptft.vision.trends import ACCURACIES, PUBLISHED_SCALING, PUBLISHED_UNTRAINED, knobs_of
 
 with needs_extra("vision", __name__):
     import pandas as pd
@@ -29,7 +30,6 @@ TITLES = {
 }
 SYMBOLS = {"kappa": r"$\kappa$", "c": "$c$", "gamma": r"$\gamma$", "weights": "$s$", "baseline": "baseline"}
 MARKERS = "osD^v"
-COLUMNS = ("accuracy", "accuracy_recalibrated")
 
 
 @checked
@@ -69,7 +69,7 @@ def accuracy_curves(table: pd.DataFrame, knobs: Sequence[str], column: str = "ac
     ----------
     table : DataFrame, as `ptft.sweeps.vision` stores it
     knobs : those to show, of which the table may lack some
-    column : "accuracy" or "accuracy_recalibrated"
+    column : one of `ptft.vision.ACCURACIES`
 
     Examples
     --------
@@ -103,11 +103,11 @@ def beside_published(table: pd.DataFrame) -> Figure:
     values = values_of(table, "weights") if "weights" in knobs_of(table) else [1.0]
     every = sorted({*values, *PUBLISHED_SCALING})
     fig, axes = figure(1, 3, height=3.2, sharey=True)
-    for ax, column, title in zip(axes[0], COLUMNS, ("here, as trained", "here, recalibrated"), strict=False):
+    for ax, column in zip(axes[0], ("accuracy", "accuracy_recalibrated"), strict=False):
         curves = {value: curve(table, "weights", value, column) for value in values}
         _accuracy(ax, curves, SYMBOLS["weights"], every)
         _untrained(ax, *curve(table, *UNTRAINED, column))
-        ax.set_title(title)
+        ax.set_title(f"here, {ACCURACIES[column]}")
     n, no_error = np.array(SAMPLE_SIZES), np.full(len(SAMPLE_SIZES), np.nan)
     published = {value: (n, np.array(means), no_error) for value, means in PUBLISHED_SCALING.items()}
     _accuracy(axes[0, 2], published, SYMBOLS["weights"], every)
@@ -120,7 +120,7 @@ def beside_published(table: pd.DataFrame) -> Figure:
 
 @checked
 def trends(table: pd.DataFrame) -> Figure:
-    """Change of accuracy per doubling of each knob, with its 95 % interval over class splits, for each n.
+    """Change of each of the `ACCURACIES` per doubling of each knob, with its 95 % interval over class splits, by n.
 
     Examples
     --------
@@ -131,14 +131,14 @@ def trends(table: pd.DataFrame) -> Figure:
     """
     knobs = _panels(table)
     fig, axes = figure(1, len(knobs), height=2.8, sharey=True)
-    looks = (("o", COLORS[0], "as trained"), ("s", COLORS[1], "recalibrated"))
     for ax, knob in zip(axes[0], knobs, strict=True):
-        for i, (column, (marker, color, label)) in enumerate(zip(COLUMNS, looks, strict=True)):
+        for i, (column, label) in enumerate(ACCURACIES.items()):
+            color, marker = COLORS[i], "o^s"[i]
             effects = trend(table, knob, column) if knob != BASELINE[0] else {}
             mean = np.array([e.mean for e in effects.values()])
             reach = np.array([[e.mean - e.low, e.high - e.mean] for e in effects.values()]).reshape(-1, 2).T
             bars = ax.errorbar(list(effects), mean, reach, color=color, marker=marker, ls="", label=label)
-            beside(bars.get_children(), i, 2, 5)
+            beside(bars.get_children(), i, len(ACCURACIES), 4)
         ax.axhline(0, color="black", lw=0.8)
         ax.set_title(SYMBOLS[knob])
         _sizes(ax, sizes_of(table))
@@ -148,7 +148,7 @@ def trends(table: pd.DataFrame) -> Figure:
 
 
 @checked
-def dimensions(representations: pd.DataFrame, n: int) -> Figure:
+def dimensions(representations: pd.DataFrame, n: int, convention: str = CONVENTIONS[0]) -> Figure:
     """Participation ratio before and after fine-tuning and shared dimensions, by stage, for each knob (Figures 6-9).
 
     Parameters
@@ -156,6 +156,8 @@ def dimensions(representations: pd.DataFrame, n: int) -> Figure:
     representations : DataFrame, as `ptft.sweeps.vision` stores it
     n : int
         Number of fine-tuning images.
+    convention : str, default "evaluation"
+        One of `ptft.vision.CONVENTIONS`, by which the test images were measured.
 
     Examples
     --------
@@ -167,7 +169,7 @@ def dimensions(representations: pd.DataFrame, n: int) -> Figure:
     knobs = _panels(representations)
     stages = list(dict.fromkeys(representations["stage"].tolist()))
     by_stage = [representations[(representations["stage"] == s) & (representations["n"] == n)] for s in stages]
-    rows = {"pr_before": "PR before", "pr_after": "PR after", "ensd": "ENSD"}
+    rows = dict(zip(columns_of(convention), ("PR before", "PR after", "ENSD"), strict=True))
     fig, axes = figure(len(rows), len(knobs), height=1.7, sharex=True, sharey="row")
     for (i, (column, name)), (j, knob) in ((r, k) for r in enumerate(rows.items()) for k in enumerate(knobs)):
         for value, look in _looks(values_of(representations, knob), SYMBOLS[knob]):

@@ -66,9 +66,10 @@ from ptft.vision.training import (
     scale_readout,
     train,
 )
-from ptft.vision.trends import knobs_of, scaling_order, signature
+from ptft.vision.trends import ACCURACIES, causes, knobs_of, scaling_order, signature
 
 __all__ = [
+    "ACCURACIES",
     "BASELINE",
     "CONTROLS",
     "CONVENTIONS",
@@ -91,6 +92,7 @@ __all__ = [
     "accuracy",
     "activations",
     "by_seed",
+    "causes",
     "columns_of",
     "compact",
     "curve",

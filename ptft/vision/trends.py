@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ptft.trends import BASELINE, curve, values_of
+from ptft.trends import BASELINE, Effect, curve, paired_effect, pooled_slopes, pooled_trend, values_of
 from ptft.validation import checked, one_of, require_table
 from ptft.vision.protocol import KNOBS
 from ptft.vision.representation import CONVENTIONS, MEASURED_ON, STAGES, columns_of
 
+POINT = ["seed", "knob", "value", "n"]
+# the accuracies that a table holds of each run; the published one is the second
+ACCURACIES = {"accuracy": "as trained", "accuracy_maximum": "best epoch", "accuracy_recalibrated": "recalibrated"}
 # Mean accuracies on CIFAR-100, 98 + 2 classes, 50 class splits, by the factor of all parameters after pretraining, at
 # the `SAMPLE_SIZES`: Lippl and Lindsey (2024). Their standard errors are 0.006 to 0.021.
 PUBLISHED_SCALING = {
@@ -96,3 +99,51 @@ def scaling_order(table: pd.DataFrame) -> dict[str, list[float]]:
     }
     means["published"] = {value: accuracies[0] for value, accuracies in PUBLISHED_SCALING.items()}
     return {name: sorted(one, key=lambda value: -one[value]) for name, one in means.items()}
+
+
+@checked
+def causes(table: pd.DataFrame, knob: str, stricter: pd.DataFrame | None = None) -> dict[str, Effect]:
+    """How the accuracy changes per doubling of a knob, and what the way of measuring and of ending adds to it.
+
+    Parameters
+    ----------
+    table : DataFrame, as `ptft.sweeps.vision` stores it
+    knob : one of its knobs
+    stricter : DataFrame, optional
+        Runs that went on to a smaller loss, of some values, sizes and class splits of the same knob.
+
+    Returns
+    -------
+    dict
+        ``"as trained"``, the slope pooled over values and sizes; then, paired over class splits, what is added to it
+        by ``"best epoch"`` and ``"recalibrated"``, see `ACCURACIES`, and by ``"smaller loss"`` at the points of
+        `stricter`.
+
+    Raises
+    ------
+    ValueError
+        If a table lacks a column or the knob.
+
+    Examples
+    --------
+    >>> points = [(s, k, v, a + s / 100) for s in range(3) for k, v, a in (("baseline", 1.0, 0.8), ("c", 2.0, 0.7))]
+    >>> table = pd.DataFrame(points, columns=["seed", "knob", "value", "accuracy"])
+    >>> table = table.assign(n=10, accuracy_maximum=table["accuracy"], accuracy_recalibrated=0.8)
+    >>> {name: str(effect) for name, effect in causes(table, "c").items()}
+    {'as trained': '-10.0\xa0±\xa00.0', 'best epoch': '+0.0\xa0±\xa00.0', 'recalibrated': '+10.0\xa0±\xa00.0'}
+    """
+    slopes = {column: pooled_slopes(table, knob, column) for column in ACCURACIES}
+    trained = slopes.pop("accuracy")
+    found = {"as trained": pooled_trend(table, knob)}
+    found |= {ACCURACIES[column]: paired_effect(slope - trained, 1) for column, slope in slopes.items()}
+    if stricter is not None:
+        both = [_points(one, knob) for one in (table, stricter)]
+        common = pd.merge(*(one[POINT] for one in both))
+        less, more = (pooled_slopes(one.merge(common), knob) for one in both)
+        found["smaller loss"] = paired_effect(more - less, 1)
+    return found
+
+
+def _points(table: pd.DataFrame, knob: str) -> pd.DataFrame:
+    require_table(table, "table", [*POINT, "accuracy"])
+    return table[table["knob"].isin([knob, BASELINE[0]])]
