@@ -238,27 +238,33 @@ def test_every_field_of_the_protocol_changes_the_key_and_those_of_pretraining_it
         assert (folder == sweep.preparation.folder) == (field in AFTER_PRETRAINING), field
 
 
-def test_the_stored_tables_of_format_1_are_those_of_their_protocol(vision, vision_sweep, monkeypatch):
+@pytest.mark.parametrize("folder", ["", "controls/", "smaller/", "stricter/"])
+def test_the_stored_tables_are_those_of_their_protocol(vision, vision_sweep, monkeypatch, folder):
     import torch
 
     import ptft
     from ptft.book.results import results_file
+    from ptft.vision.protocol import MEASURED
 
-    _, made = vision_sweep.SWEEP.read_table(results_file("vision.parquet"))
-    monkeypatch.setattr(vision_sweep, "FORMAT", 1)
+    table, made = vision_sweep.SWEEP.read_table(results_file(f"{folder}vision.parquet"))
+    assert made["format"] == 2 and set(MEASURED) <= set(table)
     monkeypatch.setattr(ptft, "__version__", made["ptft"])
     monkeypatch.setattr(torch, "__version__", made["machine"][0].split("torch ")[1].split(",")[0])
     assert vision_sweep.sweep(vision.Protocol.of_record(made["protocol"])).key == made["key"]
 
 
-def test_tables_of_format_1_are_read_and_never_extended(vision, vision_sweep):
+def test_tables_of_format_1_are_read_and_never_extended(vision, vision_sweep, tmp_path):
     from ptft.book.results import results_file
-    from ptft.sweeps.table import check_out
+    from ptft.sweeps.table import check_out, write_table
 
     table, made = vision_sweep.SWEEP.read_table(results_file("vision.parquet"))
-    assert made["format"] == 1 and "accuracy_maximum" not in table
+    former = tmp_path / "vision.parquet"
+    rows = table.drop(columns="accuracy_maximum")
+    write_table(former, rows, rows[["dataset", "seed", "knob", "value", "n"]], {**made, "format": 1})
+    again, made = vision_sweep.SWEEP.read_table(former)
+    assert made["format"] == 1 and again.equals(rows)
     with pytest.raises(FileExistsError, match=r"has format 1, .*; not 2: move it away"):
-        check_out(results_file("vision.parquet"), table, vision_sweep.SWEEP.provenance(), vision_sweep.SWEEP.formerly)
+        check_out(former, rows, vision_sweep.SWEEP.provenance(), vision_sweep.SWEEP.formerly)
 
 
 def test_images_of_a_folder_are_a_sweep_of_their_own(vision, vision_sweep, tmp_path, capsys):

@@ -628,6 +628,26 @@ def test_signature_is_measured_by_the_convention_and_on_the_images_that_are_aske
         vision.columns_of("batch", "mine")
 
 
+def test_causes_are_the_slopes_differences_paired_over_splits():
+    rng = np.random.default_rng(0)
+    settings = [("baseline", 1.0), ("kappa", 0.25), ("kappa", 4.0), ("c", 2.0)]
+    points = [(s, *place, n) for s in range(4) for place in settings for n in (10, 20)]
+    table = pd.DataFrame(points, columns=["seed", "knob", "value", "n"])
+    table = table.assign(**{column: rng.random(len(table)) for column in vision.ACCURACIES})
+    strict = table[(table["n"] == 20) & (table["value"] <= 1) & (table["seed"] > 0)]
+    strict = strict.assign(accuracy=strict["accuracy"] - 0.01 * (1 + strict["seed"]) * np.log2(strict["value"]))
+    found = vision.causes(table, "kappa", strict)
+    assert list(found) == ["as trained", "best epoch", "recalibrated", "smaller loss"]
+    by = table.pivot(index=["seed", "n"], columns=["knob", "value"])
+    slope = {a: (by[a, "kappa", 4.0] - by[a, "kappa", 0.25]).groupby("seed").mean() / 4 for a in vision.ACCURACIES}
+    assert found["as trained"].mean == pytest.approx(slope["accuracy"].mean())
+    gained = slope["accuracy_maximum"] - slope["accuracy"]
+    assert found["best epoch"].mean == pytest.approx(gained.mean())
+    assert found["best epoch"].half == pytest.approx(3.182446 * gained.std() / 2, rel=1e-6)  # t of 3 degrees of freedom
+    assert found["smaller loss"].mean == pytest.approx(-0.03) and found["smaller loss"].seeds == 3
+    assert "smaller loss" not in vision.causes(table, "c")
+
+
 def test_published_table_has_a_mean_for_every_sample_size_and_rises_with_it():
     rows = [*trends.PUBLISHED_SCALING.values(), trends.PUBLISHED_UNTRAINED]
     assert {len(row) for row in rows} == {len(vision.SAMPLE_SIZES)}
@@ -645,29 +665,33 @@ def stored():
 
 def test_stored_results_say_how_they_were_made(stored):
     (_, provenance), (_, other) = stored.values()
-    assert provenance == other and provenance["made by"] == "python -m ptft.vision" and provenance["date"]
+    assert provenance == other and provenance["made by"] == SWEEP.made_by and provenance["date"]
     protocol = vision.Protocol.of_record(provenance["protocol"])
     assert protocol.record == provenance["protocol"] and protocol.dataset == "fashion-mnist"
     assert (protocol.pretraining.lr, protocol.pretraining.batch) == (1e-3, 128)
     assert all(record["pretraining_stopped_by"] in ("loss", "cap") for record in provenance["pretrainings"])
 
 
-def test_stored_results_hold_their_grid_once_for_each_of_ten_splits_or_more(stored):
-    points, stages = stored["vision.parquet"][0], stored["representations.parquet"][0]
+def test_stored_results_hold_their_grid_once_for_each_split_and_fine_tune_every_class_equally_often(stored):
+    (points, made), (stages, _) = stored.values()
+    classes = [vision.split_classes(10, made["protocol"]["n_ft"], seed)[0] for seed in points["seed"].unique()]
+    assert len(classes) >= 5 and len(set(np.bincount(np.concatenate(classes), minlength=10))) == 1
     wanted = {(seed, *point) for seed in points["seed"].unique() for point in vision.grid()}
     found = list(points[["seed", "knob", "value", "n"]].itertuples(index=False, name=None))
-    assert points["seed"].nunique() >= 10 and wanted <= set(found) and len(found) == len(set(found))
+    assert wanted <= set(found) and len(found) == len(set(found))
     assert all(len(vision.values_of(points, knob)) >= 4 for knob in vision.KNOBS)
     assert len(stages) == len(points) * len(vision.STAGES)
     assert set(points["stopped_by"]) <= {"loss", "cap"}
-    assert points["accuracy"].between(0, 1).all() and points["accuracy_recalibrated"].between(0, 1).all()
+    assert all(points[column].between(0, 1).all() for column in vision.ACCURACIES)
+    assert (points["accuracy_maximum"] >= points["accuracy"]).all()
 
 
 def test_stored_dimensions_obey_their_bounds(stored):
     t = stored["representations.parquet"][0]
-    before, after, shared = t["pr_before"], t["pr_after"], t["ensd"]
-    assert (np.minimum(before, after) >= 1 - 1e-5).all() and (np.maximum(before, after) < 500).all()
-    assert (shared <= np.sqrt(before * after) * (1 + 1e-5)).all()
+    for convention, measured_on in itertools.product(vision.CONVENTIONS, vision.MEASURED_ON):
+        before, after, shared = (t[column] for column in vision.columns_of(convention, measured_on))
+        assert (np.minimum(before, after) >= 1 - 1e-5).all() and (np.maximum(before, after) < 500).all()
+        assert (shared <= np.sqrt(before * after) * (1 + 1e-5)).all()
 
 
 @pytest.mark.parametrize(
