@@ -151,7 +151,8 @@ def fine_tuning_loss(
 
     With q the smaller root of q^2 - (1 + nu_2 + ridge) q + nu_2 = 0 (q = nu_2 below 1 without ridge),
 
-        L = (1 - q)^2 / (1 - q^2/nu_2) [1 - |a|^2 + |(1 + q C)^-1 a|^2],   a = (alpha_s, alpha_g).
+        L = (1 - q)^2 / (1 - q^2/nu_2) [1 - |a|^2 + |(1 + q C)^-1 a|^2],
+        a = (alpha_s, alpha_g),   C = [[c2, c1], [c1, c3]].
 
     This is Result 2 where c1 = c3 = 0 and ridge = 0. For other coefficients it is derived for this project, from the
     deterministic equivalent of ridge regression with a spiked covariance; the paper's own Equation 13 was not seen.
@@ -499,7 +500,8 @@ def train_linear(
     The network is f(x) = <z w.x>/gamma with h = W x. By the conservation law of `feature_moment` the D numbers
     b = <z w> obey a closed equation (derived for this project, not in the paper),
 
-        db/dt = gamma [(1 + sigma) v + b (b.v)/(1 + sigma)],   sigma = sqrt(1 + |b|^2),   v = X^T (y - X beta_hat)/P,
+        db/dt = gamma [(1 + sigma) v + b (b.v)/(1 + sigma)],
+        sigma = sqrt(1 + |b|^2),   v = X^T (y - X beta_hat)/P,
 
     with beta_hat = (b - b_start)/gamma: a second task starts from the function 0 with the features of the first. It is
     solved for beta_hat by the Runge-Kutta method of order 8 of Dormand and Prince, with relative tolerance 1e-10.
