@@ -36,23 +36,25 @@ LONGEST = 40  # characters of a default in a signature
 
 
 def escaped(line: str) -> str:
-    """A line of text whose bars and stars are no markup; what is quoted, and examples, stay as they are."""
-    if line.lstrip().startswith((">>>", "...")):
-        return line
+    """A line of text whose bars and stars are no markup; what is quoted stays as it is."""
     return "".join(part if part.startswith("`") else re.sub(r"[|*]", r"\\\g<0>", part) for part in LITERAL.split(line))
 
 
 def readable(lines: list[str]) -> list[str]:
-    """The lines of a docstring with bars and stars escaped, and with its formulas, up to the first section, literal."""
+    """The lines of a docstring with bars and stars escaped, and with its formulas, up to the first section, literal.
+
+    Examples stay as they are, with what they print, up to the next empty line.
+    """
     sections = (i for i, line in enumerate(lines) if UNDERLINE.fullmatch(line))
     found: list[str] = []
-    first, formula = next(sections, len(lines) + 1) - 1, False
+    first, formula, example = next(sections, len(lines) + 1) - 1, False, False
     for i, line in enumerate(lines):
         indented = i < first and line.startswith("    ")
         if indented and not formula:
             found += [".. code-block:: text", ""]
         formula = indented or (formula and not line and i < first)
-        found.append(line if formula else escaped(line))
+        example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
+        found.append(line if formula or example else escaped(line))
     return found
 
 
