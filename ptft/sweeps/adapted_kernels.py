@@ -8,17 +8,20 @@ in a finite network, and kernel regression with the features of either on a numb
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ptft
 from ptft.infinite_width.kernel_transfer import solve_point
-from ptft.sweeps.options import add_images, add_range, given_range
+from ptft.sweeps.options import add_images, add_range, given_images, given_range
 from ptft.sweeps.sweep import Rows, Sweep
 from ptft.validation import checked, require, whole_number
+
+if TYPE_CHECKING:
+    from ptft.vision.data import Dataset
 
 FORMAT = 2  # 1 drew the particles with signs that depend on the processor
 SETTING: dict[str, Any] = {"source": (0, 1), "target": (0, 9), "P_2": (4, 8, 16, 32, 64), "pool": 128, "draws": 32}
@@ -76,26 +79,39 @@ def solve(
     return [{"adapted_kernels": [{column: row[column] for column in COLUMNS} for row in rows]}]
 
 
-def depends_on() -> list[Any]:
-    """What a result depends on besides its point.
+def depends_on(digest: str | None = None) -> list[Any]:
+    """What a result depends on besides its point, the digest of a user's images among it.
 
     Examples
     --------
     >>> depends_on() == [SETTING, FORMAT, ptft.__version__]
     True
     """
-    return [SETTING, FORMAT, ptft.__version__]
+    return [SETTING, FORMAT, ptft.__version__, *([] if digest is None else [digest])]
 
 
-SWEEP = Sweep(
-    name="adapted-kernels",
-    format=FORMAT,
-    depends_on=depends_on,
-    point=AdaptedKernelPoint,
-    solve=solve,
-    tables={"adapted_kernels": COLUMNS},
-    formerly=("python -m ptft.infinite_width.kernel_sweep",),
-)
+def sweep(root: str | Path | None = None, images: Dataset | None = None) -> Sweep:
+    """The sweep on images in a folder, see `solve`; `images` is what a user's folder holds.
+
+    Examples
+    --------
+    >>> sweep().tables == {"adapted_kernels": COLUMNS}
+    True
+    """
+    return Sweep(
+        name="adapted-kernels",
+        format=FORMAT,
+        depends_on=partial(depends_on, None if images is None else images.digest),
+        point=AdaptedKernelPoint,
+        solve=solve,
+        tables={"adapted_kernels": COLUMNS},
+        formerly=("python -m ptft.infinite_width.kernel_sweep",),
+        where={"root": root},
+        notes={} if images is None else {"images": images.record},
+    )
+
+
+SWEEP = sweep()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,7 +139,8 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[AdaptedKernelPoint]]:
     """
     from ptft.infinite_width.images import class_pair_tasks
 
-    points = plan(args.widths, given_range(args, "draw"), args.dataset)
+    dataset, root, images = given_images(args)
+    points = plan(args.widths, given_range(args, "draw"), dataset)
     pairs = SETTING["source"], SETTING["target"]
-    class_pair_tasks(*pairs, max(P_1), SETTING["pool"], name=args.dataset, root=args.root)  # are there images?
-    return dataclasses.replace(SWEEP, where={"root": args.root}), points
+    class_pair_tasks(*pairs, max(P_1), SETTING["pool"], name=dataset, root=root)  # are there images?
+    return sweep(root, images), points
