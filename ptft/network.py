@@ -74,7 +74,7 @@ class TrainingRun:
     beta: np.ndarray  # (steps, d) coefficients along the way
     residual: np.ndarray  # (steps,) |X beta - y| / |y|
     conservation_error: float  # largest change of c or lambda, in units of the largest w^2
-    method: str
+    method: str  # "flow" or "descent"
     converged: bool  # residual below the tolerance
 
 

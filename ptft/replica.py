@@ -194,7 +194,10 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class MixtureRows:
-    """Mixtures with as many components each; arrays of shape (rows, components) or (1, components), unchecked."""
+    """Mixtures with as many components each; arrays of shape (rows, components) or (1, components), unchecked.
+
+    The fields are those of a `GaussianMixture`.
+    """
 
     weight: np.ndarray
     mean: np.ndarray
