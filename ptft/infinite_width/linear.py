@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from scipy.integrate import DOP853
 from scipy.linalg import solve, svd
 from scipy.optimize import minimize_scalar
+from scipy.special import stdtrit
 
 from ptft.validation import (
     broadcast,
@@ -336,6 +337,11 @@ class MeasuredLoss:
         """Standard error of the mean."""
         result: np.ndarray = self.losses.std(axis=-1, ddof=1) / np.sqrt(self.losses.shape[-1])
         return result
+
+    @property
+    def half_width(self) -> np.ndarray:
+        """Half the width of the 95 % interval of the mean (Student's t)."""
+        return np.asarray(stdtrit(self.losses.shape[-1] - 1, 0.975) * self.se)
 
 
 def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike, ridge: float = 0.0) -> np.ndarray:
