@@ -63,7 +63,7 @@ function breakWideFormulas(page) {
   for (const container of page.querySelectorAll("article mjx-container:not(.broken)")) {
     const formula = container.querySelector(":scope > mjx-math");
     const column = container.closest("div.math, p, li, dd, dt, td, th, caption, h1, h2, h3, h4");
-    if (!formula || !column || column.matches("td, th, caption")) continue; // a table scrolls in its box
+    if (!formula || !column || container.closest("td, th, caption")) continue; // a table scrolls in its box
     const room = container.hasAttribute("display") ? container.clientWidth : column.clientWidth;
     if (!room || widthOf(formula) <= room) continue;
     container.classList.add("broken");
