@@ -1,10 +1,11 @@
 /* Shows the text once its formulas are typeset: it would jump under the reader's eyes otherwise. book.css hides it.
-   A formula that is wider than its column goes on in further lines, and one keeps the mark that follows it on its line,
-   both of which MathJax 3 leaves to others. */
+   A formula that is wider than its column goes on in further lines, and one keeps the mark or the number that follows it
+   on its line, both of which MathJax 3 leaves to others. */
 document.documentElement.classList.add("typesetting");
 document.addEventListener("DOMContentLoaded", () => {
   const show = () => {
     keepMarks();
+    keepNumbers();
     breakWideFormulas(document);
     document.documentElement.classList.remove("typesetting");
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -48,6 +49,24 @@ function keepMarks() {
     kept.append(before, formula, after);
     if (before) left.data = left.data.slice(0, -before.length);
     if (after) right.data = right.data.slice(after.length);
+  }
+}
+
+/* A number that the chapter computed stays with the formula before it that ends with a relation. */
+function keepNumbers() {
+  for (const number of document.querySelectorAll("article :is(span.math, span.kept) + span.pasted-text")) {
+    const { previousElementSibling: formula, previousSibling: space } = number;
+    const last = formula.querySelector("mjx-math")?.lastElementChild;
+    const relation = last && RELATIONS.includes(signOf(last) || "\0");
+    if (!relation || space === formula || space.data.trim() || number.textContent.length > 12) continue;
+    let kept = formula;
+    if (!formula.matches(".kept")) {
+      kept = document.createElement("span");
+      kept.className = "kept";
+      formula.before(kept);
+      kept.append(formula);
+    }
+    kept.append(space, number);
   }
 }
 
