@@ -101,7 +101,8 @@ def test_no_line_ends_with_the_relation_before_a_computed_number(html, browser):
         page.evaluate("document.querySelectorAll('article details').forEach(fold => fold.open = true)")
         lines = page.evaluate("""() => [...document.querySelectorAll('span.math:has(+ .pasted-text)')]
             .filter(math => math.textContent.trim().endsWith('='))
-            .map(math => Math.abs(math.getBoundingClientRect().y - math.nextElementSibling.getBoundingClientRect().y))""")
+            .map(math => [math, math.nextElementSibling].map(e => e.getBoundingClientRect().y))
+            .map(([formula, number]) => Math.abs(formula - number))""")
     assert len(lines) > 3 and max(lines) < 20  # pixels: less than a line
 
 
