@@ -1,6 +1,7 @@
 """Two tasks on images for the two-layer networks: tell two classes apart, and then two others.
 
-Images become grey vectors of mean square about 1 and labels -1 and +1. This module needs the extra ``ptft[vision]``.
+Images become vectors of all pixels and colours, of mean square about 1, and labels -1 and +1. This module needs the
+extra ``ptft[vision]``.
 """
 
 from __future__ import annotations
@@ -13,13 +14,9 @@ import numpy as np
 from ptft.extras import needs_extra
 from ptft.infinite_width.particles import Task
 from ptft.validation import checked, generator, require, whole_number
-from ptft.vision.data import load
 
 with needs_extra("vision", __name__):
-    import torch
-
-SIZE = 28  # larger images are resized to SIZE x SIZE pixels
-LUMA = (0.299, 0.587, 0.114)  # red, green, blue
+    from ptft.vision.data import DATASETS, load
 
 
 @checked
@@ -48,15 +45,15 @@ def class_pair_tasks(
     n_test : int, even, optional
         Test examples of each task, which the two may share where they share a class. By default as many as there are.
     name, root
-        The data set, as in `ptft.vision.load`.
+        The data set, as in `ptft.vision.load`; a name that it does not know is that of the folder of images `root`.
     seed : int, default 0
         Draws the images.
 
     Returns
     -------
     (Task, Task)
-        Inputs of D = 64 (digits) or 784 pixels, less the mean and over the standard deviation of all pixels of the
-        data set's training images.
+        Inputs of D numbers, 64 for the digits, 784 for grey images of 28 pixels and 3072 for 32 pixels in colour, less
+        the mean of all of them in the data set's training images and over their standard deviation.
 
     Raises
     ------
@@ -107,21 +104,14 @@ def _signs(P: int) -> np.ndarray:
 @functools.lru_cache(maxsize=1)
 def _standardized(name: str, root: str | Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Training images (N, D) and labels (N,), test images and labels; no test images for the digits."""
-    data = load(name, root)
-    train, test = _grey(data.train_images), _grey(data.test_images)
-    mean, deviation = float(train.double().mean()), float(train.double().std())
-    grey = [((x - mean) / deviation).flatten(1).numpy() for x in map(_resized, (train, test))]
-    return grey[0], data.train_labels.numpy(), grey[1], data.test_labels.numpy()
+    data = load(_folder(name, root)) if name not in DATASETS and root is not None else load(name, root)
+    pixels = [images.flatten(1).numpy() / np.float32(255) for images in (data.train_images, data.test_images)]
+    mean, deviation = (float(of(pixels[0], dtype=np.float64)) for of in (np.mean, functools.partial(np.std, ddof=1)))
+    train, test = ((x - np.float32(mean)) / np.float32(deviation) for x in pixels)
+    return train, data.train_labels.numpy(), test, data.test_labels.numpy()
 
 
-def _grey(images: torch.Tensor) -> torch.Tensor:
-    """Bytes (N, C, H, W) as float32 (N, 1, H, W) between 0 and 1."""
-    if images.shape[1] == 3:
-        return sum(w / 255 * images[:, i : i + 1].float() for i, w in enumerate(LUMA))  # type: ignore[return-value]
-    return images.float() / 255
-
-
-def _resized(images: torch.Tensor) -> torch.Tensor:
-    if max(images.shape[2:]) <= SIZE or not len(images):
-        return images
-    return torch.nn.functional.interpolate(images, size=(SIZE, SIZE), mode="bilinear", antialias=True)
+def _folder(name: str, root: str | Path) -> Path:
+    path = Path(root)
+    require(path.resolve().name == name, "name", name, f"one of {', '.join(DATASETS)}, or the folder's, {path.name}")
+    return path

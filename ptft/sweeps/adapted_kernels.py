@@ -8,7 +8,6 @@ in a finite network, and kernel regression with the features of either on a numb
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 
 import ptft
 from ptft.infinite_width.kernel_transfer import solve_point
-from ptft.sweeps.options import add_images, add_range, given_range
+from ptft.sweeps.options import add_images, add_range, given_images, given_range, on_images
 from ptft.sweeps.sweep import Rows, Sweep
 from ptft.validation import checked, require, whole_number
 
@@ -76,15 +75,15 @@ def solve(
     return [{"adapted_kernels": [{column: row[column] for column in COLUMNS} for row in rows]}]
 
 
-def depends_on() -> list[Any]:
-    """What a result depends on besides its point.
+def depends_on(digest: str | None = None) -> list[Any]:
+    """What a result depends on besides its point, the digest of a user's images among it.
 
     Examples
     --------
     >>> depends_on() == [SETTING, FORMAT, ptft.__version__]
     True
     """
-    return [SETTING, FORMAT, ptft.__version__]
+    return [SETTING, FORMAT, ptft.__version__, *([] if digest is None else [digest])]
 
 
 SWEEP = Sweep(
@@ -123,7 +122,8 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[AdaptedKernelPoint]]:
     """
     from ptft.infinite_width.images import class_pair_tasks
 
-    points = plan(args.widths, given_range(args, "draw"), args.dataset)
+    dataset, root, images = given_images(args)
+    points = plan(args.widths, given_range(args, "draw"), dataset)
     pairs = SETTING["source"], SETTING["target"]
-    class_pair_tasks(*pairs, max(P_1), SETTING["pool"], name=args.dataset, root=args.root)  # are there images?
-    return dataclasses.replace(SWEEP, where={"root": args.root}), points
+    class_pair_tasks(*pairs, max(P_1), SETTING["pool"], name=dataset, root=root)  # are there images?
+    return on_images(SWEEP, images, root=root), points

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ptft.sweeps.sweep import Sweep
 from ptft.validation import one_of, positive_array, refuse, whole_number
 
 if TYPE_CHECKING:  # it needs torch, and not every sweep does
     from ptft.vision import Protocol
+    from ptft.vision.data import Dataset
 
 PRECISIONS = ("auto", "bfloat16", "float32")
 
@@ -34,16 +37,70 @@ def add_common(parser: argparse.ArgumentParser, name: str, out: str) -> None:
 
 
 def add_images(parser: argparse.ArgumentParser, images: str) -> None:
-    """Options ``--dataset``, of which `images` says what it is, and ``--root``, for `ptft.vision.load`.
+    """Options ``--dataset``, of which `images` says what it is, ``--root`` and ``--images``, for `given_images`.
 
     Examples
     --------
     >>> add_images(parser := argparse.ArgumentParser(), "of the images")
     >>> vars(parser.parse_args([]))
-    {'dataset': 'digits', 'root': None}
+    {'dataset': 'digits', 'root': None, 'images': None}
     """
     parser.add_argument("--dataset", default="digits", help=f"{images} (default digits)")
     parser.add_argument("--root", help="folder of the images (default: PTFT_DATA, else the user's cache)")
+    parser.add_argument("--images", metavar="FOLDER", help="of class folders or Parquet files, instead of --dataset")
+
+
+def given_images(args: argparse.Namespace) -> tuple[str, str | None, Dataset | None]:
+    """The name of the images that the options of `add_images` ask for, their folder, and what a user's folder holds.
+
+    Raises
+    ------
+    ValueError
+        If ``--images`` is given with another one, or holds no images.
+    FileNotFoundError
+        If there is no such folder.
+
+    Examples
+    --------
+    >>> add_images(parser := argparse.ArgumentParser(), "of the images")
+    >>> given_images(parser.parse_args([]))
+    ('digits', None, None)
+    """
+    if args.images is None:
+        return args.dataset, args.root, None
+    from ptft.vision.data import load
+
+    _only_images(args)
+    found = load(Path(args.images))
+    print(f"{(name := Path(args.images).resolve().name)}: {found}")
+    return name, args.images, found
+
+
+def on_images(sweep: Sweep, images: Dataset | None, **where: Any) -> Sweep:
+    """The sweep with further arguments of its points; on a user's images they are part of its keys and provenance.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        Whose `depends_on` takes a digest of images, as does that of its preparation.
+    images : Dataset, optional
+        What a user's folder holds, see `given_images`.
+    **where
+        Arguments of all points.
+
+    Examples
+    --------
+    >>> from ptft.sweeps.adapted_kernels import SWEEP
+    >>> on_images(SWEEP, None, root="images").where
+    {'root': 'images'}
+    """
+    if images is None:
+        return dataclasses.replace(sweep, where=where)
+    first = sweep.preparation
+    if first is not None:
+        first = dataclasses.replace(first, depends_on=partial(first.depends_on, images.digest))
+    on, notes = partial(sweep.depends_on, images.digest), {"images": images.record}
+    return dataclasses.replace(sweep, depends_on=on, preparation=first, where=where, notes=notes)
 
 
 def add_range(parser: argparse.ArgumentParser, name: str, number: int, first: int = 0) -> None:
@@ -88,7 +145,6 @@ def add_protocol(parser: argparse.ArgumentParser) -> None:
     from ptft import vision
 
     parser.epilog = "For the digits, size, thresholds and caps are weaker by default: ptft.vision.DIGITS."
-    parser.add_argument("--images", metavar="FOLDER", help="of class folders or Parquet files, instead of --dataset")
     parser.add_argument("--label", help="column of labels of Parquet files (default: label, or else fine_label)")
     parser.add_argument("--size", type=int, help="resize images to so many pixels (default: as they are)")
     parser.add_argument("--pretraining-classes", type=int, dest="n_pt", help="number of them (default: all others)")
@@ -125,9 +181,7 @@ def given_protocol(args: argparse.Namespace) -> Protocol:
     one_of(args.dataset, "--dataset", vision.DATASETS)
     one_of(args.precision, "--precision", PRECISIONS)
     if args.images is not None:
-        for option, value in (("--dataset", args.dataset), ("--root", args.root)):
-            if value not in (None, "digits"):
-                refuse(option, value, "left out where --images is given")
+        _only_images(args)
         base = vision.Protocol.of_folder(args.images, args.label, args.size)
     elif args.label is not None:
         refuse("--label", args.label, "left out where --images is not given")
@@ -140,3 +194,9 @@ def given_protocol(args: argparse.Namespace) -> Protocol:
         whole_number(given.get(f"{name.replace('-', '_')}_cap", 0), f"--{name}-cap")
     low = vision.has_bf16(args.device) if args.precision == "auto" else args.precision == "bfloat16"
     return vision.Protocol.of_record({**base.record, **given, "bf16": low})
+
+
+def _only_images(args: argparse.Namespace) -> None:
+    for option, value in (("--dataset", args.dataset), ("--root", args.root)):
+        if value not in (None, "digits"):
+            refuse(option, value, "left out where --images is given")

@@ -8,7 +8,6 @@ on the source task measure such a file, and those on the target task begin with 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import time
 from collections.abc import Iterable, Sequence
@@ -23,7 +22,7 @@ from ptft.infinite_width import rich_transfer
 from ptft.infinite_width.outcomes import SOURCE, RichTransferPoint, outcome
 from ptft.infinite_width.rich_transfer import FIGURES, KINDS
 from ptft.infinite_width.stored_runs import read_arrays, read_run, run_bytes
-from ptft.sweeps.options import add_images, add_range, given_range
+from ptft.sweeps.options import add_images, add_range, given_images, given_range, on_images
 from ptft.sweeps.sweep import Preparation, Rows, Sweep
 from ptft.validation import checked, one_of, require, whole_number
 
@@ -147,15 +146,15 @@ def _record(content: bytes) -> dict[str, Any]:
     return {"seconds": float(read_arrays(content)["seconds"])}
 
 
-def depends_on() -> list[Any]:
-    """What a result depends on besides its point: the numbers of all figures among it.
+def depends_on(digest: str | None = None) -> list[Any]:
+    """What a result depends on besides its point: the numbers of all figures, and the digest of a user's images.
 
     Examples
     --------
     >>> depends_on()[-1] == ptft.__version__
     True
     """
-    return [*rich_transfer.numbers(), FORMAT, ptft.__version__]
+    return [*rich_transfer.numbers(), FORMAT, ptft.__version__, *([] if digest is None else [digest])]
 
 
 def _summary(table: pd.DataFrame) -> str:
@@ -202,7 +201,8 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[RichTransferPoint]]:
     >>> len(planned(parser.parse_args(["3a", "--draws", "1"]))[1])
     34
     """
-    points = plan(args.figures, given_range(args, "draw"), args.width, args.kinds, args.dataset, args.source_examples)
-    for figure, dataset, P1 in dict.fromkeys((point.figure, point.dataset, point.P1) for point in points):
-        rich_transfer.tasks(rich_transfer.setting(figure, dataset, P1), 0, args.root)  # are there enough images?
-    return dataclasses.replace(SWEEP, where={"root": args.root, "device": args.device}), points
+    dataset, root, images = given_images(args)
+    points = plan(args.figures, given_range(args, "draw"), args.width, args.kinds, dataset, args.source_examples)
+    for figure, name, P1 in dict.fromkeys((point.figure, point.dataset, point.P1) for point in points):
+        rich_transfer.tasks(rich_transfer.setting(figure, name, P1), 0, root)  # are there enough images?
+    return on_images(SWEEP, images, root=root, device=args.device), points

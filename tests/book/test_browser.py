@@ -67,6 +67,7 @@ def test_paper_has_what_is_folded_but_not_the_bars_of_programs(html, browser):
         proofs, table = (page.evaluate(heights, of) for of in ("details.sd-dropdown p", "#tab-settings"))
         assert len(proofs) > 3 and min(proofs) > 10 and table[0] > 1000
         assert max(page.evaluate(heights, "details.above-input")) == 0
+        assert page.evaluate(heights, "details.below-input > summary") == [0]
         cut, titles = page.evaluate("""() => [
           [...document.querySelectorAll('article :is(div.cell pre, div.math)')]
             .filter(e => e.scrollWidth > e.clientWidth + 2).length,

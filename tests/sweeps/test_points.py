@@ -1,5 +1,6 @@
 """What is a sweep's own: its plan, what a point depends on, and that a point is what its functions return."""
 
+import argparse
 import dataclasses
 
 import numpy as np
@@ -12,7 +13,7 @@ from ptft import agreement, experiments
 from ptft.infinite_width import rich_transfer
 from ptft.infinite_width.kernel_transfer import solve_point
 from ptft.infinite_width.outcomes import curves, ends
-from ptft.infinite_width.rich_transfer import DIGITS, GAUSSIAN, STARTS
+from ptft.infinite_width.rich_transfer import DIGITS, GAUSSIAN, PHOTOGRAPHS, STARTS
 from ptft.infinite_width.stored_runs import read_run, run_bytes
 from ptft.sweeps import adapted_kernels, engine, modular, monte_carlo, two_stages
 from ptft.sweeps import rich_transfer as rich_sweep
@@ -261,8 +262,6 @@ def test_tables_of_format_1_are_read_and_never_extended(vision, vision_sweep):
 
 
 def test_images_of_a_folder_are_a_sweep_of_their_own(vision, vision_sweep, tmp_path, capsys):
-    import argparse
-
     from PIL import Image
 
     rng = np.random.default_rng(0)
@@ -280,6 +279,39 @@ def test_images_of_a_folder_are_a_sweep_of_their_own(vision, vision_sweep, tmp_p
     assert set(found["vision"]["dataset"]) == {"zoo"} and set(found["vision"]["pretraining_images"]) == {0, 10}
     assert made["images"]["classes"] == list("abcd") and made["images"]["sha256"] == made["protocol"]["digest"]
     assert made["protocol"]["images_per_class"] == 5 and "n_pt" not in made["protocol"]
+
+
+def test_the_companions_sweeps_take_a_folder_of_colour_images_and_know_it_by_its_content(vision, tmp_path, monkeypatch):
+    from PIL import Image
+
+    from ptft.infinite_width.images import class_pair_tasks
+
+    rng, folder = np.random.default_rng(0), tmp_path / "zoo"
+    for name in "abcdefghij":
+        (folder / name).mkdir(parents=True)
+        for i in range(8):
+            Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)).save(folder / name / f"{i}.png")
+    source, _ = class_pair_tasks((0, 1), (0, 9), 4, 4, 2, name="zoo", root=folder)
+    assert source.X.shape == (4, 48) and np.mean(source.X**2) == pytest.approx(1, abs=0.2)
+    with pytest.raises(ValueError, match="name = 'zebra' is not allowed: it must be one of digits"):
+        class_pair_tasks((0, 1), (0, 9), 4, 4, 2, name="zebra", root=folder)
+
+    small = {"P2": (2,), "gamma_2": (1.0,), "n_test": 2, "t_end": 1.0}
+    monkeypatch.setitem(PHOTOGRAPHS, "5", dataclasses.replace(PHOTOGRAPHS["5"], **small))
+    monkeypatch.setattr(adapted_kernels, "SETTING", {**adapted_kernels.SETTING, "P_2": (2,), "pool": 4, "draws": 1})
+    monkeypatch.setattr(adapted_kernels, "P_1", (4,))
+    lines = {rich_sweep: "5 --draws 1 --width 4 --source-examples 4", adapted_kernels: "--draws 1 --widths 40"}
+    for module, line in lines.items():
+        module.add_arguments(parser := argparse.ArgumentParser())
+        args = parser.parse_args([*line.split(), "--images", str(folder)])
+        sweep, plan = module.planned(args)
+        found, made = engine.run(sweep, plan, tmp_path / "work")
+        (table,) = found.values()
+        assert set(table["dataset"]) == {"zoo"} and made["images"]["classes"] == list("abcdefghij")
+        assert sweep.key != module.SWEEP.key and sweep.key == module.planned(args)[0].key
+        Image.new("RGB", (4, 4)).save(folder / "j" / "0.png")
+        assert module.planned(args)[0].key != sweep.key
+        Image.new("RGB", (4, 4), "white").save(folder / "j" / "0.png")
 
 
 def test_a_sample_size_outside_the_pool_is_refused_before_anything_is_computed(vision, vision_sweep):
