@@ -94,6 +94,19 @@ def test_no_line_begins_with_the_mark_after_a_formula(html, browser):
     assert loose == 0
 
 
+def test_no_line_ends_with_the_relation_before_a_computed_number(html, browser):
+    """A formula and the number that it ends at are on one line, on a telephone too."""
+    with new_page(browser, "light", NARROW) as page:
+        page.goto((html / "book/chapters/10_two_theories_of_transfer.html").as_uri())
+        page.wait_for_function("() => !document.documentElement.classList.contains('typesetting')")
+        page.evaluate("document.querySelectorAll('article details').forEach(fold => fold.open = true)")
+        lines = page.evaluate("""() => [...document.querySelectorAll('span.math:has(+ .pasted-text)')]
+            .filter(math => math.textContent.trim().endsWith('='))
+            .map(math => [math, math.nextElementSibling].map(e => e.getBoundingClientRect().y))
+            .map(([formula, number]) => Math.abs(formula - number))""")
+    assert len(lines) > 3 and max(lines) < 20  # pixels: less than a line
+
+
 def test_a_page_weighs_little(html):
     """Two megabytes at most, without the files that pages share; their pictures are counted."""
     for name in PAGES:
