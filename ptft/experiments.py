@@ -47,12 +47,12 @@ class Setting:
         If there is no such teacher or initialization.
     """
 
-    rho_ft: float = 0.1
-    omega: float = 0.0
-    c_pt: float = 1e-3
+    rho_ft: float = 0.1  # of `SpikeSlab`, or the share of active coefficients of `SingleTask`
+    omega: float = 0.0  # of `SpikeSlab`
+    c_pt: float = 1e-3  # of `Initialization`, as the next two are
     lambda_pt: float = 0.0
     gamma_ft: float = 0.0
-    rho_pt: float = 0.1
+    rho_pt: float = 0.1  # of `SpikeSlab`
     pretrained: bool = True  # false: learn the fine-tuning task alone
 
     def __post_init__(self) -> None:
@@ -101,10 +101,10 @@ class FiniteSetting:
     (1.0, 0.0)
     """
 
-    base: Setting = Setting()
-    alpha_pt: float = 1.0
-    noise_pt: float = 0.0
-    noise_ft: float = 0.0
+    base: Setting = Setting()  # teacher and initialization
+    alpha_pt: float = 1.0  # data scale of pretraining
+    noise_pt: float = 0.0  # variance of the label noise of pretraining
+    noise_ft: float = 0.0  # and of fine-tuning
 
     def __post_init__(self) -> None:
         pretrained = instance_of(self.base, Setting, "base").pretrained

@@ -74,12 +74,19 @@ class TrainingRun:
     beta: np.ndarray  # (steps, d) coefficients along the way
     residual: np.ndarray  # (steps,) |X beta - y| / |y|
     conservation_error: float  # largest change of c or lambda, in units of the largest w^2
-    method: str
+    method: str  # "flow" or "descent"
     converged: bool  # residual below the tolerance
 
 
 def pretraining_weights(init: Initialization, d: int) -> Weights:
     """Weights at the start of pretraining: both pathways alike, w1^2 = (c + lambda)/2, w2^2 = (c - lambda)/2.
+
+    Parameters
+    ----------
+    init : Initialization
+        Its parameters are numbers, or arrays of shape (d,).
+    d : int, at least 1
+        Number of coordinates.
 
     Raises
     ------
@@ -131,6 +138,13 @@ def fine_tuning_weights(weights: Weights, gamma_ft: float) -> Weights:
     """Rebalance the pathways and re-initialize the readout: where fine-tuning starts (Equations 4-5).
 
     w1 = w1_plus + w1_minus and w2 = gamma_ft/sqrt(2) in both pathways, so that beta = 0 again.
+
+    Parameters
+    ----------
+    weights : Weights
+        Where pretraining ended.
+    gamma_ft : float or array of shape (d,), not negative
+        Scale of the new readout.
 
     Raises
     ------

@@ -3,7 +3,8 @@
 Initialization enters the error of Proposition 4.2 only through the penalty scale of the coordinates that pretraining
 used and of those that it did not. With s = lambda_pt + c_pt and h(c) = 2 (sqrt(c^2 + a_pt^2) - c),
 
-    D = sqrt(k_active) - sqrt(k_inactive) = s h(c_pt)/c_pt,        B = sqrt(k_inactive) = 4 s + gamma_ft^2,
+    D = sqrt(k_active) - sqrt(k_inactive) = s h(c_pt)/c_pt,
+    B = sqrt(k_inactive) = 4 s + gamma_ft^2,
 
 so that three parameters move two numbers. For D given, c_pt may be anything with (1 + lambda_pt/c_pt) h(c_pt) = D for
 an allowed lambda_pt/c_pt, s grows with c_pt, and B fills an interval: the search is one in the plane (log D, log B),

@@ -2,7 +2,9 @@
 
 Everything is written in the hyperbolic angle t = arcsinh(2|beta|/sqrt(k)), in which no formula cancels or overflows:
 
-    q_k = (|beta|/2) (t - tanh(t/2)),    q_k' = sgn(beta) t/2,    q_k'' = 1/(sqrt(k) cosh t).
+    q_k = (|beta|/2) (t - tanh(t/2)),
+    q_k' = sgn(beta) t/2,
+    q_k'' = 1/(sqrt(k) cosh t).
 """
 
 from __future__ import annotations
@@ -313,7 +315,7 @@ def prox_point(
 def prox_slopes(
     x: np.ndarray, t: np.ndarray, c: np.ndarray, total: np.ndarray, theta: np.ndarray | float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The response x'(z) of the proximal map, half its slope x''(z)/2, and its slope in theta at fixed z; unchecked.
+    """The response x'(z) of the proximal map, x''(z)/2, and the slope of the response in theta at fixed z; unchecked.
 
     Parameters
     ----------

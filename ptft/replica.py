@@ -3,7 +3,8 @@
 Given the effective noise tau^2 and the effective regularisation theta, a coordinate is estimated from
 z = beta* + tau xi, xi ~ N(0, 1), by the proximal map x_hat(z). With R = E x_hat'(z) = E 1/(1 + theta q_k''(x_hat)),
 
-    tau^2 = (noise_var + MSE) / alpha,    MSE = E (x_hat - beta*)^2,        theta = ridge + theta R / alpha.
+    tau^2 = (noise_var + MSE) / alpha,    MSE = E (x_hat - beta*)^2,
+    theta = ridge + theta R / alpha.
 
 For a Gaussian component, beta* ~ N(m, v) and z ~ N(m, V) with V = v + tau^2, every expectation is one integral over z,
 
@@ -193,7 +194,10 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class MixtureRows:
-    """Mixtures with as many components each; arrays of shape (rows, components) or (1, components), unchecked."""
+    """Mixtures with as many components each; arrays of shape (rows, components) or (1, components), unchecked.
+
+    The fields are those of a `GaussianMixture`.
+    """
 
     weight: np.ndarray
     mean: np.ndarray
@@ -456,7 +460,7 @@ class ReplicaCurve:
     mse: np.ndarray  # E v (beta_hat - beta*)^2, the prediction risk
     tau2: np.ndarray  # effective noise variance
     theta: np.ndarray  # effective regularisation
-    residual: np.ndarray  # largest change of log tau2, log theta in one more iteration; by 1 - alpha if below 1e-4
+    residual: np.ndarray  # largest change of log tau2, log theta in one more step; over 1 - alpha if that is below 1e-4
     converged: np.ndarray  # residual below the tolerance from both starts, whose errors agree within 1e-3 dB
     mismatch_db: np.ndarray  # |10 log10| of the ratio of the errors reached from the two starts; inf if one failed
     iterations: np.ndarray  # steps of the slower start

@@ -294,7 +294,7 @@ def examples_needed(mse: ArrayLike, tasks: PowerLawTasks, init: Initialization) 
     Returns
     -------
     ndarray, shape (errors,), to relative precision 1e-6
-        1 where one example is enough, and d where fewer than 0.999 d are not; nan where the iteration did not converge.
+        1 where one example is enough, and d where 0.999 d are not; nan where the iteration did not converge.
 
     Raises
     ------
@@ -433,7 +433,8 @@ def lazy_error(n: ArrayLike, power_decay: float, spectrum_decay: float) -> np.nd
 
     With p = (C - 1)/B and N = (pi/B)/sin(pi/B), the share of the power zeta(C) of all ranks is
 
-        (1 - p) pi/sin(pi p) (N/n)^(C - 1)    for p < 2,        B zeta(C - 2 B) (N/n)^(2 B)    for p > 2.
+        (1 - p) pi/sin(pi p) (N/n)^(C - 1)    for p < 2,
+        B zeta(C - 2 B) (N/n)^(2 B)           for p > 2.
 
     Parameters
     ----------

@@ -46,13 +46,13 @@ class SimulatedPoint:
 
     mse: float  # the expected squared error on a new input: sum v (beta_hat - beta*)^2 / d, or with correlations
     alpha: float  # n/d, with the whole number n that was used
-    n: int
-    d: int
+    n: int  # number of examples
+    d: int  # number of coordinates
     seed: int
-    kkt_residual: float
-    interpolation_residual: float
-    method: str
-    converged: bool
+    kkt_residual: float  # of the certificate of the end point, see `ptft.end_point.EndPoint`
+    interpolation_residual: float  # likewise
+    method: str  # that found the end point, "amp" or "newton"
+    converged: bool  # the certificate holds
     coefficient_mse: float  # |beta_hat - beta*|^2 / d
 
 

@@ -3,7 +3,8 @@
 Pretraining on alpha_pt d examples is itself the problem of Proposition 4.2, with the one penalty scale (2 c_pt)^2. Its
 solution (tau_pt^2, theta_pt) says how a coordinate comes out of it,
 
-    beta_pt = c_pt sinh t,   z = beta_pt + (theta_pt/2) t = beta*_pt + tau_pt xi,   xi ~ N(0, 1),
+    beta_pt = c_pt sinh t,
+    z = beta_pt + (theta_pt/2) t = beta*_pt + tau_pt xi,   xi ~ N(0, 1),
 
 (with theta_pt/v and tau_pt/sqrt(v) in place of theta_pt and tau_pt where the inputs have variance v), and Theorem 4.1
 gives the penalty scale with which it enters fine-tuning,

@@ -118,9 +118,19 @@ def diagonal_loss(alpha: ArrayLike, tasks: TwoTasks, init: Initialization) -> np
 
     Parameters
     ----------
-    alpha : array_like, any shape
+    alpha : array_like, positive, any shape
     tasks : TwoTasks
     init : Initialization
+        Scalar parameters.
+
+    Returns
+    -------
+    ndarray of the shape of alpha
+
+    Raises
+    ------
+    ValueError
+        As `ptft.replica_curve`.
 
     Examples
     --------
@@ -136,10 +146,14 @@ def dense_loss(alpha: ArrayLike, tasks: TwoTasks, gamma_1: float) -> np.ndarray:
 
     Parameters
     ----------
-    alpha : array_like, any shape
+    alpha : array_like, zero or positive, any shape
     tasks : TwoTasks
-    gamma_1 : float
+    gamma_1 : float, zero or positive
         Richness of pretraining.
+
+    Returns
+    -------
+    ndarray of the shape of alpha
 
     Raises
     ------
@@ -257,6 +271,18 @@ def equivalent_richness(init: Initialization, beta_pt: float) -> float:
     In the lazy regime of fine-tuning both are kernel regression, with 1 + chi = sqrt(k(beta_pt)/k(0)) in the diagonal
     network and sqrt(1 + gamma_1^2) in the dense one, for a source whose predictor has the length 1; for one of length
     a it is gamma_1 a that is returned.
+
+    Parameters
+    ----------
+    init : Initialization
+        Scalar parameters.
+    beta_pt : float
+        The coefficient of the active coordinate.
+
+    Raises
+    ------
+    ValueError
+        As `Initialization.sqrt_k`.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from conftest import ROOT, modules, public
 from ptft.figures import data_of
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
-from api_reference import imports_of_examples, names_needed, with_imports
+from api_reference import imports_of_examples, names_needed, readable, with_imports
 
 matplotlib.use("agg")
 
@@ -43,6 +43,11 @@ def test_an_example_begins_with_its_imports():
     lines = ["Text.", "", "    >>> z = np.array([1.0])", "    >>> [f(z) for f in (penalty, _absent, len)]"]
     assert with_imports(lines, module)[2:4] == ["    >>> import numpy as np", "    >>> from ptft import penalty"]
     assert with_imports(["Text."], module) == ["Text."]
+
+
+def test_bars_and_stars_are_text_beside_an_example_and_themselves_in_what_it_prints():
+    lines = ["Of |beta*| or `|x|`.", "", ">>> print(text)  # |", "| **a** |", "", "A star *."]
+    assert readable(lines) == [r"Of \|beta\*\| or `|x|`.", "", *lines[2:5], r"A star \*."]
 
 
 @pytest.mark.parametrize(

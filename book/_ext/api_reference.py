@@ -2,12 +2,14 @@
 
 A bar, as in |beta|, and a star, as in beta*, are themselves; an indented formula keeps its lines; and the fields of a
 dataclass or a named tuple are listed with the comments beside them. An example begins with the imports that it needs,
-which in its module are there already. A name leads to where it is described, also from a module that imports it.
+which in its module are there already. A name leads to where it is described, also from a module that imports it. The
+signature has long defaults as the source has them, and is that of the source where a base of a class is missing.
 """
 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import doctest
 import inspect
 import re
@@ -23,32 +25,36 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util.inspect import stringify_signature
 from sphinx.util.typing import ExtensionMetadata
 
 import ptft
 
 LITERAL = re.compile(r"(``.*?``|`[^`]*`)")
 UNDERLINE = re.compile(r"-{3,}")  # of the head of a section
+LONGEST = 40  # characters of a default in a signature
 
 
 def escaped(line: str) -> str:
-    """A line of text whose bars and stars are no markup; what is quoted, and examples, stay as they are."""
-    if line.lstrip().startswith((">>>", "...")):
-        return line
+    """A line of text whose bars and stars are no markup; what is quoted stays as it is."""
     return "".join(part if part.startswith("`") else re.sub(r"[|*]", r"\\\g<0>", part) for part in LITERAL.split(line))
 
 
 def readable(lines: list[str]) -> list[str]:
-    """The lines of a docstring with bars and stars escaped, and with its formulas, up to the first section, literal."""
+    """The lines of a docstring with bars and stars escaped, and with its formulas, up to the first section, literal.
+
+    Examples stay as they are, with what they print, up to the next empty line.
+    """
     sections = (i for i, line in enumerate(lines) if UNDERLINE.fullmatch(line))
     found: list[str] = []
-    first, formula = next(sections, len(lines) + 1) - 1, False
+    first, formula, example = next(sections, len(lines) + 1) - 1, False, False
     for i, line in enumerate(lines):
         indented = i < first and line.startswith("    ")
         if indented and not formula:
             found += [".. code-block:: text", ""]
         formula = indented or (formula and not line and i < first)
-        found.append(line if formula else escaped(line))
+        example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
+        found.append(line if formula or example else escaped(line))
     return found
 
 
@@ -133,6 +139,86 @@ def fields_section(cls: type) -> list[str]:
     return [*lines, ""]
 
 
+class Source:
+    """What stands in a signature for a default that is long, or has no text of its own: its expression."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def shown_default(value: Any, source: ast.expr) -> Any:
+    """A default, or its expression where its own text is long, as that of an array, or is none, as that of a type."""
+    text = repr(value)
+    return Source(ast.unparse(source)) if len(text) > LONGEST or "<" in text else value
+
+
+def field_default(cls: type, field: dataclasses.Field[Any]) -> Any:
+    """The default of a field as a signature shows it; of a factory, what it makes."""
+    made = field.default_factory
+    if made is dataclasses.MISSING and field.default is dataclasses.MISSING:
+        return inspect.Parameter.empty
+    home = next(one for one in cls.__mro__ if field.name in inspect.get_annotations(one))
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(home))).body
+    values = {ast.unparse(one.target): one.value for one in ast.walk(tree) if isinstance(one, ast.AnnAssign)}
+    source = values[field.name]
+    assert source is not None
+    if made is dataclasses.MISSING:
+        return shown_default(field.default, source)
+    (factory,) = (
+        one.value for one in ast.walk(source) if isinstance(one, ast.keyword) and one.arg == "default_factory"
+    )
+    return Source(ast.unparse(factory.body) if isinstance(factory, ast.Lambda) else f"{ast.unparse(factory)}()")
+
+
+def signature_of(thing: Any) -> inspect.Signature | None:
+    """What a function or a class is called with, its defaults in short; None where autodoc knows better.
+
+    A protocol, which is not called, has nothing. A class with a base of a package that is missing, in whose place
+    another stands, is called with what its own ``__init__`` takes.
+    """
+    if getattr(thing, "_is_protocol", False):
+        return inspect.Signature()
+    either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    if inspect.isclass(thing) and dataclasses.is_dataclass(thing):
+        fields = [field for field in dataclasses.fields(thing) if field.init]
+        return inspect.Signature([inspect.Parameter(f.name, either, default=field_default(thing, f)) for f in fields])
+    if inspect.isclass(thing):
+        if "__init__" not in vars(thing):
+            return None
+        found = inspect.signature(vars(thing)["__init__"])
+        return found.replace(parameters=list(found.parameters.values())[1:])
+    if not inspect.isfunction(thing):
+        return None
+    found = inspect.signature(thing)
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(thing))).body
+    assert isinstance(tree, ast.FunctionDef)
+    several = [*tree.args.posonlyargs, *tree.args.args]
+    pairs = [
+        *zip(several[::-1], tree.args.defaults[::-1], strict=False),
+        *zip(tree.args.kwonlyargs, tree.args.kw_defaults, strict=True),
+    ]
+    sources = {argument.arg: source for argument, source in pairs if source is not None}
+    parameters = [
+        one.replace(default=shown_default(one.default, sources[one.name])) if one.name in sources else one
+        for one in found.parameters.values()
+    ]
+    return found.replace(parameters=parameters)
+
+
+def signature(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, arguments: str | None, returned: str | None
+) -> tuple[str, None] | None:
+    """Called by autodoc once it knows the signature of something."""
+    found = signature_of(obj) if what in ("class", "exception", "function") else None
+    if found is None:
+        return None
+    text = stringify_signature(found, show_annotation=False, show_return_annotation=False)
+    return (text if found.parameters or what == "function" else ""), None
+
+
 def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Called by autodoc before napoleon reads the sections."""
     if inspect.isclass(obj) and "Parameters" not in lines and fields_of(obj):
@@ -160,6 +246,7 @@ def skip(app: Sphinx, what: str, name: str, obj: Any, skipped: bool, options: An
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("autodoc-process-docstring", process, priority=100)  # before napoleon
+    app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-skip-member", skip)
     app.connect("missing-reference", link_home)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

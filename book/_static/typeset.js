@@ -1,10 +1,11 @@
 /* Shows the text once its formulas are typeset: it would jump under the reader's eyes otherwise. book.css hides it.
-   A formula that is wider than its column goes on in further lines, and one keeps the mark that follows it on its line,
-   both of which MathJax 3 leaves to others. */
+   A formula that is wider than its column goes on in further lines, and one keeps the mark or the number that follows it
+   on its line, both of which MathJax 3 leaves to others. */
 document.documentElement.classList.add("typesetting");
 document.addEventListener("DOMContentLoaded", () => {
   const show = () => {
     keepMarks();
+    keepNumbers();
     breakWideFormulas(document);
     document.documentElement.classList.remove("typesetting");
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -51,6 +52,24 @@ function keepMarks() {
   }
 }
 
+/* A number that the chapter computed stays with the formula before it that ends with a relation. */
+function keepNumbers() {
+  for (const number of document.querySelectorAll("article :is(span.math, span.kept) + span.pasted-text")) {
+    const { previousElementSibling: formula, previousSibling: space } = number;
+    const last = formula.querySelector("mjx-math")?.lastElementChild;
+    const relation = last && RELATIONS.includes(signOf(last) || "\0");
+    if (!relation || space === formula || space.data.trim() || number.textContent.length > 12) continue;
+    let kept = formula;
+    if (!formula.matches(".kept")) {
+      kept = document.createElement("span");
+      kept.className = "kept";
+      formula.before(kept);
+      kept.append(formula);
+    }
+    kept.append(space, number);
+  }
+}
+
 /* A line ends at a wide space or a comma; where that is not enough before a relation, and then before any sign. */
 const RELATIONS = "=<>≤≥≈≪≫∼≃≡∝∈→←⇒↦";
 const BARS = "∣|";
@@ -63,7 +82,7 @@ function breakWideFormulas(page) {
   for (const container of page.querySelectorAll("article mjx-container:not(.broken)")) {
     const formula = container.querySelector(":scope > mjx-math");
     const column = container.closest("div.math, p, li, dd, dt, td, th, caption, h1, h2, h3, h4");
-    if (!formula || !column || column.matches("td, th, caption")) continue; // a table scrolls in its box
+    if (!formula || !column || container.closest("td, th, caption")) continue; // a table scrolls in its box
     const room = container.hasAttribute("display") ? container.clientWidth : column.clientWidth;
     if (!room || widthOf(formula) <= room) continue;
     container.classList.add("broken");

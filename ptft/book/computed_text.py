@@ -21,6 +21,7 @@ _TAGS = re.compile(r"\\.|\$(?:\\.|[^$\\])*\$|<(?=[A-Za-z/!?])")
 _NUMBERS = re.compile(
     r"\$[^$]*\$|`[^`]*`|(?<![\w.$-])(?P<sign>-?)(?P<digits>\d+(?:\.\d+)?)(?:e(?P<power>[-+]\d{2,3})(?!\w))?"
 )
+_MARKS = r"[\\`*_{}\[\]<>$|&^~]"  # what may mean something to Markdown
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -32,7 +33,7 @@ def literal(text: object) -> str:
     >>> print(literal("<b>*a*|b"))
     \\<b\\>\\*a\\*\\|b
     """
-    return re.sub(r"[\\`*_{}\[\]<>$|&^~]", r"\\\g<0>", " ".join(str(text).split()))
+    return re.sub(_MARKS, r"\\\g<0>", " ".join(str(text).split()))
 
 
 def in_print(text: str) -> str:
@@ -78,12 +79,13 @@ def state(**texts: object) -> None:
     """Make texts known by their names to the page: ``{glue:text}`name``` in Markdown or in a caption shows one.
 
     Nothing is displayed in the notebook itself. Each text is kept as it is given, with its numbers `in_print`, which
-    should come rounded.
+    should come rounded. The page shows it as it is and not as Markdown, so that what is `literal` loses its escapes.
 
     Raises
     ------
     ValueError
-        If a text is empty or runs over more than one line, which a sentence cannot show.
+        If a text is empty or runs over more than one line, which a sentence cannot show, or if it has the marks of
+        emphasis, code or formulas, which would be shown.
 
     Examples
     --------
@@ -99,6 +101,9 @@ def state(**texts: object) -> None:
         text = str(value)
         if not text or "\n" in text:
             raise ValueError(f"{name} = {text!r} is not allowed: it must be one line of text")
+        if re.search(r"(?<!\\)[`*$]", text):
+            raise ValueError(f"{name} = {text!r} is not allowed: its marks of Markdown would be shown as they are")
+        text = re.sub(rf"\\({_MARKS})", r"\1", text)
         glue(name, in_print(text), display=False)
 
 

@@ -62,6 +62,7 @@ def checks(
     """The table that ends a chapter: what was checked, the largest error, its bound, and whether the error keeps it.
 
     An error that has a bound below 0.01 is at the level of rounding: it has one digit, which differs between machines.
+    So has one below 0.0001, for which no other digit matters.
 
     Parameters
     ----------
@@ -96,10 +97,10 @@ def _check_row(entry: Check | tuple[str, Check] | tuple[str, float, float]) -> d
         statement, value, bound = f"{place}: {check.statement}", check.largest, check.bound
     else:
         statement, value, bound = entry
-    small = 0 < bound < 1e-2
+    small, tiny = 0 < bound < 1e-2, 0 < abs(value) < 1e-4
     return {
         "Measure": statement,
-        "Found": _one_digit(value) if small else f"{value:.2g}",
+        "Found": _one_digit(value) if small or tiny else f"{value:.2g}",
         "At most": _one_digit(bound) if small else f"{bound:g}",
         "Holds": "yes" if value <= bound else "**no**",
     }

@@ -226,10 +226,10 @@ def comparison(beds: Mapping[tuple[str, str], pd.DataFrame], name: str = "tab-te
         for (trained, task), found in findings(beds).items()
     ]
     caption = (
-        "Which value of a knob is better on which testbed. The word is the sign of the error's slope over the values "
-        "of the knob, averaged over all sample sizes and paired over seeds, where its 95 % interval excludes zero "
-        "after Holm's correction for all entries of the table. In brackets at how many sample sizes a smaller and at "
-        "how many a larger scale is better, with the same correction within the entry. Empty: not swept, or the same "
-        "as another knob."
+        "Which value of a knob is better on which testbed. The word is the sign of the slope over the values of the "
+        "knob, of the share of wrong answers on images and of the logarithm of the error elsewhere, averaged over all "
+        "sample sizes and paired over seeds, where its 95 % interval excludes zero after Holm's correction for all "
+        "entries of the table. In brackets at how many sample sizes a smaller and at how many a larger scale is "
+        "better, with the same correction within the entry. Empty: not swept, or the same as another knob."
     )
     return numbered(rows, name, caption)

@@ -174,8 +174,10 @@ def strengths_of_phases(network: QuadraticNetwork, task: ScalarTask) -> tuple[Ch
 
     Returns
     -------
-    that of a frequency in its phase, of which a tenth is an upper bound of the one a quarter of a period off; and that
-    of the whole task, of which the largest of a frequency is at most equal
+    out_of_phase : Check
+        Of each frequency a quarter of a period off, of which a tenth of that in its phase is an upper bound.
+    of_a_frequency : Check
+        Of each in its phase, of which that of the whole task is an upper bound.
 
     Examples
     --------

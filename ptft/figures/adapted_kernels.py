@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 from numpy.typing import ArrayLike
+from scipy.special import stdtrit
 
 from ptft.figures.curves import number
 from ptft.figures.page_style import COLORS, figure, ordered_colors
@@ -108,7 +109,7 @@ def losses(
             for measured, marker in zip(line.measured, MARKERS, strict=False):
                 if measured is not None:
                     scale = 1 / (1 - measured.nu_2) if relative else 1.0
-                    _points(ax, measured.nu_2, measured.mean * scale, measured.se * scale, marker, color)
+                    _points(ax, measured.nu_2, measured.mean * scale, measured.half_width * scale, marker, color)
         ax.set_title(title, loc="left")
         ax.set_xlabel(NU_2_LABEL)
         ax.set_ylabel(r"loss relative to $1 - \nu_2$" if relative else LOSS_LABEL)
@@ -200,7 +201,7 @@ def budget(
     for (nu, line), color in zip(losses_by_nu.items(), ordered_colors(len(losses_by_nu)), strict=True):
         left.semilogx(gamma_1, line.loss, color=color, label=rf"$\nu_2$ = {number(nu)}")
         for measured in filter(None, line.measured):
-            _points(left, measured_gamma_1, measured.mean, measured.se, "o", color)
+            _points(left, measured_gamma_1, measured.mean, measured.half_width, "o", color)
         if 0 < optimal[nu][0] < np.inf:
             left.plot(*optimal[nu], marker="*", color=color, markersize=11, markeredgecolor="black", linestyle="")
             right.plot(nu, optimal[nu][0], marker="*", color=color, markersize=11, markeredgecolor="black", zorder=3)
@@ -249,16 +250,17 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
                     for P in sizes
                 ]
                 mean = np.array([np.mean(one) for one in found])
-                se = None  # of one draw there is none
+                half = None  # of one draw there is none
                 if all(len(one) > 1 for one in found):
-                    se = np.array([np.std(one, ddof=1) / np.sqrt(len(one)) for one in found])
+                    half = np.array(
+                        [stdtrit(len(one) - 1, 0.975) * np.std(one, ddof=1) / len(one) ** 0.5 for one in found]
+                    )
                 if look == "-":
                     ax.plot(sizes, mean, color=color, label=rf"$\gamma_1$ = {number(gamma)}")
-                    if se is not None:
-                        low, high = mean - 1.96 * se, mean + 1.96 * se
-                        ax.fill_between(sizes, low, high, color=color, alpha=0.15, linewidth=0)
+                    if half is not None:
+                        ax.fill_between(sizes, mean - half, mean + half, color=color, alpha=0.15, linewidth=0)
                 else:
-                    _points(ax, np.array(sizes), mean, se, look, color)
+                    _points(ax, np.array(sizes), mean, half, look, color)
         ax.set(xscale="log", yscale="log", xticks=sizes, title=rf"$P_1$ = {P_1}", xlabel="target examples $P_2$")
         ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         for axis in (ax.xaxis, ax.yaxis):
@@ -311,5 +313,5 @@ def widths(differences: pd.DataFrame) -> Figure:
     return fig
 
 
-def _points(ax: Axes, x: np.ndarray, mean: np.ndarray, se: np.ndarray | None, marker: str, color: Any) -> None:
-    ax.errorbar(x, mean, None if se is None else 1.96 * se, fmt=marker, color=color, markersize=3.5, elinewidth=0.8)
+def _points(ax: Axes, x: np.ndarray, mean: np.ndarray, half: np.ndarray | None, marker: str, color: Any) -> None:
+    ax.errorbar(x, mean, half, fmt=marker, color=color, markersize=3.5, elinewidth=0.8)

@@ -141,7 +141,7 @@ def best_scales(scaled: np.ndarray, panels: Mapping[str, Sequence[np.ndarray]], 
         styles = zip(curves, n, ordered_colors(len(n)), strict=True)
         for i, (values, size, color) in enumerate(styles):
             look = {"color": color, "linestyle": ("-", "--", "-.", ":")[i % 4], "linewidth": 3.0 - 0.5 * (i % 4)}
-            ax.semilogx(scaled, values, label=f"$n = {size:,.0f}$".replace(",", r"\,"), **look)
+            ax.semilogx(scaled, values, label=f"$n = {size:,.0f}$".replace(",", "{,}"), **look)
         ax.set(xlabel=r"$c_{\mathrm{PT}}\,n^{a/2}$", title=title)
     axes[0, 0].set_ylabel("error relative to the least")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(n))

@@ -185,7 +185,7 @@ def dimensions(representations: pd.DataFrame, n: int, convention: str = CONVENTI
     for ax in axes[-1]:
         ax.set_xticklabels(["stem", *"1234"])
         ax.set_xlabel("stage")
-    for ax in axes[1]:
+    for ax in axes[0]:
         ax.legend(fontsize="x-small", handlelength=1, borderpad=0, labelspacing=0.2)
     return fig
 

@@ -3,7 +3,8 @@
 With h = w.x/sqrt(D), g = phi'(h) z, K_x = x.x'/D and misfits Delta = y - f, gradient flow on half the mean squared
 error of a task of P examples, with a learning rate in proportion to the width and to gamma^2, moves every neuron by
 
-    dh(x)/dt = (gamma/P) sum_mu Delta_mu g_mu K_x(x, x_mu),     dz/dt = (gamma/P) sum_mu Delta_mu phi(h_mu),
+    dh(x)/dt = (gamma/P) sum_mu Delta_mu g_mu K_x(x, x_mu),
+    dz/dt = (gamma/P) sum_mu Delta_mu phi(h_mu),
 
 and neurons meet only in f = <z phi(h)>/gamma. With two layers this can be followed forward in time by particles. The
 first task trains with gamma_1; the second with gamma_2, from the joint law of (h, z) that the first leaves. Finite

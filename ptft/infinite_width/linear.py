@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from scipy.integrate import DOP853
 from scipy.linalg import solve, svd
 from scipy.optimize import minimize_scalar
+from scipy.special import stdtrit
 
 from ptft.validation import (
     broadcast,
@@ -151,7 +152,8 @@ def fine_tuning_loss(
 
     With q the smaller root of q^2 - (1 + nu_2 + ridge) q + nu_2 = 0 (q = nu_2 below 1 without ridge),
 
-        L = (1 - q)^2 / (1 - q^2/nu_2) [1 - |a|^2 + |(1 + q C)^-1 a|^2],   a = (alpha_s, alpha_g).
+        L = (1 - q)^2 / (1 - q^2/nu_2) [1 - |a|^2 + |(1 + q C)^-1 a|^2],
+        a = (alpha_s, alpha_g),   C = [[c2, c1], [c1, c3]].
 
     This is Result 2 where c1 = c3 = 0 and ridge = 0. For other coefficients it is derived for this project, from the
     deterministic equivalent of ridge regression with a spiked covariance; the paper's own Equation 13 was not seen.
@@ -336,6 +338,11 @@ class MeasuredLoss:
         result: np.ndarray = self.losses.std(axis=-1, ddof=1) / np.sqrt(self.losses.shape[-1])
         return result
 
+    @property
+    def half_width(self) -> np.ndarray:
+        """Half the width of the 95 % interval of the mean (Student's t)."""
+        return np.asarray(stdtrit(self.losses.shape[-1] - 1, 0.975) * self.se)
+
 
 def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike, ridge: float = 0.0) -> np.ndarray:
     """Coefficients of kernel regression, M X^T (X M X^T + ridge D I)^-1 y, with the kernel x^T M x'.
@@ -499,7 +506,8 @@ def train_linear(
     The network is f(x) = <z w.x>/gamma with h = W x. By the conservation law of `feature_moment` the D numbers
     b = <z w> obey a closed equation (derived for this project, not in the paper),
 
-        db/dt = gamma [(1 + sigma) v + b (b.v)/(1 + sigma)],   sigma = sqrt(1 + |b|^2),   v = X^T (y - X beta_hat)/P,
+        db/dt = gamma [(1 + sigma) v + b (b.v)/(1 + sigma)],
+        sigma = sqrt(1 + |b|^2),   v = X^T (y - X beta_hat)/P,
 
     with beta_hat = (b - b_start)/gamma: a second task starts from the function 0 with the features of the first. It is
     solved for beta_hat by the Runge-Kutta method of order 8 of Dormand and Prince, with relative tolerance 1e-10.

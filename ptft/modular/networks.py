@@ -478,7 +478,7 @@ def scaled(
 ) -> Network:
     """Copy with the weights of each part multiplied by a positive number.
 
-    kappa scales `embedding` and `hidden` alike, or the embedding alone; c all three.
+    The knob kappa is one factor on `embedding` and `hidden`, the knob of the embedding one on that alone, and c on all.
 
     Raises
     ------

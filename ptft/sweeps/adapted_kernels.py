@@ -10,18 +10,14 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import ptft
 from ptft.infinite_width.kernel_transfer import solve_point
-from ptft.sweeps.options import add_images, add_range, given_images, given_range
+from ptft.sweeps.options import add_images, add_range, given_images, given_range, on_images
 from ptft.sweeps.sweep import Rows, Sweep
 from ptft.validation import checked, require, whole_number
-
-if TYPE_CHECKING:
-    from ptft.vision.data import Dataset
 
 FORMAT = 2  # 1 drew the particles with signs that depend on the processor
 SETTING: dict[str, Any] = {"source": (0, 1), "target": (0, 9), "P_2": (4, 8, 16, 32, 64), "pool": 128, "draws": 32}
@@ -90,28 +86,15 @@ def depends_on(digest: str | None = None) -> list[Any]:
     return [SETTING, FORMAT, ptft.__version__, *([] if digest is None else [digest])]
 
 
-def sweep(root: str | Path | None = None, images: Dataset | None = None) -> Sweep:
-    """The sweep on images in a folder, see `solve`; `images` is what a user's folder holds.
-
-    Examples
-    --------
-    >>> sweep().tables == {"adapted_kernels": COLUMNS}
-    True
-    """
-    return Sweep(
-        name="adapted-kernels",
-        format=FORMAT,
-        depends_on=partial(depends_on, None if images is None else images.digest),
-        point=AdaptedKernelPoint,
-        solve=solve,
-        tables={"adapted_kernels": COLUMNS},
-        formerly=("python -m ptft.infinite_width.kernel_sweep",),
-        where={"root": root},
-        notes={} if images is None else {"images": images.record},
-    )
-
-
-SWEEP = sweep()
+SWEEP = Sweep(
+    name="adapted-kernels",
+    format=FORMAT,
+    depends_on=depends_on,
+    point=AdaptedKernelPoint,
+    solve=solve,
+    tables={"adapted_kernels": COLUMNS},
+    formerly=("python -m ptft.infinite_width.kernel_sweep",),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,4 +126,4 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[AdaptedKernelPoint]]:
     points = plan(args.widths, given_range(args, "draw"), dataset)
     pairs = SETTING["source"], SETTING["target"]
     class_pair_tasks(*pairs, max(P_1), SETTING["pool"], name=dataset, root=root)  # are there images?
-    return sweep(root, images), points
+    return on_images(SWEEP, images, root=root), points

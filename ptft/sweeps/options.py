@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ptft.sweeps.sweep import Sweep
 from ptft.validation import one_of, positive_array, refuse, whole_number
 
 if TYPE_CHECKING:  # it needs torch, and not every sweep does
@@ -72,6 +74,33 @@ def given_images(args: argparse.Namespace) -> tuple[str, str | None, Dataset | N
     found = load(Path(args.images))
     print(f"{(name := Path(args.images).resolve().name)}: {found}")
     return name, args.images, found
+
+
+def on_images(sweep: Sweep, images: Dataset | None, **where: Any) -> Sweep:
+    """The sweep with further arguments of its points; on a user's images they are part of its keys and provenance.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        Whose `depends_on` takes a digest of images, as does that of its preparation.
+    images : Dataset, optional
+        What a user's folder holds, see `given_images`.
+    **where
+        Arguments of all points.
+
+    Examples
+    --------
+    >>> from ptft.sweeps.adapted_kernels import SWEEP
+    >>> on_images(SWEEP, None, root="images").where
+    {'root': 'images'}
+    """
+    if images is None:
+        return dataclasses.replace(sweep, where=where)
+    first = sweep.preparation
+    if first is not None:
+        first = dataclasses.replace(first, depends_on=partial(first.depends_on, images.digest))
+    on, notes = partial(sweep.depends_on, images.digest), {"images": images.record}
+    return dataclasses.replace(sweep, depends_on=on, preparation=first, where=where, notes=notes)
 
 
 def add_range(parser: argparse.ArgumentParser, name: str, number: int, first: int = 0) -> None:

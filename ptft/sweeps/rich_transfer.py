@@ -11,9 +11,8 @@ import argparse
 import itertools
 import time
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,15 +22,12 @@ from ptft.infinite_width import rich_transfer
 from ptft.infinite_width.outcomes import SOURCE, RichTransferPoint, outcome
 from ptft.infinite_width.rich_transfer import FIGURES, KINDS
 from ptft.infinite_width.stored_runs import read_arrays, read_run, run_bytes
-from ptft.sweeps.options import add_images, add_range, given_images, given_range
+from ptft.sweeps.options import add_images, add_range, given_images, given_range, on_images
 from ptft.sweeps.sweep import Preparation, Rows, Sweep
 from ptft.validation import checked, one_of, require, whole_number
 
 with needs_extra("sweep", __name__):
     import pandas as pd
-
-if TYPE_CHECKING:
-    from ptft.vision.data import Dataset
 
 FORMAT = 1
 COLUMNS = {"quantity": str, "x": float | None, "value": np.float32 | None}
@@ -165,31 +161,17 @@ def _summary(table: pd.DataFrame) -> str:
     return f"not to the end: {(table.loc[table['quantity'] == 'complete', 'value'] == 0).sum()}"
 
 
-def sweep(root: str | Path | None = None, device: str | None = None, images: Dataset | None = None) -> Sweep:
-    """The sweep on images in a folder and on a device, see `prepare`; `images` is what a user's folder holds.
-
-    Examples
-    --------
-    >>> sweep().key == sweep(device="cuda").key
-    True
-    """
-    on = partial(depends_on, None if images is None else images.digest)
-    return Sweep(
-        name="rich-transfer",
-        format=FORMAT,
-        depends_on=on,
-        point=RichTransferPoint,
-        solve=solve,
-        tables={"rich_transfer": COLUMNS},
-        preparation=Preparation("source", source_of, prepare, _record, ".npz", on),
-        formerly=("python -m ptft.infinite_width",),
-        where={"root": root, "device": device},
-        notes={} if images is None else {"images": images.record},
-        summary=_summary,
-    )
-
-
-SWEEP = sweep()
+SWEEP = Sweep(
+    name="rich-transfer",
+    format=FORMAT,
+    depends_on=depends_on,
+    point=RichTransferPoint,
+    solve=solve,
+    tables={"rich_transfer": COLUMNS},
+    preparation=Preparation("source", source_of, prepare, _record, ".npz", depends_on),
+    formerly=("python -m ptft.infinite_width",),
+    summary=_summary,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -223,4 +205,4 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[RichTransferPoint]]:
     points = plan(args.figures, given_range(args, "draw"), args.width, args.kinds, dataset, args.source_examples)
     for figure, name, P1 in dict.fromkeys((point.figure, point.dataset, point.P1) for point in points):
         rich_transfer.tasks(rich_transfer.setting(figure, name, P1), 0, root)  # are there enough images?
-    return sweep(root, args.device, images), points
+    return on_images(SWEEP, images, root=root, device=args.device), points

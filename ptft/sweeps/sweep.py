@@ -94,7 +94,7 @@ class Preparation:
     make: Callable[..., bytes]  # of a piece, and what the sweep says under `where`: the content of its file
     record: Callable[[bytes], dict[str, Any]]  # JSON values that such a content tells of itself
     suffix: str  # of the files
-    depends_on: Callable[[], Any]  # as of `Sweep`, of the files alone: sweeps in which it is the same share them
+    depends_on: Callable[..., Any]  # as of `Sweep`, of the files alone: sweeps in which it is the same share them
     listed: str | None = None  # the entry of the tables' provenance that lists the records
 
     @property
@@ -118,7 +118,7 @@ class Sweep:
 
     name: str  # of the command
     format: int  # of files and tables, and of the way in which a point is solved: raised when one of them changes
-    depends_on: Callable[[], Any]  # JSON value of what a result depends on besides its point, where it is called
+    depends_on: Callable[..., Any]  # JSON value of what a result depends on besides its point, where it is called
     point: Any  # class of the points, a named tuple of JSON values
     solve: Callable[..., Sequence[Rows]]  # of points, the content of their preparation or None, and what `where` says
     tables: Mapping[str, Mapping[str, Any]]  # by name: the columns after those of a row, and their types, see `fits`

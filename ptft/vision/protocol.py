@@ -2,8 +2,12 @@
 
 A point is a (knob, value, n), run for each seed. The knobs `kappa` and `c` act at initialization, so each of their
 values has its own pretraining; `gamma` and `weights` act after pretraining and share the baseline's. At scale 1 all
-four are the same baseline, which is run once. `CONTROLS` are knobs that the paper does not have, which help to explain
-its own.
+four are the same baseline, which is run once.
+
+`CONTROLS` are knobs that the paper does not have, which help to explain its own. ``kappa_ft`` scales what kappa scales,
+but after pretraining. ``kappa_rate`` rescales nothing: its value stands for a kappa by whose square the learning rate
+of the same layers is divided, in both stages. ``epochs`` is the number of epochs of the baseline's pretraining, which
+it has whatever its loss. Fine-tuning from the initialization is the control `UNTRAINED`.
 """
 
 from __future__ import annotations
@@ -327,6 +331,17 @@ def pretrain_point(
 ) -> Training:
     """Pretrain from the initialization that `start` = (knob, value) scales; the untrained control takes no step.
 
+    Parameters
+    ----------
+    protocol : Protocol
+    split : Split
+        As of `Protocol.split`.
+    seed : int
+        Of the weights and of the order of the images.
+    start : (str, float), default the baseline
+        As of `start_of`: a knob that acts from pretraining on, and its value; others are the baseline.
+    device : str, default "cpu"
+
     Raises
     ------
     ValueError
@@ -361,6 +376,15 @@ def fine_tune_point(
     protocol: Protocol, split: Split, seed: int, pretrained: ResNet, point: Point, device: str = "cpu"
 ) -> dict[str, Any]:
     """Fine-tune on the first n images of the pool and measure the result on the test set.
+
+    Parameters
+    ----------
+    protocol, split, seed, device
+        As in `pretrain_point`.
+    pretrained : ResNet
+        The network that `pretrain_point` left.
+    point : Point
+        What is rescaled now if it is not before, and n.
 
     Returns
     -------

@@ -52,6 +52,7 @@ READ_PAGE = """async () => {
     cut: [...document.querySelectorAll('article :is(div.math, div.pst-scrollable-table-container, pre)')]
       .filter(e => e.scrollWidth > e.clientWidth + 2 && !e.closest('details'))
       .map(e => (e.id || e.textContent.trim()).slice(0, 60)),
+    divided: [...document.querySelectorAll(':is(td, th, caption) mjx-container.broken')].map(e => e.textContent),
     unsized: [...document.querySelectorAll('article img:not([width])')].map(image => image.src),
     blank: [...document.images].filter(image => !image.naturalWidth).map(image => image.src),
     faint: texts.filter(e => contrast(e) < needed(e)).map(e => e.textContent.trim().slice(0, 60)),
@@ -115,6 +116,7 @@ def faults(page: Any, theme: str, resized: bool = False) -> list[str]:
     found += [f"unknown macro: {text}" for text in seen["unknown"]]
     if width >= WIDE:  # on a telephone, wide formulas and tables scroll
         found += [f"cut: {text}" for text in seen["cut"]]
+    found += [f"divided: {text}" for text in seen["divided"]]  # tables make room for formulas, or scroll
     found += [f"blank image: {source}" for source in seen["blank"]]
     found += [f"no room: {source[-60:]} has no size until it is there" for source in seen["unsized"]]
     found += [f"faint: {text}" for text in seen["faint"]]

@@ -67,6 +67,7 @@ def test_paper_has_what_is_folded_but_not_the_bars_of_programs(html, browser):
         proofs, table = (page.evaluate(heights, of) for of in ("details.sd-dropdown p", "#tab-settings"))
         assert len(proofs) > 3 and min(proofs) > 10 and table[0] > 1000
         assert max(page.evaluate(heights, "details.above-input")) == 0
+        assert page.evaluate(heights, "details.below-input > summary") == [0]
         cut, titles = page.evaluate("""() => [
           [...document.querySelectorAll('article :is(div.cell pre, div.math)')]
             .filter(e => e.scrollWidth > e.clientWidth + 2).length,
@@ -91,6 +92,19 @@ def test_no_line_begins_with_the_mark_after_a_formula(html, browser):
         ]""")
     assert len(lines) > 50 and max(lines) == 1
     assert loose == 0
+
+
+def test_no_line_ends_with_the_relation_before_a_computed_number(html, browser):
+    """A formula and the number that it ends at are on one line, on a telephone too."""
+    with new_page(browser, "light", NARROW) as page:
+        page.goto((html / "book/chapters/10_two_theories_of_transfer.html").as_uri())
+        page.wait_for_function("() => !document.documentElement.classList.contains('typesetting')")
+        page.evaluate("document.querySelectorAll('article details').forEach(fold => fold.open = true)")
+        lines = page.evaluate("""() => [...document.querySelectorAll('span.math:has(+ .pasted-text)')]
+            .filter(math => math.textContent.trim().endsWith('='))
+            .map(math => [math, math.nextElementSibling].map(e => e.getBoundingClientRect().y))
+            .map(([formula, number]) => Math.abs(formula - number))""")
+    assert len(lines) > 3 and max(lines) < 20  # pixels: less than a line
 
 
 def test_a_page_weighs_little(html):

@@ -33,6 +33,7 @@ def test_a_good_page_has_no_faults(browser, tmp_path):
         ("formula", '<mjx-container><mjx-merror data-mjx-error="Undefined control sequence"></mjx-merror>'),
         ("unknown macro", '<mjx-container><mjx-mtext style="color: red">oops</mjx-mtext></mjx-container>'),
         ("cut", '<div class="math" style="width: 99px; overflow: auto"><div style="width: 500px">x</div></div>'),
+        ("divided", '<table><td><p><mjx-container class="broken">x</mjx-container></p></td></table>'),
         ("blank image", '<img src="absent.svg">'),
         ("no room", f'<img src="{PICTURE}">'),
         ("faint", '<p style="color: #ccc">Text</p>'),

@@ -40,10 +40,18 @@ def test_a_sentence_follows_what_it_is_about():
     assert listed(["I", "II"]) == "I and II" and listed([], none="no regime") == "no regime"
 
 
-@pytest.mark.parametrize("text", ["", "two\nlines"])
+@pytest.mark.parametrize("text", ["", "two\nlines", "*emphasis*", "`code`", "at $x$"])
 def test_a_text_that_a_sentence_cannot_show_is_refused(text):
     with pytest.raises(ValueError, match=r"best = .* is not allowed"):
         state(best=text)
+
+
+def test_a_sentence_shows_a_literal_text_without_its_escapes(monkeypatch):
+    shown = {}
+    monkeypatch.setattr("myst_nb.glue", lambda name, text, display: shown.update({name: text}))
+    machine = "Linux x86_64, a*b, `c`"
+    state(made=f"{literal(machine)}, -2 %")
+    assert shown == {"made": f"{machine}, \u22122 %"}
 
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))

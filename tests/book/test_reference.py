@@ -3,11 +3,18 @@
 import importlib
 import inspect
 import re
+import sys
 
+import numpy as np
 import pytest
 from conftest import ROOT, modules, public
 
 import ptft
+from ptft.experiments import FiniteSetting
+from ptft.regimes import Measures
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+from api_reference import signature_of
 
 PAGES = sorted((ROOT / "book" / "api").glob("*.md"))
 
@@ -85,7 +92,7 @@ def test_a_colon_in_code_splits_nothing():
 
 
 def test_what_a_docstring_lacks_is_reported():
-    def bare(x: "np.ndarray"):  # type: ignore[name-defined]  # noqa: F821
+    def bare(x: "np.ndarray"):  # type: ignore[name-defined]
         """Something.
 
         Parameters
@@ -98,3 +105,52 @@ def test_what_a_docstring_lacks_is_reported():
         raise ValueError
 
     assert faults(bare) == ["section 'Result'", "entry 'The parameter is an array.'", "parameter x", "shapes", "errors"]
+
+
+# ------------------------------------------------------------------------------------------------------ the signatures
+
+
+class StandIn:
+    """What a page puts in the place of a base from a package that is missing."""
+
+    def __new__(cls, *args, **kwargs):
+        return super().__new__(cls)
+
+
+class Estimator(StandIn):
+    """A class of the package with such a base."""
+
+    def __init__(self, ridge=0.5, fit_intercept=True):
+        self.ridge, self.fit_intercept = ridge, fit_intercept
+
+
+GRID = np.linspace(0, 1, 50)
+
+
+def of_arrays(x, at=GRID, kind=np.float32, *, ridge=0.5):
+    """Defaults that are long or have no text of their own, and one that is neither."""
+
+
+@pytest.mark.parametrize(
+    ("thing", "expected"),
+    [
+        (Estimator, "(ridge=0.5, fit_intercept=True)"),
+        (of_arrays, "(x, at=GRID, kind=np.float32, *, ridge=0.5)"),
+        (Measures, "(ell_order, pretraining_dependence, cost_ratio=np.ones(()))"),
+        (FiniteSetting, "(base=Setting(), alpha_pt=1.0, noise_pt=0.0, noise_ft=0.0)"),
+        (ptft.teachers.Teacher, "()"),
+    ],
+)
+def test_a_signature_has_names_and_short_defaults(thing, expected):
+    found = signature_of(thing)
+    bare = [one.replace(annotation=inspect.Parameter.empty) for one in found.parameters.values()]
+    assert str(inspect.Signature(bare)) == expected
+
+
+@pytest.mark.parametrize("module", modules())
+def test_no_signature_shows_the_address_or_the_inside_of_a_default(module):
+    found = {name: signature_of(thing) for name, thing in public(module).items()}
+    defaults = [repr(p.default) for one in found.values() if one for p in one.parameters.values()]
+    assert [
+        text for text in defaults if ("<" in text or len(text) > 40) and text != repr(inspect.Parameter.empty)
+    ] == []

@@ -57,5 +57,5 @@ def test_data_that_are_lost_are_not_drawn_on_a_logarithmic_axis():
 
 def test_every_number_of_examples_has_its_line():
     fig = best_scales(N, {"alone": [N, 2 * N], "pretrained": [N, N]}, [10.0, 1000.0])
-    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["$n = 10$", r"$n = 1\,000$"]
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["$n = 10$", r"$n = 1{,}000$"]
     assert [line.get_ydata().tolist() for line in fig.axes[0].lines] == [N.tolist(), (2 * N).tolist()]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.integrate import solve_ivp
 
 from ptft.checks import adapted_kernels as checks
@@ -249,6 +250,13 @@ def test_kernel_regression_has_the_predicted_loss(coefficients, alphas, ridge):
     expected = fine_tuning_loss(measured.nu_2, alphas, coefficients, ridge)
     assert np.all(measured.se < 0.06 * measured.mean)
     assert np.all(np.abs(measured.mean - expected) < 3.5 * measured.se)
+
+
+@pytest.mark.parametrize("draws", [2, 20])
+def test_intervals_of_measured_losses_are_those_of_student(draws):
+    measured = simulate_fine_tuning([0.3], D=20, draws=draws, seed=0)
+    low, high = stats.ttest_1samp(measured.losses[0], 0.0).confidence_interval(0.95)
+    assert measured.half_width == pytest.approx((high - low) / 2, rel=1e-9)
 
 
 def test_regression_above_one_example_per_dimension():

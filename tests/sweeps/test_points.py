@@ -314,7 +314,7 @@ def test_the_companions_sweeps_take_a_folder_of_colour_images_and_know_it_by_its
         found, made = engine.run(sweep, plan, tmp_path / "work")
         (table,) = found.values()
         assert set(table["dataset"]) == {"zoo"} and made["images"]["classes"] == list("abcdefghij")
-        assert sweep.key != module.sweep().key and sweep.key == module.planned(args)[0].key
+        assert sweep.key != module.SWEEP.key and sweep.key == module.planned(args)[0].key
         Image.new("RGB", (4, 4)).save(folder / "j" / "0.png")
         assert module.planned(args)[0].key != sweep.key
         Image.new("RGB", (4, 4), "white").save(folder / "j" / "0.png")
