@@ -217,10 +217,13 @@ def signature_curves(runs: pd.DataFrame) -> Figure:
         axes[i, 0].set_ylabel(name)
     for ax, knob in zip(axes[0], knobs, strict=True):
         ax.set_title(TITLES[knob], fontsize="small")
+    for row in axes:
+        low, high = row[0].get_ylim()
+        row[0].set_ylim(low, high + 0.35 * (high - low))  # room for the legends
+        for ax in row:
+            look = {"handlelength": 1, "borderpad": 0, "labelspacing": 0.2, "columnspacing": 1, "ncols": 2}
+            ax.legend(loc="upper center", fontsize="x-small", **look)
     for ax in axes[-1]:
-        ax.set_ylim(0, 1.3)  # room for the legend above the line at 1
-        look = {"handlelength": 1, "borderpad": 0, "labelspacing": 0.2, "columnspacing": 1, "ncols": 2}
-        ax.legend(loc="upper center", fontsize="x-small", **look)
         _sizes(ax, sizes_of(runs))
     return fig
 
