@@ -40,7 +40,7 @@ function keepMarks() {
   const mark = (text, marks) => (text?.nodeType === Node.TEXT_NODE && marks.exec(text.data)?.[0]) || "";
   for (const formula of document.querySelectorAll("article span.math:has(> mjx-container:not([display]))")) {
     const { previousSibling: left, nextSibling: right } = formula;
-    const [before, after] = [mark(left, /[(\[“‘]+$/), mark(right, /^[.,;:!?)\]’”…]+/)];
+    const [before, after] = [mark(left, /[(\[“‘]+$/), mark(right, /^(\u00a0%[.,;:!?)\]’”…]*|[.,;:!?)\]’”…]+)/)];
     if (!before && !after) continue;
     const kept = document.createElement("span");
     kept.className = "kept";
