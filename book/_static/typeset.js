@@ -107,10 +107,6 @@ function breakRow(row, room, level = 0, nested = false) {
   let broken = parts.length > 1;
   for (const part of broken ? [...row.children] : [row]) {
     if (widthOf(part) <= room) continue;
-    if (broken && level === 0) {
-      part.classList.add("math-own"); // one of several formulas, which begins a line
-      if (isSpace(part.firstElementChild)) part.firstElementChild.style.display = "none";
-    }
     if (level + 1 < SIGNS.length) broken = breakRow(part, room, level + 1, nested) || broken;
     else if (!nested) broken = breakRow(part, room, level, true) || broken;
     else {
@@ -119,9 +115,18 @@ function breakRow(row, room, level = 0, nested = false) {
       if (inside) part.classList.add("math-row");
       broken ||= inside;
     }
+    if (level === 0 && parts.length > 1 && row.localName === "mjx-math" && part.matches(".math-row")) beginLine(part);
   }
   if (broken) row.classList.add("math-row");
   return broken;
+}
+
+/* One of several formulas, which itself goes on in further lines. */
+function beginLine(part) {
+  part.classList.add("math-own");
+  let first = part.firstElementChild;
+  while (first.localName === "span") first = first.firstElementChild;
+  if (isSpace(first)) first.style.display = "none";
 }
 
 /* The children of a row, divided before the signs and after commas; inside of brackets only where `nested`.
