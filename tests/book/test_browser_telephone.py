@@ -53,6 +53,7 @@ def test_what_is_cut_off_is_seen(browser, tmp_path, fault, body):
         assert fault in {text.partition(":")[0] for text in cut_off(page)}
 
 
+@pytest.mark.slow  # each loads a page for a telephone
 @pytest.mark.parametrize(
     ("chapter", "equation", "begins"),
     [("01_implicit_bias", "eq-scales", "1D706"), ("03_replica_solver", "eq-conditional", "1D714")],  # lambda, omega
