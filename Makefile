@@ -38,9 +38,9 @@ quick: $(VENV)/.dev ## lint, and run the tests of the theory: a minute
 theory: $(VENV)/.dev ## run the tests of the theory
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests/theory
 
-# Rendering takes one core: style, types and the tests of the theory take the other meanwhile.
+# First side by side: the pages, style and types, and the tests of the theory.
 test: $(VENV)/.dev ## lint, render the committed chapters, run the tests, re-run the chapters and compare
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target html lint theory JOBS=1
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target html lint theory
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore tests/benchmarks --ignore tests/theory
 	$(BIN)/python book/execute.py --check --stale --jobs $(JOBS)
 

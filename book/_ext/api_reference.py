@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import doctest
+import functools
 import inspect
 import re
 import sys
@@ -86,10 +87,15 @@ def _imports(tree: ast.AST) -> Iterator[tuple[str, tuple[str, str]]]:
                 yield one.asname or one.name, (module, one.name + (f" as {one.asname}" if one.asname else ""))
 
 
+@functools.cache
+def _imports_of(module: ModuleType) -> dict[str, tuple[str, str]]:
+    return dict(_imports(ast.parse(inspect.getsource(module))))
+
+
 def imports_of_examples(doc: str, module: ModuleType) -> list[str]:
     """The lines that import what the examples of a docstring take from the module that it stands in."""
     code = "".join(example.source for example in doctest.DocTestParser().get_examples(doc))
-    imported = dict(_imports(ast.parse(inspect.getsource(module))))
+    imported = _imports_of(module)
     wanted: dict[str, list[str]] = {}
     for name in sorted(names_needed(code) & vars(module).keys() - {"__name__"}):
         if name in ptft.__all__ and vars(ptft)[name] is vars(module)[name]:

@@ -29,6 +29,7 @@ from take_home import legend
 from ptft import Initialization, SingleTask, SpikeSlab, best_initialization, figures, replica_curve
 from ptft.book import sliders
 from ptft.figures import scaling
+from ptft.figures.curves import number
 from ptft.figures.live import errors
 from ptft.figures.optimal_initialization import landscapes
 from ptft.files import write_whole
@@ -201,12 +202,13 @@ def plane_picture() -> Figure:
         r"$\beta_{\mathrm{FT}}$",
     )
     for name, symbol in zip(start, symbols, strict=True):
-        texts = [text.replace("-", "−") for text in sliders.SLIDERS[name].texts]
+        ends = [sliders.SLIDERS[name].texts[i].split(" + ") for i in (0, -1)]
+        first, last = (" + ".join(number(float(term)) for term in end) for end in ends)
         values = {one: sliders.value(one, text) for one, text in start.items()} | {
             name: np.array(sliders.SLIDERS[name].values)
         }
         init = Initialization.at_distance(*(values[one] for one in INITIALIZATION))
-        paths[f"{symbol} from {texts[0]} to {texts[-1]}"] = measures(values["beta_ft"], values["beta_pt"], init)
+        paths[f"{symbol} from {first} to {last}"] = measures(values["beta_ft"], values["beta_pt"], init)
     return figures.triangle(paths)
 
 

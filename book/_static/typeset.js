@@ -41,7 +41,7 @@ function keepMarks() {
   const mark = (text, marks) => (text?.nodeType === Node.TEXT_NODE && marks.exec(text.data)?.[0]) || "";
   for (const formula of document.querySelectorAll("article span.math:has(> mjx-container:not([display]))")) {
     const { previousSibling: left, nextSibling: right } = formula;
-    const [before, after] = [mark(left, /[(\[“‘]+$/), mark(right, /^[.,;:!?)\]’”…]+/)];
+    const [before, after] = [mark(left, /[(\[“‘]+$/), mark(right, /^(\u00a0%[.,;:!?)\]’”…]*|[.,;:!?)\]’”…]+)/)];
     if (!before && !after) continue;
     const kept = document.createElement("span");
     kept.className = "kept";
@@ -89,7 +89,7 @@ function breakWideFormulas(page) {
     whole.set(container, formula.cloneNode(true));
     breakRow(formula, room - 24); // further lines are indented
     const excess = container.hasAttribute("display") ? container.scrollWidth / room : widthOf(formula) / room;
-    if (excess > 1) container.style.fontSize = `${Math.max(SMALLEST, 0.98 / excess) * 100}%`;
+    if (excess > 1 && !column.closest("table")) container.style.fontSize = `${Math.max(SMALLEST, 0.98 / excess) * 100}%`;
   }
 }
 
@@ -134,9 +134,18 @@ function breakRow(row, room, level = 0, nested = false) {
       if (inside) part.classList.add("math-row");
       broken ||= inside;
     }
+    if (level === 0 && parts.length > 1 && row.localName === "mjx-math" && part.matches(".math-row")) beginLine(part);
   }
   if (broken) row.classList.add("math-row");
   return broken;
+}
+
+/* One of several formulas, which itself goes on in further lines. */
+function beginLine(part) {
+  part.classList.add("math-own");
+  let first = part.firstElementChild;
+  while (first.localName === "span") first = first.firstElementChild;
+  if (isSpace(first)) first.style.display = "none";
 }
 
 /* The children of a row, divided before the signs and after commas; inside of brackets only where `nested`.
@@ -153,7 +162,7 @@ function partsOf(row, signs, nested) {
     const closes = bar && bars % 2 === 0;
     const open = !closes && (nested || (depth === 0 && (bar || bars % 2 === 0)));
     const begins = signs.includes(sign || "\0") && !signs.includes(previous || "\0") && !"([{,".includes(previous || "\0");
-    const wide = child.localName === "mjx-mspace" && widthOf(child) > 12;
+    const wide = isSpace(child) && widthOf(child) > 12;
     if (parts.at(-1).length && open && (begins || wide || previous === "," || previous === ";")) parts.push([]);
     parts.at(-1).push(child);
     if (sign && "([{".includes(sign)) depth += 1;
@@ -163,12 +172,20 @@ function partsOf(row, signs, nested) {
   return parts;
 }
 
-/* The character of an operator, of which MathJax makes a class such as mjx-c3D; empty for anything else. */
+/* The character of an operator, of which MathJax makes a class such as mjx-c3D, also of a bracket or bar that closes
+   below an exponent; empty for anything else. */
 function signOf(node) {
+  if (["mjx-msup", "mjx-msub", "mjx-msubsup"].includes(node.localName)) {
+    const closing = signOf(node.firstElementChild);
+    return closing && (")]}" + BARS).includes(closing) ? closing : "";
+  }
   const glyphs = node.localName === "mjx-mo" ? node.querySelectorAll("mjx-c") : [];
   const code = glyphs.length === 1 && /mjx-c([0-9A-F]+)/.exec(glyphs[0].className);
   return code ? String.fromCodePoint(parseInt(code[1], 16)) : "";
 }
+
+/* A space, which is within a style where it comes from a macro such as \quad. */
+const isSpace = (node) => (node.localName === "mjx-mstyle" ? node.firstElementChild : node)?.localName === "mjx-mspace";
 
 const isRow = (node) => ["mjx-mrow", "mjx-texatom", "mjx-mstyle", "mjx-math"].includes(node.localName);
 

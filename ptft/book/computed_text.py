@@ -19,9 +19,10 @@ from ptft.validation import checked, real_array
 _TAGS = re.compile(r"\\.|\$(?:\\.|[^$\\])*\$|<(?=[A-Za-z/!?])")
 # a formula, code, or a number with what a program puts before or after its digits
 _NUMBERS = re.compile(
-    r"\$[^$]*\$|`[^`]*`|(?<![\w.$-])(?P<sign>-?)(?P<digits>\d+(?:\.\d+)?)(?:e(?P<power>[-+]\d{2,3})(?!\w))?"
+    r"\$[^$]*\$|`[^`]*`|(?<![\w.$-])(?P<sign>[-+]?)(?P<digits>\d+(?:\.\d+)?)(?:e(?P<power>[-+]\d{2,3})(?!\w))?"
 )
 _MARKS = r"[\\`*_{}\[\]<>$|&^~]"  # what may mean something to Markdown
+_SIGNED_ZERO = re.compile(r"(?<![^$(\[,; ])[-+](?=0(?:\.0+)?(?![\d.]))")  # in a formula
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -39,20 +40,25 @@ def literal(text: object) -> str:
 def in_print(text: str) -> str:
     """Markdown with numbers as print has them: with a minus, where a program puts a hyphen, and with powers of ten.
 
-    Formulas and code are kept, and so is an exponent of one digit, which a program would have written with two.
+    What rounds to zero has no sign. Code is kept, formulas but for signs of zero, and so is an exponent of one digit,
+    which a program would have written with two.
 
     Examples
     --------
     >>> print(in_print("-2 % [-3.1, -0.9], **6.4e-05**, -1e-06, 1.7e+04, $-2$, `-p d=-2e-06`, 1e-3 and prop-2"))
     −2 % [−3.1, −0.9], **6.4·10⁻⁵**, −10⁻⁶, 1.7·10⁴, $-2$, `-p d=-2e-06`, 1e-3 and prop-2
+    >>> print(in_print("+0.3, -0.0, +0.0 %, $-0.0 \\\\pm 0.1$"))
+    +0.3, 0.0, 0.0 %, $0.0 \\pm 0.1$
     """
 
     def number(found: re.Match[str]) -> str:
         if not found["digits"]:
-            return found[0]
+            return _SIGNED_ZERO.sub("", found[0]) if found[0].startswith("$") else found[0]
+        if not float(found["digits"]):
+            return found["digits"]
         mantissa = "" if found["digits"] == "1" and found["power"] else found["digits"]
         power = "10" + str(int(found["power"])).translate(_RAISED) if found["power"] else ""
-        return ("−" if found["sign"] else "") + mantissa + ("·" if mantissa and power else "") + power
+        return found["sign"].replace("-", "−") + mantissa + ("·" if mantissa and power else "") + power
 
     return _NUMBERS.sub(number, text)
 

@@ -81,8 +81,8 @@ def checks(
     <BLANKLINE>
     | Measure | Found | At most | Holds |
     | --- | --- | --- | --- |
-    | largest residual | $3 \\times 10^{-13}$ | $10^{-12}$ | yes |
-    | Equation 3: largest residual | $3 \\times 10^{-13}$ | $10^{-12}$ | yes |
+    | largest residual | $3 \\cdot 10^{-13}$ | $10^{-12}$ | yes |
+    | Equation 3: largest residual | $3 \\cdot 10^{-13}$ | $10^{-12}$ | yes |
     | points lost | 0 | 0 | yes |
     :::
     """
@@ -111,5 +111,5 @@ def _one_digit(number: float) -> str:
     if not number or not math.isfinite(number):
         return f"{number:g}"
     digit, power = f"{number:.0e}".split("e")
-    times = "" if digit == "1" else rf"{digit} \times "
+    times = "" if digit == "1" else rf"{digit} \cdot "
     return f"${times}10^{{{int(power)}}}$"

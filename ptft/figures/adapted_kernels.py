@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
 from ptft.figures.curves import number
 from ptft.figures.page_style import COLORS, figure, ordered_colors
 from ptft.infinite_width import MeasuredLoss
+from ptft.trends import effect
 from ptft.validation import checked, require
 
 if TYPE_CHECKING:
@@ -252,9 +252,7 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
                 mean = np.array([np.mean(one) for one in found])
                 half = None  # of one draw there is none
                 if all(len(one) > 1 for one in found):
-                    half = np.array(
-                        [stdtrit(len(one) - 1, 0.975) * np.std(one, ddof=1) / len(one) ** 0.5 for one in found]
-                    )
+                    half = np.array([effect(one).half for one in found])
                 if look == "-":
                     ax.plot(sizes, mean, color=color, label=rf"$\gamma_1$ = {number(gamma)}")
                     if half is not None:

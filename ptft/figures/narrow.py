@@ -16,7 +16,7 @@ from ptft.validation import checked
 
 NARROW_TYPE = "image/svg+xml-compressed"  # of the narrow picture in the output of a cell
 NARROW = 3.6  # inches, about the width of a telephone's screen
-TALLEST = 3.0  # of a panel
+TALLEST = 3.0  # of a panel, without the legends of the figure
 
 
 @checked
@@ -63,10 +63,10 @@ def stack(fig: Figure, width: float = NARROW) -> None:
     for i, place in enumerate(order):
         for ax in panels[place]:
             ax.set_subplotspec(grid[i])
-    height = min(fig.get_figheight() / rows, TALLEST) * len(order)
+    before = sum(_extent(fig, legend)[1] for legend in fig.legends)
+    height = min(len(order) * fig.get_figheight() / rows, len(order) * TALLEST + before)
     fig.set_size_inches(width, height)
     legends = [*fig.legends, *(legend for ax in fig.axes if (legend := ax.get_legend()) is not None)]
-    before = sum(_extent(fig, legend)[1] for legend in fig.legends)
     for legend in legends:
         while _extent(fig, legend)[0] > width - 0.1 and _narrower(legend):
             pass

@@ -266,7 +266,7 @@ def triangle(paths: Mapping[str, Measures]) -> Figure:
         ax.plot(ell[:1], pd[:1], "o", color=color, ms=7, zorder=10)
         ax.plot(ell[-1:], pd[-1:], "s", color=color, ms=6, zorder=10)
     ax.set(xlabel=r"$\ell$-order", ylabel="pretraining dependence PD", xlim=(0.93, 2.07), ylim=(-1.07, 0.09))
-    fig.legend(handles=keys, loc="outside lower center", ncols=2)
+    fig.legend(handles=keys, loc="outside lower center", ncols=2, handlelength=4)
     return fig
 
 

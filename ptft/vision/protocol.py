@@ -365,7 +365,7 @@ def pretrain_point(
     if knob == UNTRAINED[0]:
         stage = dataclasses.replace(stage, max_epochs=0)
     elif knob == "epochs":
-        require(value == int(value), "epochs", value, "a whole number")
+        require(float(value).is_integer(), "epochs", value, "a whole number")
         stage = dataclasses.replace(stage, max_epochs=int(value), loss_below=0.0)
     images, labels = protocol.prepare(split.pretraining_images, device), split.pretraining_labels.to(device)
     return train(model, images, labels, split.pretraining_classes, seed, stage, early_rate=_early_rate(knob, value))

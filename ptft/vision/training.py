@@ -235,10 +235,10 @@ def train(
     model = copy.deepcopy(model).to(device)
     small, windows = compact(model.train(), _size(images))
     rates = {True: stage.lr * float(positive_array(early_rate, "early_rate", ndim=0)), False: stage.lr}
-    parts: dict[bool, list[Tensor]] = {True: [], False: []}
-    for name, parameter in small.named_parameters():
-        parts[name.startswith(EARLY)].append(parameter)
-    groups = [{"params": parts[early], "lr": rate} for early, rate in rates.items()]
+    named = list(small.named_parameters())
+    groups = [
+        {"params": [p for name, p in named if name.startswith(EARLY) is early], "lr": rates[early]} for early in rates
+    ]
     optimizer = torch.optim.SGD(groups, momentum=stage.momentum, fused=True)
     order = torch.Generator().manual_seed(seed)
     losses: list[float] = []

@@ -62,6 +62,10 @@ READ_PAGE = """async () => {
 
 
 # Chromium lets no script fetch a style sheet from a file, and axe-core's wish to do so would count as a complaint.
+EMPTY = """() => {
+  window.emptied = [...document.querySelectorAll('mjx-container')].map(formula => [formula, [...formula.childNodes]]);
+  window.emptied.forEach(([formula]) => formula.replaceChildren());
+}"""
 AXE = {"preload": False, "resultTypes": ["violations"]}
 
 
@@ -157,15 +161,17 @@ def barriers(page: Any, contrast: bool) -> list[str]:
     """What axe-core finds that is serious or critical for readers with disabilities.
 
     Its rules of contrast take half a minute on a page of ten thousand elements; `faults` measures contrast as well, and
-    how links differ from the text around them is the same on every page. Without them formulas are emptied first: they
-    are most of the elements of a chapter, and MathJax makes them all alike.
+    how links differ from the text around them is the same on every page. Without them formulas are emptied meanwhile:
+    they are most of the elements of a chapter, and MathJax makes them all alike.
     """
     if not contrast:
-        page.evaluate("() => document.querySelectorAll('mjx-container').forEach(formula => formula.replaceChildren())")
+        page.evaluate(EMPTY)
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     rules = {name: {"enabled": contrast} for name in ("color-contrast", "link-in-text-block")}
     rules["region"] = {"enabled": False}  # what it finds is moderate
     found = axe.run(page, options={**AXE, "rules": rules}).response["violations"]
+    if not contrast:
+        page.evaluate("() => window.emptied.forEach(([formula, parts]) => formula.replaceChildren(...parts))")
     return [f"{v['id']}: {v['nodes'][0]['html'][:80]}" for v in found if v["impact"] in ("serious", "critical")]
 
 

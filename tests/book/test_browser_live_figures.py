@@ -179,7 +179,7 @@ def test_without_scripts_there_is_a_picture(opened):
         assert not page.locator(".explorer").nth(i).is_visible()
 
 
-@pytest.mark.parametrize("width", [1300, 390])
+@pytest.mark.parametrize("width", [1300, pytest.param(390, marks=pytest.mark.slow)])
 def test_nothing_jumps(opened, width):
     page = opened(viewport={"width": width, "height": 900}, script=RECORD)
     assert not page.locator(".explorer-figure img").first.is_visible()
@@ -360,7 +360,7 @@ def test_what_is_pinned_stays_to_compare_with_until_reset(page, name):
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in ("error", "best") else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+    "name", [name if name in ("best",) else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 )
 def test_a_link_opens_the_page_as_it_is(opened, name):
     """From a file as well, and for a reader who has the page open already."""

@@ -53,6 +53,22 @@ def test_what_is_cut_off_is_seen(browser, tmp_path, fault, body):
         assert fault in {text.partition(":")[0] for text in cut_off(page)}
 
 
+@pytest.mark.slow  # each loads a page for a telephone
+@pytest.mark.parametrize(
+    ("chapter", "equation", "begins"),
+    [("01_implicit_bias", "eq-scales", "1D706"), ("03_replica_solver", "eq-conditional", "1D714")],  # lambda, omega
+)
+def test_the_second_of_two_formulas_begins_a_line(html, page, chapter, equation, begins):
+    place = f"""document.querySelector('[id="equation-{equation}"] mjx-math')"""
+    with visited(page, html / f"book/chapters/{chapter}.html"):
+        page.wait_for_function("!document.documentElement.classList.contains('typesetting')")
+        indent = page.evaluate(
+            f"{place}.querySelector('.mjx-c{begins}').getBoundingClientRect().left"
+            f" - {place}.parentElement.getBoundingClientRect().left"
+        )
+    assert indent < 30
+
+
 def test_the_verdict_of_a_claim_is_the_first_thing_seen(html, browser):
     """Both where a chapter decides it and on the page of all claims, without scrolling a table sideways."""
     seen = """() => [...document.querySelectorAll('article table')]

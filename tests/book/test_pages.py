@@ -197,6 +197,12 @@ def test_no_markup_is_left_unresolved_and_no_error_is_shown(pages):
     assert _complaints(pages, leftovers) == {}
 
 
+def test_no_line_ends_between_a_number_and_its_per_cent_sign(pages):
+    found = {page.path.name: re.findall(r".{0,30}\d %", page.text) for page in pages.values()}
+    assert not {name: places for name, places in found.items() if places}
+    assert any("\u00a0%" in page.text for page in pages.values())
+
+
 # ------------------------------------------------------------------------ the checks themselves, on a page with faults
 
 

@@ -449,7 +449,7 @@ def test_a_chapter_runs_with_any_legal_parameters(stem, seed, tmp_path, monkeypa
 @pytest.mark.parametrize(
     "corner",
     [
-        pytest.param({"lambda_pt": -0.00099, "omega": 1.0}, id="rich"),
+        pytest.param({"lambda_pt": -0.00099, "omega": 1.0, "samples": 4000, "d": 200}, id="rich"),
         # the problem that did not converge here is one of those in tests/theory/test_replica.py
         pytest.param({"rho_pt": 0.5, "rho_ft": 0.3}, id="dense", marks=pytest.mark.slow),
         # so sparse that least l1 norm errs only below the data scales at which denser tasks are drawn

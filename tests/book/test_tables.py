@@ -16,15 +16,15 @@ def rows(*measured):
 def test_the_error_stands_beside_its_bound():
     shares = ("share", 0.034, 0.05), ("ratio", 2.1e-5, 0.1)
     assert rows(Check("off", 1.0, [1.0 + 3e-7], 1e-6), ("lost", 3, 0), *shares) == [
-        r"| off | $3 \times 10^{-7}$ | $10^{-6}$ | yes |",
+        r"| off | $3 \cdot 10^{-7}$ | $10^{-6}$ | yes |",
         "| lost | 3 | 0 | **no** |",
         "| share | 0.034 | 0.05 | yes |",
-        r"| ratio | $2 \times 10^{-5}$ | 0.1 | yes |",
+        r"| ratio | $2 \cdot 10^{-5}$ | 0.1 | yes |",
     ]
     assert rows(("none", 0.0, 1e-9), Check("missing", 0.0, [float("nan")], 1e-9), ("wide", 7e-3, 5e-3)) == [
         "| none | 0 | $10^{-9}$ | yes |",
         "| missing | nan | $10^{-9}$ | **no** |",
-        r"| wide | $7 \times 10^{-3}$ | $5 \times 10^{-3}$ | **no** |",
+        r"| wide | $7 \cdot 10^{-3}$ | $5 \cdot 10^{-3}$ | **no** |",
     ]
 
 

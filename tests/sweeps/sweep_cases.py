@@ -188,8 +188,8 @@ CASES = (
         tuple("--tables wine wine --sizes 10 --seeds 3 --ridges 2".split()),
         ("your_own_data.parquet",),
         (
-            (("--tables", "beer"), "name = 'beer' is not allowed: it must be one of diabetes, wine"),
-            (("--sizes", "15", "70"), "sizes = 70 is not allowed: it must be at least 10 and at most 69"),
+            (("--tables", "beer"), "tables = 'beer' is not allowed: it must be one of diabetes, wine"),
+            (("--sizes", "15", "70"), "n = 70 is not allowed: it must be at least 10 and at most 69"),
             (("--kinds", "guess"), "kinds = 'guess' is not allowed: it must be one of measured, theory"),
             (("--seeds", "0"), "--seeds = 0 is not allowed: it must be at least 1"),
             (("--first-seed", "-1"), "seeds = -1 is not allowed: it must be at least 0"),

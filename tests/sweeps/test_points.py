@@ -304,16 +304,18 @@ def test_the_companions_sweeps_take_a_folder_of_colour_images_and_know_it_by_its
 
     small = {"P2": (2,), "gamma_2": (1.0,), "n_test": 2, "t_end": 1.0}
     monkeypatch.setitem(PHOTOGRAPHS, "5", dataclasses.replace(PHOTOGRAPHS["5"], **small))
-    monkeypatch.setattr(adapted_kernels, "SETTING", {**adapted_kernels.SETTING, "P_2": (2,), "pool": 4, "draws": 1})
+    monkeypatch.setattr(adapted_kernels, "SETTING", {**adapted_kernels.SETTING, "pool": 4})
     monkeypatch.setattr(adapted_kernels, "P_1", (4,))
     lines = {rich_sweep: "5 --draws 1 --width 4 --source-examples 4", adapted_kernels: "--draws 1 --widths 40"}
     for module, line in lines.items():
         module.add_arguments(parser := argparse.ArgumentParser())
         args = parser.parse_args([*line.split(), "--images", str(folder)])
         sweep, plan = module.planned(args)
-        found, made = engine.run(sweep, plan, tmp_path / "work")
-        (table,) = found.values()
-        assert set(table["dataset"]) == {"zoo"} and made["images"]["classes"] == list("abcdefghij")
+        assert {point.dataset for point in plan} == {"zoo"} and sweep.where["root"] == str(folder)
+        assert sweep.provenance()["images"]["classes"] == list("abcdefghij")
+        if module is rich_sweep:
+            found, made = engine.run(sweep, plan[:2], tmp_path / "work")
+            assert set(found["rich_transfer"]["dataset"]) == {"zoo"} and made["images"]["sha256"]
         assert sweep.key != module.SWEEP.key and sweep.key == module.planned(args)[0].key
         Image.new("RGB", (4, 4)).save(folder / "j" / "0.png")
         assert module.planned(args)[0].key != sweep.key
