@@ -45,7 +45,7 @@ class Dataset:
     Examples
     --------
     >>> print(load("digits"))
-    10 classes with 174 to 183 images for training and none for testing, 8 x 8 pixels, grey
+    10 classes (0, 1, 2 to 9) with 174 to 183 images for training and none for testing, 8 x 8 pixels, grey
     """
 
     train_images: Tensor
@@ -70,12 +70,16 @@ class Dataset:
         return {"classes": list(self.classes), **counts, "sha256": self.digest}
 
     def __str__(self) -> str:
-        """The counts, the size and the digest, on one line."""
+        """The names of the classes, at most four, the counts, the size and the digest, on one line."""
         record, (_, channels, height, width) = self.record, self.train_images.shape
         train, test = (_range(record[f"{part}_images"]) for part in ("training", "test"))
         kind = f"{width} x {height} pixels, {'grey' if channels == 1 else 'in colour'}"
         known = f", SHA-256 {self.digest}" if self.digest else ""
-        return f"{self.n_classes} classes with {train} images for training and {test} for testing, {kind}{known}"
+        names = (
+            self.classes if len(self.classes) <= 4 else (*self.classes[:2], f"{self.classes[2]} to {self.classes[-1]}")
+        )
+        named = f" ({', '.join(names)})" if names else ""
+        return f"{self.n_classes} classes{named} with {train} images for training and {test} for testing, {kind}{known}"
 
 
 @dataclass(frozen=True)
@@ -262,7 +266,7 @@ def split_dataset(
     Raises
     ------
     ValueError
-        If a number is outside its range, or the images do not suffice.
+        If a number is outside its range, or the images do not suffice, of each class.
 
     Examples
     --------
@@ -299,6 +303,8 @@ def split_dataset(
     if n_test is not None and (size % n_ft or size > limit):
         raise ValueError(f"n_test = {size} is not allowed: it must be a multiple of {n_ft} up to {limit}")
     held, pool = pool[:out], pool[out:]
+    tests = torch.cat([dataset.test_labels[tested], dataset.train_labels[held]])[:size]
+    _require_images(dataset, fine_tuning, 1 if n_test is None else size // n_ft, "n_test", n_test, tests)
     return Split(
         dataset.n_classes,
         pretraining,
@@ -308,17 +314,20 @@ def split_dataset(
         dataset.train_images[pool],
         dataset.train_labels[pool],
         torch.cat([dataset.test_images[tested], dataset.train_images[held]])[:size],
-        torch.cat([dataset.test_labels[tested], dataset.train_labels[held]])[:size],
+        tests,
     )
 
 
-def _require_images(dataset: Dataset, classes: np.ndarray, count: int, name: str, value: int) -> None:
-    """Raise unless each of the classes has so many training images."""
-    there = torch.bincount(dataset.train_labels, minlength=dataset.n_classes)
+def _require_images(
+    dataset: Dataset, classes: np.ndarray, count: int, name: str, value: int | None, tests: Tensor | None = None
+) -> None:
+    """Raise unless each of the classes has so many training images, or labels of test images where these are given."""
+    kind, labels = ("training", dataset.train_labels) if tests is None else ("test", tests)
+    there = torch.bincount(labels, minlength=dataset.n_classes)
     for number in classes:
         if there[number] < count:
             which = dataset.classes[number] if dataset.classes else str(number)
-            raise ValueError(f"{name} = {value} is not allowed: class {which!r} has {there[number]} training images")
+            raise ValueError(f"{name} = {value} is not allowed: class {which!r} has {there[number]} {kind} images")
 
 
 def _range(counts: list[int]) -> str:

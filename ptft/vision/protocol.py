@@ -398,7 +398,7 @@ def fine_tune_point(
     Raises
     ------
     ValueError
-        If n exceeds the pool.
+        If n exceeds the pool, or its images of a class do not suffice.
 
     Examples
     --------
@@ -446,7 +446,7 @@ def fine_tune_point(
 
 @checked
 def check_sample_size(n: int, split: Split) -> None:
-    """Raise a ValueError unless n images, at least 2, can be taken from the fine-tuning pool.
+    """Raise a ValueError unless n images, at least 2, can be taken from the fine-tuning pool, as many of each class.
 
     Examples
     --------
@@ -458,6 +458,9 @@ def check_sample_size(n: int, split: Split) -> None:
     pool = len(split.pool_images)
     if not 2 <= whole_number(n, "n") <= pool:
         raise ValueError(f"n = {n} is not allowed: it must be between 2 and {pool}, the fine-tuning pool")
+    classes, taken = split.fine_tuning_classes, np.bincount(split.pool_labels[:n].numpy(), minlength=split.n_classes)
+    for number in classes[taken[classes] < n // len(classes)]:
+        raise ValueError(f"n = {n} is not allowed: class number {number} has {taken[number]} images in the pool")
 
 
 def _early_rate(knob: str, value: float) -> float:

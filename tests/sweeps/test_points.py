@@ -280,7 +280,9 @@ def test_images_of_a_folder_are_a_sweep_of_their_own(vision, vision_sweep, tmp_p
     line = f"--images {tmp_path}/zoo --held-out 2 --images-per-class 5 --pretraining-cap 1 --fine-tuning-cap 1"
     args = parser.parse_args([*line.split(), "--seeds", "1", "--sizes", "4", "--knobs", "gamma=0.1"])
     sweep, plan = vision_sweep.planned(args)
-    assert "zoo: 4 classes with 8 images for training and none for testing, 8 x 8" in capsys.readouterr().out
+    assert (
+        "zoo: 4 classes (a, b, c, d) with 8 images for training and none for testing, 8 x 8" in capsys.readouterr().out
+    )
     found, made = engine.run(sweep, plan, tmp_path / "work")
     assert set(found["vision"]["dataset"]) == {"zoo"} and set(found["vision"]["pretraining_images"]) == {0, 10}
     assert made["images"]["classes"] == list("abcd") and made["images"]["sha256"] == made["protocol"]["digest"]

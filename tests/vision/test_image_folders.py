@@ -1,10 +1,12 @@
 """A user's images: folders of class folders and of Parquet files, and what is said of those that cannot be read."""
 
 import hashlib
+import importlib
 import io
 import json
 import shutil
 import struct
+import sys
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -86,7 +88,10 @@ def test_class_folders_are_classes_by_name(tmp_path):
     np.testing.assert_array_equal(shown(found.train_images), arrays)
     assert len(found.test_images) == len(found.test_labels) == 0 and found.test_images.shape[1:] == (3, 5, 4)
     assert found.record["training_images"] == [3, 1, 2, 3] and found.record["test_images"] == [0] * 4
-    assert "4 classes with 1 to 3 images for training and none for testing, 4 x 5 pixels, in colour, SHA" in str(found)
+    said = (
+        "4 classes (ant, bee, cow, dog) with 1 to 3 images for training and none for testing, 4 x 5 pixels, in colour"
+    )
+    assert f"{said}, SHA" in str(found)
 
 
 @pytest.mark.parametrize("test", ["test", "val", "valid", "validation"])
@@ -279,6 +284,13 @@ def test_what_is_wrong_with_a_folder_is_said_in_a_sentence(tmp_path, make, messa
     with pytest.raises(ValueError, match=message) as caught:
         vision.load(tmp_path / "set")
     assert "\n" not in str(caught.value)
+
+
+def test_without_pillow_the_extra_that_brings_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.delitem(sys.modules, "ptft.vision.image_folders")
+    with pytest.raises(ImportError, match=r"ptft.vision.image_folders needs PIL: pip install 'ptft\[vision\]'"):
+        importlib.import_module("ptft.vision.image_folders")
 
 
 def test_a_folder_that_is_not_there_and_options_that_do_not_apply_are_refused(tmp_path):

@@ -355,6 +355,24 @@ def test_sizes_that_the_images_do_not_allow_are_refused(options, message):
         vision.split_dataset(numbered(5), n_ft=2, seed=0, **options)
 
 
+def of_counts(train, test=None):
+    """A data set with so many images of each class."""
+    train, test = (torch.repeat_interleave(torch.arange(4), torch.tensor(one)) for one in (train, test or train))
+    names = ("ant", "bee", "cow", "dog")
+    return vision.Dataset(torch.zeros(len(train), 1, 1, 1), train, torch.zeros(len(test), 1, 1, 1), test, names)
+
+
+def test_a_fine_tuning_class_with_too_few_test_images_is_named():
+    seed = next(seed for seed in range(9) if vision.split_classes(4, 2, seed)[1].tolist() == [1, 3])
+    uneven = of_counts([9, 9, 9, 9], [5, 2, 5, 5])
+    assert len(vision.split_dataset(uneven, 2, seed).test_labels) == 7
+    assert vision.split_dataset(uneven, 2, seed, n_test=4).test_labels.bincount().tolist() == [0, 2, 0, 2]
+    with pytest.raises(ValueError, match="n_test = 6 is not allowed: class 'bee' has 2 test images"):
+        vision.split_dataset(uneven, 2, seed, n_test=6)
+    with pytest.raises(ValueError, match="n_test = None is not allowed: class 'dog' has 0 test images"):
+        vision.split_dataset(of_counts([9, 9, 9, 9], [5, 5, 5, 0]), 2, seed)
+
+
 @pytest.mark.parametrize("n_test", [None, 151, 1000])
 def test_without_test_images_the_number_to_hold_out_must_be_given_and_leave_a_pool(n_test):
     with pytest.raises(ValueError, match=f"n_test = {n_test}"):

@@ -1,5 +1,6 @@
 """One point of the experiment on images: the grid, the knobs, what is pretrained, and checkpoints."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -47,6 +48,17 @@ def test_sample_size_outside_the_pool_is_refused(n):
     network = vision.new_model(10, 0)
     with pytest.raises(ValueError, match=f"n = {n}"):
         vision.fine_tune_point(TINY, TINY.split(0), 0, network, Point("baseline", 1.0, n))
+
+
+def test_a_sample_is_refused_that_would_have_fewer_images_of_one_class_than_of_the_other():
+    split = TINY.split(0)
+    first, second = split.fine_tuning_classes
+    few = np.flatnonzero(split.pool_labels == first)[3:]  # all but three of the first class
+    kept = np.setdiff1d(np.arange(len(split.pool_labels)), few)
+    uneven = dataclasses.replace(split, pool_images=split.pool_images[kept], pool_labels=split.pool_labels[kept])
+    protocol.check_sample_size(7, uneven)
+    with pytest.raises(ValueError, match=f"n = 8 is not allowed: class number {first} has 3 images in the pool"):
+        protocol.check_sample_size(8, uneven)
 
 
 def test_control_scales_the_early_layers_of_the_pretrained_network(monkeypatch):
