@@ -182,7 +182,8 @@ def at_equal_train_loss(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, fl
     ({'3a': 0.1}, {'centred': 1.0, 'scratch': 2.0})
     """
     run = list(RichTransferPoint._fields)
-    train = _target_training(table)
+    train = _training(table)
+    train = train[train["start"] != SOURCE]
     least = train.groupby(run)["value"].min().groupby("figure").max()
     level = {str(figure): 10.0 ** math.ceil(math.log10(loss)) for figure, loss in least.items()}
     there = train[train["value"] <= train["figure"].map(level)].groupby(run)["x"].min().rename("end").reset_index()
@@ -192,7 +193,7 @@ def at_equal_train_loss(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, fl
 
 @checked
 def stopped_by_time(table: pd.DataFrame, tolerance: float) -> pd.Series:
-    """Whether the time limit ended target training, above the train loss `tolerance`; one for each run.
+    """Whether the time limit ended training, above the train loss `tolerance`; one for each run, on either task.
 
     Raises
     ------
@@ -207,7 +208,7 @@ def stopped_by_time(table: pd.DataFrame, tolerance: float) -> pd.Series:
     (False, True)
     """
     positive_number(tolerance, "tolerance")
-    return _target_training(table).groupby(list(RichTransferPoint._fields))["value"].min() >= tolerance
+    return _training(table).groupby(list(RichTransferPoint._fields))["value"].min() >= tolerance
 
 
 @checked
@@ -333,9 +334,9 @@ def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
     return (network / theory - 1).abs().groupby(level=list(range(len(columns) - 1))).max()
 
 
-def _target_training(table: pd.DataFrame) -> pd.DataFrame:
+def _training(table: pd.DataFrame) -> pd.DataFrame:
     require_table(table, "table", COLUMNS)
-    return table[(table["quantity"] == "train_loss") & (table["start"] != SOURCE)]
+    return table[table["quantity"] == "train_loss"]
 
 
 def _rows(table: pd.DataFrame, quantity: str, point: dict[str, Any]) -> pd.DataFrame:

@@ -64,7 +64,7 @@ def test_runs_that_time_has_stopped_are_compared_with_others_at_the_loss_that_al
     assert ratios(ended, figure="3a").to_numpy().tolist() == [[0.5]]
     kept = ended.groupby(["quantity", "start"]).size()
     assert kept["density", "centred"] == 12 and kept["train_loss", "source"] == 3
-    assert stopped_by_time(table, 0.001).groupby("start").sum().to_dict() == {"centred": 0, "scratch": 1}
+    assert stopped_by_time(table, 0.001).groupby("start").sum().to_dict() == {"centred": 0, "scratch": 1, "source": 1}
 
 
 def test_a_time_cuts_losses_and_nothing_else():
