@@ -1096,6 +1096,14 @@ def examples():
         "trends.opposed": {"pairs": [(trends.paired_effect(ALPHA, 1),) * 2]},
         "trends.holm": {"effects": [trends.paired_effect(ALPHA, 1)]},
         "vision.trends.signature": {"representations": m["accuracies"], "stage": "stage 4"},
+        "vision.trends.causes": {
+            "table": m["accuracies"],
+            "knob": "kappa",
+            "stricter": m["accuracies"],
+            "columns": {"accuracy": "as trained", "accuracy_recalibrated": "recalibrated"},
+            "expected_sign": -1,
+        },
+        "vision.trends.signatures": {"representations": m["accuracies"], "stage": "stage 4"},
         "vision.representation.dimensions": {"A": INPUTS, "B": INPUTS, "centred": True},
         "vision.representation.columns_of": {"convention": "batch", "measured_on": "test"},
         "vision.representation.activations": {

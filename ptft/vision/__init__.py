@@ -66,7 +66,7 @@ from ptft.vision.training import (
     scale_readout,
     train,
 )
-from ptft.vision.trends import ACCURACIES, causes, knobs_of, scaling_order, signature
+from ptft.vision.trends import ACCURACIES, causes, knobs_of, scaling_order, signature, signatures
 
 __all__ = [
     "ACCURACIES",
@@ -119,6 +119,7 @@ __all__ = [
     "scale_readout",
     "scaling_order",
     "signature",
+    "signatures",
     "sizes_of",
     "slopes",
     "split_classes",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from ptft.trends import BASELINE, Effect, curve, paired_effect, pooled_slopes, pooled_trend, values_of
-from ptft.validation import checked, one_of, require_table
+from ptft.validation import checked, one_of, require, require_table
 from ptft.vision.protocol import KNOBS
 from ptft.vision.representation import CONVENTIONS, MEASURED_ON, STAGES, columns_of
 
@@ -102,22 +104,31 @@ def scaling_order(table: pd.DataFrame) -> dict[str, list[float]]:
 
 
 @checked
-def causes(table: pd.DataFrame, knob: str, stricter: pd.DataFrame | None = None) -> dict[str, Effect]:
-    """How the accuracy changes per doubling of a knob, and what the way of measuring and of ending adds to it.
+def causes(
+    table: pd.DataFrame,
+    knob: str,
+    stricter: pd.DataFrame | None = None,
+    columns: Mapping[str, str] = ACCURACIES,
+    expected_sign: int = -1,
+) -> dict[str, Effect]:
+    """How a measure changes per doubling of a knob, and what the way of measuring and of ending adds to it.
 
     Parameters
     ----------
-    table : DataFrame, as `ptft.sweeps.vision` stores it
+    table : DataFrame, as `ptft.sweeps.vision` stores it, or `signatures`
     knob : one of its knobs
     stricter : DataFrame, optional
         Runs that went on to a smaller loss, of some values, sizes and class splits of the same knob.
+    columns : mapping from columns to names, default the accuracies
+        The measure, as trained, and then the same measured in other ways.
+    expected_sign : int, default -1
+        Of the slope, 1 or -1.
 
     Returns
     -------
     dict
-        ``"as trained"``, the slope pooled over values and sizes; then, paired over class splits, what is added to it
-        by ``"best epoch"`` and ``"recalibrated"``, see `ACCURACIES`, and by ``"smaller loss"`` at the points of
-        `stricter`.
+        By the first name the slope pooled over values and sizes; then, paired over class splits, what is added to it
+        by the other ways of measuring, by their names, and by ``"smaller loss"`` at the points of `stricter`.
 
     Raises
     ------
@@ -132,18 +143,42 @@ def causes(table: pd.DataFrame, knob: str, stricter: pd.DataFrame | None = None)
     >>> {name: str(effect) for name, effect in causes(table, "c").items()}
     {'as trained': '-10.0\xa0±\xa00.0', 'best epoch': '+0.0\xa0±\xa00.0', 'recalibrated': '+10.0\xa0±\xa00.0'}
     """
-    slopes = {column: pooled_slopes(table, knob, column) for column in ACCURACIES}
-    trained = slopes.pop("accuracy")
-    found = {"as trained": pooled_trend(table, knob)}
-    found |= {ACCURACIES[column]: paired_effect(slope - trained, 1) for column, slope in slopes.items()}
+    require(len(columns) > 0, "columns", dict(columns), "one at least")
+    first, *others = columns
+    trained = pooled_slopes(table, knob, first)
+    found = {columns[first]: pooled_trend(table, knob, first, expected_sign)}
+    found |= {columns[other]: paired_effect(pooled_slopes(table, knob, other) - trained, 1) for other in others}
     if stricter is not None:
-        both = [_points(one, knob) for one in (table, stricter)]
+        both = [_points(one, knob, first) for one in (table, stricter)]
         common = pd.merge(*(one[POINT] for one in both))
-        less, more = (pooled_slopes(one.merge(common), knob) for one in both)
+        less, more = (pooled_slopes(one.merge(common), knob, first) for one in both)
         found["smaller loss"] = paired_effect(more - less, 1)
     return found
 
 
-def _points(table: pd.DataFrame, knob: str) -> pd.DataFrame:
-    require_table(table, "table", [*POINT, "accuracy"])
+@checked
+def signatures(representations: pd.DataFrame, stage: str = STAGES[-1]) -> pd.DataFrame:
+    """`signature` by all conventions: columns such as ``change``, which is as trained, and ``change_published``.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or there is no such stage.
+
+    Examples
+    --------
+    >>> measures = {column: 1.0 for convention in CONVENTIONS for column in columns_of(convention)}
+    >>> table = pd.DataFrame({"stage": STAGES} | measures | {"pr_after_published": 2.0})
+    >>> signatures(table)[["change", "change_published", "inherited_published"]].round(3).to_dict("records")
+    [{'change': 0.0, 'change_published': 0.693, 'inherited_published': 0.5}]
+    """
+    found = signature(representations, stage)
+    for convention in CONVENTIONS[1:]:
+        other = signature(representations, stage, convention)
+        found = found.assign(**{f"{half}_{convention}": other[half] for half in ("change", "inherited")})
+    return found
+
+
+def _points(table: pd.DataFrame, knob: str, column: str) -> pd.DataFrame:
+    require_table(table, "table", [*POINT, column])
     return table[table["knob"].isin([knob, BASELINE[0]])]

@@ -646,6 +646,28 @@ def test_causes_are_the_slopes_differences_paired_over_splits():
     assert found["best epoch"].half == pytest.approx(3.182446 * gained.std() / 2, rel=1e-6)  # t of 3 degrees of freedom
     assert found["smaller loss"].mean == pytest.approx(-0.03) and found["smaller loss"].seeds == 3
     assert "smaller loss" not in vision.causes(table, "c")
+    with pytest.raises(ValueError, match=r"columns = \{\} is not allowed: it must be one at least"):
+        vision.causes(table, "c", columns={})
+
+
+def test_causes_of_the_signature_are_those_of_its_conventions():
+    rng = np.random.default_rng(1)
+    columns = [column for convention in vision.CONVENTIONS for column in vision.columns_of(convention)]
+    settings = [("baseline", 1.0), ("c", 0.5), ("c", 2.0)]
+    points = [(s, *place, 10, "stage 4") for s in range(5) for place in settings]
+    table = pd.DataFrame(points, columns=["seed", "knob", "value", "n", "stage"])
+    table = table.assign(**{column: 1 + rng.random(len(table)) for column in columns})
+    runs = vision.signatures(table)
+    ways = {"inherited": "as trained", "inherited_published": "published", "inherited_recalibrated": "settled"}
+    found = vision.causes(runs, "c", columns=ways, expected_sign=-1)
+    assert list(found) == list(ways.values())
+    shares = {way: table[f"ensd{way}"] / table[f"pr_after{way}"] for way in ("", "_published")}
+    each = {}
+    for way, share in shares.items():
+        by = table.assign(share=share).pivot(index="seed", columns=["knob", "value"], values="share")
+        each[way] = (by["c", 2.0] - by["c", 0.5]) / 2
+    assert found["as trained"].mean == pytest.approx(each[""].mean())
+    assert found["published"].mean == pytest.approx((each["_published"] - each[""]).mean())
 
 
 def test_published_table_has_a_mean_for_every_sample_size_and_rises_with_it():
