@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from ptft.designs import Design
 from ptft.experiments import COLUMNS, FiniteSetting, Setting, predict_two_stages
@@ -18,6 +17,7 @@ from ptft.initialization import Initialization
 from ptft.replica import MixtureRows, ReplicaCurve, errors_by_rows
 from ptft.simulation import sampled_law, sampled_teacher, simulate_many, simulate_two_stages_many
 from ptft.teachers import GROUPS, GaussianMixture, Teacher, TeacherGroups
+from ptft.trends import interval_factor
 from ptft.two_stages import TwoStageCurve, two_stage_curve
 from ptft.validation import (
     checked,
@@ -70,7 +70,7 @@ class Comparison:
     @property
     def half_width(self) -> np.ndarray:
         """Half the width of the 95 % confidence interval of the mean (Student's t), (points,)."""
-        result: np.ndarray = stats.t.ppf(0.975, self.mse.shape[1] - 1) * self.standard_error
+        result: np.ndarray = interval_factor(self.mse.shape[1]) * self.standard_error
         return result
 
     @property
@@ -540,7 +540,7 @@ def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tup
     if not relative:
         return np.nan, np.nan
     seeds = np.concatenate(relative).mean(axis=0)
-    half_width = stats.t.ppf(0.975, seeds.size - 1) * seeds.std(ddof=1) / np.sqrt(seeds.size)
+    half_width = interval_factor(seeds.size) * seeds.std(ddof=1) / np.sqrt(seeds.size)
     return float(seeds.mean()), float(half_width)
 
 
@@ -567,7 +567,7 @@ def relative_errors(mse: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray,
     logs = np.log(mse / reference)
     seeds = logs.shape[-1]
     mean = logs.mean(axis=-1)
-    half = stats.t.ppf(0.975, seeds - 1) * logs.std(axis=-1, ddof=1) / np.sqrt(seeds)
+    half = interval_factor(seeds) * logs.std(axis=-1, ddof=1) / np.sqrt(seeds)
     return np.exp(mean), np.exp(mean - half), np.exp(mean + half)
 
 

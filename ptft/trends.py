@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
-from ptft.validation import checked, one_of, positive_array, real_array, require, require_table
+from ptft.validation import checked, one_of, positive_array, real_array, require, require_table, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,8 +48,30 @@ class Effect:
         """Of the two-sided test that the mean is 0; 1 where a single seed tells nothing."""
         if self.seeds < 2:
             return 1.0
-        error = self.half / stats.t.ppf(LEVEL, self.seeds - 1)
-        return float(2 * stats.t.sf(abs(self.mean) / error, self.seeds - 1)) if error else float(not self.mean)
+        error = self.half / interval_factor(self.seeds)
+        return float(2 * stdtr(self.seeds - 1, -abs(self.mean) / error)) if error else float(not self.mean)
+
+
+@checked
+def interval_factor(samples: int) -> float:
+    """How many standard errors the 95 % interval of a mean reaches on either side of it (Student's t).
+
+    Parameters
+    ----------
+    samples : int, at least 1
+        Of independent and normally distributed numbers; one alone has no interval, and the result is not a number.
+
+    Raises
+    ------
+    ValueError
+        If `samples` is not a whole number of at least 1.
+
+    Examples
+    --------
+    >>> round(interval_factor(3), 2), round(interval_factor(10_000), 2)
+    (4.3, 1.96)
+    """
+    return float(stdtrit(whole_number(samples, "samples", at_least=1) - 1, LEVEL))
 
 
 @checked
@@ -282,7 +304,7 @@ def paired_effect(samples: ArrayLike, expected_sign: int) -> Effect:
     x = real_array(samples, "samples", ndim=1)
     require(len(x) >= 2, "number of samples", len(x), "at least 2")
     require(expected_sign in (1, -1), "expected_sign", expected_sign, "1 or -1")
-    mean, half = x.mean(), stats.t.ppf(LEVEL, len(x) - 1) * stats.sem(x)
+    mean, half = x.mean(), interval_factor(len(x)) * x.std(ddof=1) / np.sqrt(len(x))
     low, high = float(mean - half), float(mean + half)
     if min(low * expected_sign, high * expected_sign) > 0:
         verdict = "agree"
@@ -439,7 +461,7 @@ def simultaneous(effects: Iterable[Effect]) -> list[Effect]:
         one, chance = given[i], 2 * (1 - LEVEL) / remaining  # of an error; it stays as it is after the first that fails
         open_still = open_still and one.p_value <= chance
         remaining -= open_still
-        wider = stats.t.ppf(1 - chance / 2, one.seeds - 1) / stats.t.ppf(LEVEL, one.seeds - 1) if one.seeds > 1 else 1.0
+        wider = stdtrit(one.seeds - 1, 1 - chance / 2) / interval_factor(one.seeds) if one.seeds > 1 else 1.0
         low, high = float(one.mean - wider * one.half), float(one.mean + wider * one.half)
         found[i] = replace(one, low=low, high=high, verdict=one.verdict if open_still else "undecided")
     return found

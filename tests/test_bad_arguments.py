@@ -1085,6 +1085,7 @@ def examples():
             )
         },
         **{f"vision.trends.{name}": {"table": m["accuracies"]} for name in ("knobs_of", "scaling_order")},
+        "trends.interval_factor": {"samples": 3},
         "trends.sizes_of": {"table": m["accuracies"]},
         "trends.complete_seeds": {"table": m["accuracies"], "column": "accuracy"},
         "trends.per_doubling": {"values": ALPHA, "measured": ALPHA},

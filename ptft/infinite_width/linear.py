@@ -23,8 +23,8 @@ from numpy.typing import ArrayLike
 from scipy.integrate import DOP853
 from scipy.linalg import solve, svd
 from scipy.optimize import minimize_scalar
-from scipy.special import stdtrit
 
+from ptft.trends import interval_factor
 from ptft.validation import (
     broadcast,
     generator,
@@ -341,7 +341,7 @@ class MeasuredLoss:
     @property
     def half_width(self) -> np.ndarray:
         """Half the width of the 95 % interval of the mean (Student's t)."""
-        return np.asarray(stdtrit(self.losses.shape[-1] - 1, 0.975) * self.se)
+        return np.asarray(interval_factor(self.losses.shape[-1]) * self.se)
 
 
 def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike, ridge: float = 0.0) -> np.ndarray:
