@@ -3,6 +3,7 @@
 import csv
 import io
 
+import nbformat
 import numpy as np
 import pytest
 import yaml
@@ -140,3 +141,11 @@ def test_a_label_of_a_figure_is_no_markup_in_its_file():
     fig.savefig(image, format="svg")
     assert b"<script" not in image.getvalue()
     assert csv.DictReader(io.StringIO(figures.csv_of(fig))).__next__()["series"] == "--><script>alert(1)</script>"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "book" / "chapters").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_name_is_stated_once_in_a_chapter(path):
+    """A page shows the last text of a name in all places, also where an earlier one was meant."""
+    outputs = [out for cell in nbformat.read(path, as_version=4).cells for out in cell.get("outputs", [])]
+    names = [out.metadata["scrapbook"]["name"] for out in outputs if "scrapbook" in out.get("metadata", {})]
+    assert len(names) == len(set(names))
