@@ -196,7 +196,8 @@ class FineTunedRegression(_FineTuned):
     Raises
     ------
     ValueError
-        On `fit`, if a parameter is outside its range, there are fewer than two samples, or something does not match.
+        On `fit`, if a parameter is outside its range, there are fewer than two samples, something does not match, or
+        data are no numbers, such as words, dates and entries under a mask, even where scikit-learn converts them.
 
     Examples
     --------

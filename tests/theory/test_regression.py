@@ -319,10 +319,12 @@ def test_what_is_no_number_is_no_label_and_no_input(estimator):
     fitted = clone(estimator).fit(X, y)
     for bad in numbers_of_another_kind(X):
         for call in (lambda bad=bad: estimator.fit(bad, y), lambda bad=bad: fitted.predict(bad)):
-            with pytest.raises(ValueError, match="X = .* not allowed: it must be numbers|X has a mask|Complex data"):
+            with pytest.raises(ValueError, match=r"X = .* not allowed: it must be numbers|X has a mask|Complex data"):
                 call()
     for bad in numbers_of_another_kind(y):
-        with pytest.raises(ValueError, match="y = .* is not allowed: it must be|y has a mask|y contains NaN|Complex data"):
+        with pytest.raises(
+            ValueError, match=r"y = .* is not allowed: it must be|y has a mask|y contains NaN|Complex data"
+        ):
             estimator.fit(X, bad)
     assert fitted.predict(X.astype(object)) == pytest.approx(fitted.predict(X))  # as scikit-learn's own estimators
 
