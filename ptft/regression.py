@@ -13,6 +13,7 @@ The labels of both tasks should have one unit, or be standardised: sizes of coef
 
 from __future__ import annotations
 
+import datetime
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
@@ -48,6 +49,8 @@ with needs_extra("learn", __name__):
 RIDGE = 0.5
 RIDGES = np.geomspace(10.0, 1e-3, 9)
 BASE = "start II"  # of `ptft.regimes.STARTS`, that of the published sweeps
+_NO_NUMBERS = (str, bytes, datetime.date, datetime.timedelta, np.datetime64, np.timedelta64, complex)
+_LARGEST = int(np.finfo(np.float64).max)
 
 
 def initializations_at(scale: float) -> dict[str, Initialization]:
@@ -106,13 +109,16 @@ class _FineTuned(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predicted labels, shape (samples,), of inputs of shape (samples, features)."""
         check_is_fitted(self)
+        _require_numbers(X, "X")
         inputs = validate_data(self, X, dtype=np.float64, reset=False)
         return np.asarray(inputs @ self.coef_ + self.intercept_)
 
     def _data(self, X: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         truth_value(self.fit_intercept, "fit_intercept")
+        _require_numbers(X, "X")
+        _require_numbers(y, "y")
         inputs, labels = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
-        return inputs, labels.astype(np.float64)
+        return inputs, real_array(labels.astype(np.float64), "y")  # of objects, scikit-learn lets missing ones through
 
     def _centred(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
         """X and y minus their means, and these."""
@@ -190,7 +196,8 @@ class FineTunedRegression(_FineTuned):
     Raises
     ------
     ValueError
-        On `fit`, if a parameter is outside its range, there are fewer than two samples, or something does not match.
+        On `fit`, if a parameter is outside its range, there are fewer than two samples, something does not match, or
+        data are no numbers, such as words, dates and entries under a mask, even where scikit-learn converts them.
 
     Examples
     --------
@@ -331,7 +338,7 @@ class FineTunedRegressionCV(_FineTuned):
         """Rows to learn from and rows to test on, of every fold."""
         try:
             folds = [(np.arange(len(X))[kept], np.arange(len(X))[left]) for kept, left in check_cv(self.cv).split(X, y)]
-        except (TypeError, IndexError) as error:
+        except (TypeError, IndexError, ValueError) as error:
             raise ValueError(f"cv = {self.cv!r:.80} does not split the samples: {error}") from error
         if not folds or any(not kept.size or not left.size for kept, left in folds):
             raise ValueError(f"cv = {self.cv!r:.80} is not allowed: it must have folds with samples on both sides")
@@ -399,6 +406,25 @@ def predicted_curve(
     law = GaussianMixture(np.full(d, 1 / d), np.sqrt(d) * coef, np.zeros(1), d * fitted.penalty_scale_, variance)
     alpha = positive_array(n, "n") / d
     return replica_curve(alpha, law, noise_var=noise, ridge=np.sqrt(d) * fitted.ridge_)
+
+
+def _require_numbers(values: object, name: str) -> None:
+    """Refuse what scikit-learn makes numbers of: words, bytes, dates, what a mask hides, numbers beyond float64.
+
+    Truth values and arrays of objects that are numbers stay allowed, as its estimators take them; what else is none,
+    it refuses itself.
+    """
+    parts = values if isinstance(values, (list, tuple)) else [values]
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+        raise ValueError(f"{name} has a mask: it must be numbers that are all there")
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):  # ragged
+        return
+    entries = array.flat if array.dtype.kind == "O" else array.flat[:1] if array.dtype.kind in "SUMm" else ()
+    for one in entries:
+        if isinstance(one, _NO_NUMBERS) or (isinstance(one, int) and abs(one) > _LARGEST):
+            refuse(name, one, "numbers")
 
 
 def _minus_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -176,7 +176,7 @@ def beside_ridge(X: ArrayLike, y: ArrayLike, k: ArrayLike, run: TrainingRun, res
     Raises
     ------
     ValueError
-        If a residual is not on the path of the run, or shapes do not match.
+        If a residual is not on the path of the run, the run is not one on these data, or shapes do not match.
 
     Examples
     --------
@@ -191,10 +191,16 @@ def beside_ridge(X: ArrayLike, y: ArrayLike, k: ArrayLike, run: TrainingRun, res
     path = instance_of(run, TrainingRun, "run").residual
     if run.beta.shape[1] != X.shape[1]:
         raise ValueError(f"run has {run.beta.shape[1]} coefficients: there must be one for each column of X")
+    size = float(np.linalg.norm(y))
+    left = float(np.linalg.norm(y - X @ run.beta[-1]))
+    if not (size > 0 and np.isclose(left, path[-1] * size, rtol=1e-6, atol=1e-9 * size)):
+        raise ValueError(
+            f"run left a residual of {path[-1]:.1e} |y|, but {left:.1e} of |y| = {size:.1e} on X and y: "
+            "it must be one on these data"
+        )
     inside = np.all((residuals < path[0]) & (residuals > path[-1]))
     require(inside, "residuals", residuals, f"between {path[-1]:.1e} and {path[0]:.1e}, those of the run")
     steps = np.array([int(np.argmin(np.abs(np.log(path[1:] / residual)))) + 1 for residual in residuals])
-    size = float(np.linalg.norm(y))
 
     @cache  # the root and the ends of its bracket are asked for again
     def end_point(log_ridge: float) -> np.ndarray:

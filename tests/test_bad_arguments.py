@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import modules, public
+from sklearn.base import BaseEstimator
 
 import ptft
 from ptft import agreement, experiments, infinite_width, modular, optimal_initialization, stopping_rule, trends, vision
@@ -185,7 +186,8 @@ def made():
         + [f"power{task}_{when}" for when in ("before", "after") for task in ("", "_pt", "_ft")],
     )
     found["nested runs"] = modular_trends.runs(found["modular runs"], "quadratic", "nested")
-    found["network"] = vision.new_model(3, 0)
+    found["network"], found["split"] = vision.new_model(3, 0), vision.DIGITS.split(0)
+    found["estimator"] = ptft.FineTunedRegression().fit(INPUTS, INPUTS[:, 0])
     found["modular run"] = modular.train(modular.new_quadratic(23, 4), modular.examples(np.eye(23)), max_steps=0)
     found["landscape"] = optimal_initialization.landscape(SLAB, 0.2, [0.1, 1.0], [1.0, 2.0])
     return found
@@ -444,6 +446,20 @@ def examples():
             "dataset": "gaussian",
         },
         "sweeps.adapted_kernels.plan": {"widths": [4], "seeds": [0], "dataset": "digits"},
+        "sweeps.vision.plan": {
+            "protocol": vision.DIGITS,
+            "seeds": [0],
+            "points": [vision.protocol.Point("kappa", 0.5, 10)],
+            "root": here,
+        },
+        "sweeps.vision.sweep": {"protocol": vision.DIGITS, "root": here, "device": "cpu"},
+        "sweeps.your_own_data.plan": {
+            "tables": ["wine"],
+            "sizes": [15],
+            "seeds": [0],
+            "kinds": ["theory"],
+            "ridges": 2,
+        },
         "sweeps.modular.plan": {"networks": ["quadratic"], "seeds": [0], "sizes": [6], "relations": ["new"]},
         "book.results.results_file": {"name": "simulations.parquet"},
         "experiments.Setting": {
@@ -1113,9 +1129,16 @@ def examples():
             "batch": 4,
             "batch_statistics": False,
         },
+        "vision.data.load": {"name": "digits", "root": here, "label": "label", "size": 8},
         "vision.data.normalize": {"images": IMAGES, "size": 8},
         "vision.data.split_classes": {"n_classes": 10, "n_ft": 2, "seed": 0},
         "vision.data.split_dataset": {"dataset": DATASET, "n_ft": 2, "seed": 0, "pretraining_images": 2, "n_test": 2},
+        "vision.compaction.compact": {"model": m["network"], "size": (8, 8)},
+        "vision.compaction.restore": {
+            "small": m["network"],
+            "windows": {"conv1": (slice(1), slice(1))},
+            "model": m["network"],
+        },
         "vision.compaction.check_device": {"device": "cpu"},
         "vision.compaction.has_bf16": {"device": "cpu"},
         "vision.protocol.Protocol": {
@@ -1131,6 +1154,22 @@ def examples():
         "vision.protocol.grid": {"sample_sizes": [10], "knobs": {"kappa": (0.5,)}},
         "vision.protocol.part": {"name": "all"},
         "vision.protocol.knob_values": {"text": "kappa=0.5"},
+        "vision.protocol.check_sample_size": {"n": 10, "split": m["split"]},
+        "vision.protocol.pretrain_point": {
+            "protocol": vision.DIGITS,
+            "split": m["split"],
+            "seed": 0,
+            "start": ("kappa", 0.5),
+            "device": "cpu",
+        },
+        "vision.protocol.fine_tune_point": {
+            "protocol": vision.DIGITS,
+            "split": m["split"],
+            "seed": 0,
+            "pretrained": m["network"],
+            "point": vision.protocol.Point("kappa", 0.5, 10),
+            "device": "cpu",
+        },
         "vision.protocol.start_of": {"point": vision.protocol.Point("kappa", 0.5, 10)},
         "vision.training.Stage": {
             "lr": 0.1,
@@ -1152,6 +1191,7 @@ def examples():
             "batch": 4,
             "bf16": False,
         },
+        "vision.training.recalibrate": {"model": m["network"], "images": IMAGES},
         "vision.training.train": {
             "model": m["network"],
             "images": IMAGES,
@@ -1159,6 +1199,23 @@ def examples():
             "classes": np.array([0, 1]),
             "seed": 0,
             "stage": STAGE,
+        },
+        # a user's own data
+        "regression.FineTunedRegression": {"init": INIT, "coef_pt": K, "ridge": 0.5, "fit_intercept": True},
+        "regression.FineTunedRegressionCV": {
+            "inits": [INIT],
+            "coef_pt": K,
+            "ridges": ALPHA,
+            "cv": 2,
+            "fit_intercept": True,
+        },
+        "regression.initializations_at": {"scale": 1.0},
+        "regression.predicted_curve": {
+            "fitted": m["estimator"],
+            "n": ALPHA,
+            "coef": K,
+            "variance": K,
+            "noise": 0.1,
         },
         # pages
         "book.claims.claim": {
@@ -1206,6 +1263,7 @@ infinite_width.outcomes.RichTransferPoint modular.training.ModularRun modular.th
 modular.protocol.ModularProtocol checks.penalty_shape.Derivatives monte_carlo.Diagnostics
 figures.adapted_kernels.Line figures.data.Look figures.scaling.Curve figures.two_stages.ErrorPanel
 figures.two_theories.BothCurves
+vision.data.Dataset vision.data.Split vision.protocol.Point vision.training.Training
 trends.Effect book.testbeds.Finding""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """amp.iterates penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature
@@ -1222,27 +1280,11 @@ NO_ARGUMENTS = (
     "figures.page_style.style",
     "infinite_width.rich_transfer.numbers",
 )
-# what is tried where its files are damaged, its options mistyped or its cells changed, what checks its parameters when
-# it is fitted, and the checks themselves
+# what is tried where its files are damaged, its options mistyped or its cells changed, and the checks themselves
 ELSEWHERE = (
-    *(
-        "extras.",
-        "files.",
-        "regression.",
-        "sweeps.",
-        "validation.",
-        "infinite_width.stored_runs.",
-        "vision.checkpoints.",
-        "vision.data.",
-        "vision.image_folders.",
-    ),
-    *("vision.compaction.", "vision.protocol.", "vision.training.", "book.claims.", "book.computed_text."),
-    *(
-        "book.parameters.",
-        "book.results.",
-        "book.sliders.",
-        "book.tables.",
-    ),
+    *("extras.", "files.", "sweeps.", "validation."),
+    *("infinite_width.stored_runs.", "vision.checkpoints.", "vision.image_folders."),
+    *("book.claims.", "book.computed_text.", "book.parameters.", "book.results.", "book.sliders.", "book.tables."),
 )
 
 
@@ -1291,11 +1333,19 @@ def trial(function, arguments, name, bad):
     return "accepts it"
 
 
+def fitting(estimator):
+    """An estimator checks its parameters when it is fitted, as scikit-learn wants it."""
+    return lambda **parameters: estimator(**parameters).fit(INPUTS, INPUTS[:, 0])
+
+
 def tried(path):
     """Number of bad values put in the place of the arguments of one function, and those that were not refused."""
     function, arguments, wrong, count = named(path), examples()[path], [], 0
+    parameters = inspect.signature(function).parameters
+    if isinstance(function, type) and issubclass(function, BaseEstimator):
+        function = fitting(function)
     for name, example in arguments.items():
-        parameter = inspect.signature(function).parameters[name]
+        parameter = parameters[name]
         drawn = hasattr(function, "__wrapped__") and "ndarray" in str(parameter.annotation)
         loose = drawn or name in ("theory", "measured", "unit", "outcomes", "holds")  # truth values, or missing numbers
         for bad in bad_values(example, parameter, loose):

@@ -193,7 +193,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def planned(args: argparse.Namespace) -> tuple[Sweep, list[RichTransferPoint]]:
-    """The sweep and the plan that the options ask for; errors are those of `plan`, and those of too few images.
+    """The sweep and the plan that the options ask for; errors are those of `plan`, of too few images and no device.
 
     Examples
     --------
@@ -201,6 +201,10 @@ def planned(args: argparse.Namespace) -> tuple[Sweep, list[RichTransferPoint]]:
     >>> len(planned(parser.parse_args(["3a", "--draws", "1"]))[1])
     34
     """
+    if args.device is not None:
+        from ptft.vision.compaction import check_device
+
+        check_device(args.device)
     dataset, root, images = given_images(args)
     points = plan(args.figures, given_range(args, "draw"), args.width, args.kinds, dataset, args.source_examples)
     for figure, name, P1 in dict.fromkeys((point.figure, point.dataset, point.P1) for point in points):

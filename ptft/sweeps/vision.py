@@ -19,7 +19,7 @@ from ptft.extras import needs_extra
 from ptft.sweeps.options import add_images, add_protocol, add_range, given_protocol, given_range
 from ptft.sweeps.sweep import Preparation, Rows, Sweep
 from ptft.sweeps.table import endings
-from ptft.validation import whole_number
+from ptft.validation import checked, whole_number
 from ptft.vision import DIGITS, Point, Protocol
 from ptft.vision.checkpoints import checkpoint_bytes, load_checkpoint, read_record
 from ptft.vision.compaction import check_device
@@ -41,6 +41,7 @@ class VisionPoint(NamedTuple):
     n: int
 
 
+@checked
 def plan(
     protocol: Protocol, seeds: Iterable[int], points: Iterable[Point], root: str | Path | None = None
 ) -> list[VisionPoint]:
@@ -128,6 +129,7 @@ def depends_on(record: dict[str, Any]) -> list[Any]:
     return [record, FORMAT, ptft.__version__, torch.__version__]
 
 
+@checked
 def sweep(protocol: Protocol = DIGITS, root: str | Path | None = None, device: str = "cpu") -> Sweep:
     """The sweep with a protocol, on images in a folder (see `ptft.vision.load`), and on a device such as "cuda".
 

@@ -101,6 +101,7 @@ class Split:
     test_labels: Tensor
 
 
+@checked
 def load(
     name: str | Path = "digits", root: str | Path | None = None, label: str | None = None, size: int | None = None
 ) -> Dataset:

@@ -297,6 +297,7 @@ def accuracy(
     return _right(compact(model, _size(images))[0].to(images.device).eval(), images, labels, outputs, bf16, batch)
 
 
+@checked
 def recalibrate(model: ResNet, images: Tensor) -> ResNet:
     """Copy whose batch-norm running statistics are those of `images` under the present weights.
 

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import matplotlib
@@ -22,6 +23,7 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from nbclient import NotebookClient
 from sphinx import addnodes
+from sphinx.errors import ExtensionError
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
@@ -317,6 +319,16 @@ def test_names_are_those_of_the_imports():
         "tables": "ptft.book.tables",
         "v": "ptft.figures.vision",
     }
+
+
+def test_a_cell_that_is_no_python_is_told_with_its_chapter(tmp_path):
+    path = tmp_path / "02_other.ipynb"
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("!ls"), nbformat.v4.new_code_cell("x = (")]), path
+    )
+    env = SimpleNamespace(docname="book/chapters/02_other", doc2path=lambda name: path)
+    with pytest.raises(ExtensionError, match=r"book/chapters/02_other: a cell is not Python: x = \("):
+        take_home._add_legends(SimpleNamespace(env=env), None)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda path: path.stem)

@@ -105,6 +105,7 @@ CASES = (
             (("--first-draw", "-1"), "draws = -1 is not allowed"),
             (("--width", "7"), "width = 7 is not allowed: it must be even"),
             (("--kinds", "guess"), "kinds = 'guess' is not allowed: it must be one of theory, network"),
+            (("--device", "abacus"), "device = 'abacus' is not allowed"),
         ),
     ),
     Case(

@@ -168,7 +168,7 @@ def test_a_point_of_adapted_kernels_holds_what_the_function_returns(tiny_kernels
     found, provenance = engine.run(adapted_kernels.SWEEP, adapted_kernels.plan([20], [3]), tmp_path)
     table = found["adapted_kernels"]
     given = {**adapted_kernels.SETTING, "S": 20, "N": 20, "seed": 3}
-    with threadpool_limits(1):  # as in `run`: rounding chooses the signs of eigenvectors, and these the particles
+    with threadpool_limits(1):  # as in `run`: other threads round differently
         expected = [row for g in (0.0, 1.0) for row in solve_point("digits", P_1=4, gamma_1=g, **given)]
     pd.testing.assert_frame_equal(table[list(expected[0])], pd.DataFrame(expected), rtol=1e-6)
     assert set(table["width"]) == {20}

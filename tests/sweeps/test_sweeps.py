@@ -790,7 +790,7 @@ BAD = [
 def test_bad_input_is_explained_on_one_line_and_nothing_is_computed(
     tmp_path, capsys, monkeypatch, case, change, message
 ):
-    if case.torch or change[0] in ("4", "5"):
+    if case.torch or change[0] in ("4", "5", "--device"):
         pytest.importorskip("torch")
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder.parquet").mkdir()

@@ -50,6 +50,8 @@ def test_entries_are_what_they_are_called():
     ortho = Design("orthogonal").sample(30, D, 0)
     assert np.eye(30) == pytest.approx(ortho @ ortho.T, abs=1e-12)
     gauss = Design("gaussian").sample(30, D, 0)
+    root = np.linalg.cholesky(gauss @ gauss.T)  # of Gram and Schmidt, where no sign is a processor's choice
+    assert ortho == pytest.approx(np.linalg.solve(root, gauss), abs=1e-9)
     assert ortho @ np.linalg.lstsq(gauss, gauss @ ortho.T, rcond=None)[0] == pytest.approx(np.eye(30), abs=1e-9)
 
 

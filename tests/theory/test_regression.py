@@ -294,6 +294,41 @@ def test_bad_parameters_are_refused_by_name(estimator, said):
         estimator.fit(*data())
 
 
+def numbers_of_another_kind(values):
+    """Arrays and tables that scikit-learn would turn into these numbers, or into others."""
+    words, whole = values.astype(str), np.rint(values * 100)
+    yield from (words, values.astype("S"), words.tolist(), words.astype(object), values.astype("S").astype(object))
+    yield from (values + 1j, (values + 1j).astype(object), np.ma.masked_array(values, values > 1))
+    yield [np.ma.masked_array(row, row > 1) for row in values]
+    for dates in (whole.astype("datetime64[D]"), whole.astype("timedelta64[D]")):
+        yield from (dates, dates.astype(object))
+    large = values.astype(object)
+    large.flat[0] = 10**400
+    yield from (large, large.tolist())
+    if values.ndim == 2:
+        yield from (pd.DataFrame(words), pd.DataFrame(whole.astype("datetime64[s]")))
+        yield pd.DataFrame(values).assign(color=words[:, 0])
+    else:
+        yield from (pd.Series(words), pd.Series(whole.astype("datetime64[s]")))
+        yield from ([None] * len(values), pd.Series([pd.NaT] * len(values)), [np.nan] * len(values))
+
+
+@pytest.mark.parametrize("estimator", [FineTunedRegression(), FineTunedRegressionCV(**QUICK)], ids=["one", "cv"])
+def test_what_is_no_number_is_no_label_and_no_input(estimator):
+    X, y = data(6, 3)
+    fitted = clone(estimator).fit(X, y)
+    for bad in numbers_of_another_kind(X):
+        for call in (lambda bad=bad: estimator.fit(bad, y), lambda bad=bad: fitted.predict(bad)):
+            with pytest.raises(ValueError, match=r"X = .* not allowed: it must be numbers|X has a mask|Complex data"):
+                call()
+    for bad in numbers_of_another_kind(y):
+        with pytest.raises(
+            ValueError, match=r"y = .* is not allowed: it must be|y has a mask|y contains NaN|Complex data"
+        ):
+            estimator.fit(X, bad)
+    assert fitted.predict(X.astype(object)) == pytest.approx(fitted.predict(X))  # as scikit-learn's own estimators
+
+
 @pytest.mark.parametrize("estimator", [FineTunedRegression(), FineTunedRegressionCV()], ids=["one", "cv"])
 def test_too_little_is_refused_with_a_sentence(estimator):
     X, y = data()

@@ -222,6 +222,9 @@ def test_bad_arguments_of_the_comparison_are_named():
         beside_ridge(X, y, k, run, [1e-6])
     with pytest.raises(ValueError, match="run has 6 coefficients"):
         beside_ridge(X[:, :5], y, k[:5], run, [0.5])
+    for other in (data(9, 6, 1)[:2], (X, 2 * y), (X, np.zeros(3))):
+        with pytest.raises(ValueError, match=r"run left a residual of .* it must be one on these data"):
+            beside_ridge(*other, k, run, [0.5])
 
 
 @pytest.mark.parametrize("ridge", [-1e-3, np.nan, np.inf])
