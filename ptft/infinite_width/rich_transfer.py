@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial.hermite_e import hermeval
 from numpy.typing import ArrayLike
+from scipy.special import ndtr
 
 from ptft.infinite_width.dmft import CARRY, Run, train, transfer
 from ptft.infinite_width.particles import Particles, Task, finite_network, function_particles, weight_particles
@@ -438,11 +439,9 @@ def untrained_preactivations(X: ArrayLike) -> Law:
     >>> law.deviation, law.kurtosis
     (1.0, 0.0)
     """
-    from scipy.stats import norm
-
     X = real_array(X, "X", ndim=2)
     variance = positive_array(np.mean(X**2, axis=1), "|x|^2/D")
-    below = norm.cdf(EDGES[:, None] / np.sqrt(variance)).mean(axis=1)
+    below = ndtr(EDGES[:, None] / np.sqrt(variance)).mean(axis=1)
     kurtosis = 3 * np.mean(variance**2) / np.mean(variance) ** 2 - 3
     return Law(0.0, float(np.sqrt(variance.mean())), 0.0, float(kurtosis), np.diff(below) / np.diff(EDGES))
 

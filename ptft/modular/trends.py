@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from ptft.modular.protocol import NETWORKS
 from ptft.modular.tasks import RELATIONS
@@ -328,12 +327,14 @@ def order_agreement(runs: pd.DataFrame, theory: str, n: int) -> np.ndarray:
     >>> order_agreement(table, "tangent", 60), order_agreement(table, "diagonal", 60)
     (array([-1.]), array([1.]))
     """
+    from scipy.stats import spearmanr  # whose package takes longer to import than all others here
+
     one_of(theory, "theory", tuple(THEORIES))
     require_table(runs, "runs", ["seed", "knob", "n", "error", theory])
     rows = runs[(runs["n"] == n) & (runs["knob"] != UNTRAINED)]
     if not len(rows):
         raise ValueError(f"n = {n} is not allowed: it must be in the table")
-    return np.array([stats.spearmanr(part["error"], part[theory])[0] for _, part in rows.groupby("seed")])
+    return np.array([spearmanr(part["error"], part[theory])[0] for _, part in rows.groupby("seed")])
 
 
 @checked
