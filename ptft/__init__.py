@@ -27,6 +27,7 @@ another room of its group):
         end_point               where training ends, with a certificate
         simulation              sampled teachers and data, and the end points on them
         experiments             the settings of the published experiments, and their predictions
+        trends                  what a knob does, by comparisons that are paired over seeds
         agreement               simulation beside theory, and the statistics of the difference
         stopping_rule           what a threshold on the loss leaves of training
         regression              end points on a user's own data, with scikit-learn's interface
@@ -35,7 +36,6 @@ another room of its group):
     beyond diagonal networks
         infinite_width/         the companion theory of infinitely wide networks that learn features
         two_theories            one experiment for both theories
-        trends                  what a knob does, by comparisons that are paired over seeds
         vision/                 residual networks on images
         modular/                networks on modular arithmetic, whose features are known
     what is done with all this

@@ -282,7 +282,7 @@ def test_a_table_without_knobs_shows_its_baseline():
     assert [len(fig.axes) for fig in figs] == [1, 1, 2] and len(drawn.dimensions(representations, 100).axes) == 3
     assert len(figs[0].axes[0].containers) == 2
     slopes = [bars.lines[0].get_xdata() for bars in figs[1].axes[0].containers]
-    assert [len(x) for x in slopes] == [0, 0]  # there is none without a second value
+    assert [len(x) for x in slopes] == [0, 0, 0]  # there is none without a second value
     assert scaling_order(accuracies)["trained"] == [1.0] and scaling_order(tables[0])["recalibrated"][0] == 0.25
 
 
