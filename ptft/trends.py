@@ -81,7 +81,7 @@ def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = 
     Raises
     ------
     ValueError
-        If the table has no such point.
+        If the table has no such point, or several rows of one seed for it, as of several networks, data sets or stages.
 
     Examples
     --------
@@ -98,7 +98,13 @@ def by_seed(table: pd.DataFrame, knob: str, value: float, n: int, column: str = 
     if not chosen.any():
         raise ValueError(f"knob, value, n = {knob!r}, {value:g}, {n} is not allowed: it must be in the table")
     seeds, measured = (table[name].to_numpy()[chosen] for name in ("seed", column))
-    return {int(seed): float(x) for seed, x in zip(seeds, measured, strict=True)}
+    found = {int(seed): float(x) for seed, x in zip(seeds, measured, strict=True)}
+    if len(found) < len(seeds):
+        place = f"knob, value, n = {knob!r}, {value:g}, {n}"
+        raise ValueError(
+            f"table has {len(seeds)} rows of {len(found)} seeds at {place}: it must have one for each seed"
+        )
+    return found
 
 
 @checked

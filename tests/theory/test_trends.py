@@ -48,6 +48,12 @@ def test_interval_covers_the_mean_of_normal_samples_at_its_level():
     assert covered == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / 2000))
 
 
+def test_several_rows_of_a_seed_are_refused():
+    table = synthetic(0.02)
+    with pytest.raises(ValueError, match="it must have one for each seed"):
+        trends.curve(pd.concat([table, table]), "c", 2.0)
+
+
 def test_trends_and_gains_run_over_the_table():
     table = pd.concat([synthetic(0.02), synthetic(0.03).assign(n=20)])
     found = trends.trend(table, "c")
