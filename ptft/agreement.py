@@ -17,7 +17,7 @@ from ptft.initialization import Initialization
 from ptft.replica import MixtureRows, ReplicaCurve, errors_by_rows
 from ptft.simulation import sampled_law, sampled_teacher, simulate_many, simulate_two_stages_many
 from ptft.teachers import GROUPS, GaussianMixture, Teacher, TeacherGroups
-from ptft.trends import interval_factor
+from ptft.trends import effect, interval_factor
 from ptft.two_stages import TwoStageCurve, two_stage_curve
 from ptft.validation import (
     checked,
@@ -539,9 +539,8 @@ def relative_deviation(results: Iterable[Comparison], seen: float = 1e-3) -> tup
     ]
     if not relative:
         return np.nan, np.nan
-    seeds = np.concatenate(relative).mean(axis=0)
-    half_width = interval_factor(seeds.size) * seeds.std(ddof=1) / np.sqrt(seeds.size)
-    return float(seeds.mean()), float(half_width)
+    of_seeds = effect(np.concatenate(relative).mean(axis=0))
+    return of_seeds.mean, of_seeds.half
 
 
 @checked

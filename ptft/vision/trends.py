@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ptft.trends import BASELINE, Effect, curve, paired_effect, pooled_slopes, pooled_trend, values_of
+from ptft.trends import BASELINE, Effect, curve, effect, paired_effect, pooled_slopes, values_of
 from ptft.validation import checked, one_of, require, require_table
 from ptft.vision.protocol import KNOBS
 from ptft.vision.representation import CONVENTIONS, MEASURED_ON, STAGES, columns_of
@@ -146,7 +146,7 @@ def causes(
     require(len(columns) > 0, "columns", dict(columns), "one at least")
     first, *others = columns
     trained = pooled_slopes(table, knob, first)
-    found = {columns[first]: pooled_trend(table, knob, first, expected_sign)}
+    found = {columns[first]: effect(trained, expected_sign)}
     found |= {columns[other]: paired_effect(pooled_slopes(table, knob, other) - trained, 1) for other in others}
     if stricter is not None:
         both = [_points(one, knob, first) for one in (table, stricter)]
