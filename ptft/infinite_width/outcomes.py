@@ -202,10 +202,11 @@ def stopped_by_time(table: pd.DataFrame, tolerance: float) -> pd.Series:
 
     Examples
     --------
-    >>> from ptft.book.results import results_file
-    >>> stopped = stopped_by_time(pd.read_parquet(results_file("rich_transfer.parquet")), tolerance=1e-6)
-    >>> bool(stopped.loc["3a"].any()), bool(stopped.loc["4"].any())
-    (False, True)
+    >>> point = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0)
+    >>> rows = [(*point, start, "train_loss", 9.0, loss) for start, loss in (("scratch", 1e-3), ("centred", 1e-7))]
+    >>> stopped = stopped_by_time(pd.DataFrame(rows, columns=list(COLUMNS)), tolerance=1e-6)
+    >>> stopped.groupby("start").sum().to_dict()
+    {'centred': 0, 'scratch': 1}
     """
     positive_number(tolerance, "tolerance")
     return _training(table).groupby(list(RichTransferPoint._fields))["value"].min() >= tolerance

@@ -39,7 +39,9 @@ FIGURES = ("3a", "3b", "4", "5")
 KINDS = ("theory", "network")
 STARTS = ("scratch", *CARRY)  # of the target model
 EDGES = np.linspace(-8, 8, 129)  # of the histograms of preactivations
-RECORDS = 40  # recorded times
+FIRST, RECORDS = 0.5, 11  # first recorded time after 0, and the number of them for every factor of ten
+T_END = 1e5  # runs at several hundred times less have stopped above the tolerance
+MOST = 2000  # training examples for which exponential steps pay, as they take the eigenvectors of a kernel of all
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,11 @@ class TransferSetting:
     starts: tuple[str, ...]  # of `STARTS`
     classes: tuple[tuple[int, int], tuple[int, int]] | None  # of images: source and target
     n_test: int
-    t_end: float  # training ends there, or below the tolerance
+    t_end: float = T_END  # training ends there, or below the tolerance
     gamma_1: float = 1.0
     D: int = 100  # of Gaussian inputs
     tolerance: float = 1e-6
-    exponential: bool = False  # how steps are taken, see `train`
+    exponential: bool = False  # how steps are taken, see `train`; on at most `MOST` examples
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -73,6 +75,7 @@ class TransferSetting:
             whole_number(getattr(self, name), name, 1)
         for name in ("t_end", "gamma_1", "tolerance"):
             positive_number(getattr(self, name), name)
+        require(self.t_end > FIRST, "t_end", self.t_end, f"above {FIRST}, the first recorded time")
         for P2, gamma_2 in itertools.product(listed(self.P2, "P2"), listed(self.gamma_2, "gamma_2")):
             whole_number(P2, "P2", 1)
             positive_number(gamma_2, "gamma_2")
@@ -82,25 +85,24 @@ class TransferSetting:
     @property
     def times(self) -> np.ndarray:
         """When losses are recorded, at 0 and up to `t_end` in equal ratios."""
-        return np.concatenate([[0.0], np.geomspace(0.5, self.t_end, RECORDS - 1)])
+        number = 2 + int(RECORDS * math.log10(self.t_end / FIRST))
+        return np.concatenate([[0.0], np.geomspace(FIRST, self.t_end, number)])
 
 
 _FOUR = (0.1, 0.5, 1.0, 2.0)
 _PLAIN = ("scratch", "centred")
 GAUSSIAN = {
-    "3a": TransferSetting("3a", "gaussian", 1000, (100,), _FOUR, STARTS, None, 2000, 2000.0),
-    "3b": TransferSetting("3b", "gaussian", 1000, (600,), (0.1, 1.0, 3.0), STARTS[:3], None, 2000, 2000.0),
+    "3a": TransferSetting("3a", "gaussian", 1000, (100,), _FOUR, STARTS, None, 2000),
+    "3b": TransferSetting("3b", "gaussian", 1000, (600,), (0.1, 1.0, 3.0), STARTS[:3], None, 2000),
 }
 DIGITS = {
-    "4": TransferSetting("4", "digits", 200, (100,), _FOUR, _PLAIN, ((1, 2), (8, 9)), 100, 1000.0, exponential=True),
-    "5": TransferSetting(
-        "5", "digits", 100, (8, 16, 32, 64), _FOUR, _PLAIN, ((3, 9), (3, 8)), 100, 1000.0, exponential=True
-    ),
+    "4": TransferSetting("4", "digits", 200, (100,), _FOUR, _PLAIN, ((1, 2), (8, 9)), 100, exponential=True),
+    "5": TransferSetting("5", "digits", 100, (8, 16, 32, 64), _FOUR, _PLAIN, ((3, 9), (3, 8)), 100, exponential=True),
 }
 PHOTOGRAPHS = {
-    "4": TransferSetting("4", "cifar-10", 10_000, (200,), _FOUR, _PLAIN, ((1, 2), (8, 9)), 1000, 1000.0),
+    "4": TransferSetting("4", "cifar-10", 10_000, (200,), _FOUR, _PLAIN, ((1, 2), (8, 9)), 1000, exponential=True),
     "5": TransferSetting(
-        "5", "cifar-10", 1000, (10, 20, 50, 100, 200, 500), _FOUR, _PLAIN, ((0, 1), (0, 9)), 1000, 1000.0
+        "5", "cifar-10", 1000, (10, 20, 50, 100, 200, 500), _FOUR, _PLAIN, ((0, 1), (0, 9)), 1000, exponential=True
     ),
 }
 
@@ -282,12 +284,12 @@ def numbers() -> list[Any]:
 
     Examples
     --------
-    >>> settings, records, edges = numbers()
-    >>> settings[0]["figure"], records
-    ('3a', 40)
+    >>> settings, times_and_steps, edges = numbers()
+    >>> settings[0]["figure"], times_and_steps
+    ('3a', [0.5, 11, 2000])
     """
     figures = [dataclasses.asdict(one) for group in (GAUSSIAN, DIGITS, PHOTOGRAPHS) for one in group.values()]
-    return [figures, RECORDS, EDGES.tolist()]
+    return [figures, [FIRST, RECORDS, MOST], EDGES.tolist()]
 
 
 @checked
@@ -298,10 +300,10 @@ def source_run(setting: TransferSetting, task: Task, start: Particles, device: s
     --------
     >>> small = replace(setting("3a"), D=4, P1=8, P2=(4,), n_test=6, t_end=10.0)
     >>> run = source_run(small, tasks(small)[0], neurons(4, 100, "theory", draw=0))
-    >>> bool(run.train_loss[-1] < run.train_loss[0]), len(run.time) <= RECORDS
+    >>> bool(run.train_loss[-1] < run.train_loss[0]), len(run.time) <= len(small.times)
     (True, True)
     """
-    return train(start, task, setting.gamma_1, setting.times, **_options(setting, device))
+    return train(start, task, setting.gamma_1, setting.times, **_options(setting, task, device))
 
 
 @checked
@@ -333,13 +335,14 @@ def target_run(
     one_of(carry, "carry", STARTS)
     seed_number(draw, "draw")
     if isinstance(start, Particles):
-        return train(start, task, gamma_2, setting.times, **_options(setting, device))
+        return train(start, task, gamma_2, setting.times, **_options(setting, task, device))
     seed = np.random.default_rng([draw, 3])
-    return transfer(start, task, gamma_2, setting.times, carry, seed=seed, **_options(setting, device))
+    return transfer(start, task, gamma_2, setting.times, carry, seed=seed, **_options(setting, task, device))
 
 
-def _options(setting: TransferSetting, device: str | None) -> dict[str, Any]:
-    exponential = setting.exponential and device is None  # PyTorch takes the steps of Euler
+def _options(setting: TransferSetting, task: Task, device: str | None) -> dict[str, Any]:
+    few = len(task.y) <= MOST
+    exponential = setting.exponential and few and device is None  # PyTorch takes the steps of Euler
     return {"tolerance": setting.tolerance, "exponential": exponential, "device": device}
 
 

@@ -25,6 +25,15 @@ def test_settings_are_the_published_ones_where_those_are_known():
     assert rich_transfer.setting("4", "fashion-mnist", P1=500) == replace(four, dataset="fashion-mnist", P1=500)
 
 
+def test_times_are_recorded_in_equal_ratios_however_long_training_may_last():
+    short, long = (replace(TINY, t_end=t_end).times for t_end in (30.0, 3e4))
+    assert (short[0], short[1], short[-1], long[-1]) == (0.0, 0.5, 30.0, 3e4)
+    steps = [np.diff(np.log10(times[1:])) for times in (short, long)]
+    assert all(one == pytest.approx(one[0]) and 0.08 < one[0] <= 1 / 11 for one in steps)
+    with pytest.raises(ValueError, match=r"t_end = 0.5 is not allowed: it must be above 0.5, the first recorded time"):
+        replace(TINY, t_end=0.5)
+
+
 def test_hermite_polynomials_are_orthonormal():
     u, weight = hermegauss(20)
     table = np.array([rich_transfer.hermite(k, u) for k in range(6)])
@@ -137,6 +146,19 @@ def test_runs_are_those_of_train_and_transfer(exponential):
     plain = transfer(first, target, 0.5, setting.times, **options)
     assert np.array_equal(after["centred"].test_loss, plain.test_loss)
     assert len({run.test_loss[-1] for run in after.values()}) == 3
+
+
+def test_large_tasks_and_devices_take_ordinary_steps(monkeypatch):
+    taken = []
+    monkeypatch.setattr(rich_transfer, "train", lambda *args, exponential, **options: taken.append(exponential))
+    source, target = rich_transfer.tasks(TINY)
+    start = rich_transfer.neurons(12, 60, "theory", 0)
+    monkeypatch.setattr(rich_transfer, "MOST", 20)
+    setting = replace(TINY, exponential=True)
+    rich_transfer.source_run(setting, source, start)  # of 30 examples
+    rich_transfer.target_run(setting, target, 0.5, start, "scratch")  # of 10
+    rich_transfer.target_run(setting, target, 0.5, start, "scratch", device="cpu")
+    assert taken == [False, True, False]
 
 
 # --- preactivations -------------------------------------------------------------------------------------------------
