@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import eigh
 
-from ptft.infinite_width.particles import Particles, Task
+from ptft.infinite_width.particles import Particles, Task, activate
 from ptft.validation import (
     generator,
     instance_of,
@@ -78,8 +78,8 @@ class System(Protocol):
     def top_eigenvalue(self, iterations: int) -> float:
         """Largest eigenvalue of the tangent kernel over P, by so many more power iterations."""
 
-    def particles(self) -> Particles:
-        """The neurons as they are now."""
+    def snapshot(self) -> Callable[[], Particles]:
+        """What gives the neurons as they are now, also after further steps."""
 
 
 def train(
@@ -283,7 +283,7 @@ def _follow(
     max_steps: int,
 ) -> tuple[list[list[float]], Particles, str]:
     """Euler steps from one recorded time to the next: rows of (time, steps, losses), the neurons, what went wrong."""
-    rows, end = [[0.0, 0.0, *losses()]], system.particles()
+    rows, end = [[0.0, 0.0, *losses()]], system.snapshot()
     steps, top, due, wait = 0, 0.0, 0, 1
     for now, then in itertools.pairwise(times):
         left = float(then - now)
@@ -296,23 +296,24 @@ def _follow(
             longest = rate or float(np.clip(early * (then - left), STEP[0] / top, late / top))
             dt = left / np.ceil(left / longest)
             if steps == max_steps:
-                return rows, end, f"was stopped after max_steps = {max_steps} steps"
+                return rows, end(), f"was stopped after max_steps = {max_steps} steps"
             system.step(dt)
             steps, left = steps + 1, left - dt
         row = [float(then), float(steps), *losses()]
         if not row[2] <= 2 * (rows[0][2] + tolerance):  # the flow cannot raise it
-            return rows, end, "diverged: take a smaller rate; the last record is"
-        rows, end = [*rows, row], system.particles()
+            return rows, end(), "diverged: take a smaller rate; the last record is"
+        rows, end = [*rows, row], system.snapshot()
         if row[2] <= tolerance:
             break
-    return rows, end, ""
+    return rows, end(), ""
 
 
 class NumpySystem:
     """The equations of this module, written out; the training inputs are the first of `inputs`.
 
-    Particles that hold functions are followed at the training inputs alone. What has been summed over time of misfit
-    times g there then gives h at all points, when it is asked for.
+    Weights move in the span of the P training inputs: what has been summed over time of misfit times g gives them, and
+    h at all inputs, when they are asked for. Particles that hold functions, and weights of more than P dimensions, are
+    therefore followed by h at the training inputs alone, where a step costs S P^2 operations and not S P D.
     """
 
     def __init__(
@@ -320,18 +321,24 @@ class NumpySystem:
     ) -> None:
         X, dtype = inputs[0], start.z.dtype
         self._start, self._inputs, self._gamma = start, inputs, gamma
-        state = start.state if start.points is None else start.preactivations(X)
-        self._local = replace(start, state=state.copy(), z=start.z.copy(), points=None if start.points is None else X)
+        follow = start.points is not None or len(X) < X.shape[1]
+        state = start.preactivations(X) if follow else start.state
+        self._local = replace(start, state=state.copy(), z=start.z.copy(), points=X if follow else None)
         self._where, self._response = self._local.locate(X), self._local.response(X)
         self._target = target.astype(dtype)
         self._phi, self._slope = np.empty((2, start.z.size, len(target)), dtype=dtype)
         self._overlaps = X @ X.T / X.shape[1] if exponential else None
-        self._pushed = None if start.points is None else np.zeros_like(self._phi)
+        self._pushed = np.zeros_like(self._phi) if follow else None
+        overlaps = ((X @ x.T / X.shape[1]).astype(dtype) for x in inputs if follow)
+        self._seen = [(start.preactivations(x), K) for x, K in zip(inputs, overlaps, strict=False)]
         self._probe = np.random.default_rng(0).standard_normal(len(target)).astype(dtype)
 
     def outputs(self) -> list[np.ndarray]:
-        now = self.particles()
-        return [now.output(X) for X in self._inputs]
+        local = self._local
+        if self._pushed is None:
+            return [local.output(X) for X in self._inputs]
+        phi = (activate(h + self._pushed @ K, local.activation) for h, K in self._seen)
+        return [(local.z @ one).astype(np.float64) / local.z.size for one in phi]
 
     def step(self, dt: float) -> None:
         local, phi = self._local, self._features()
@@ -357,11 +364,13 @@ class NumpySystem:
             self._probe = (local.z @ (self._slope * dh) + dz @ phi) / local.z.size
         return float(np.linalg.norm(self._probe)) / self._probe.size
 
-    def particles(self) -> Particles:
-        local, start = self._local, self._start
+    def snapshot(self) -> Callable[[], Particles]:
+        start, z = self._start, self._local.z.copy()
         if self._pushed is None:
-            return replace(start, state=local.state.copy(), z=local.z.copy())
-        return replace(start, state=start.state + self._pushed @ start.response(self._inputs[0]), z=local.z.copy())
+            now = replace(start, state=self._local.state.copy(), z=z)
+            return lambda: now
+        pushed, X = self._pushed.copy(), self._inputs[0]
+        return lambda: replace(start, state=start.state + pushed @ start.response(X), z=z)
 
     def _decayed(self, phi: np.ndarray, misfit: np.ndarray, dt: float) -> np.ndarray:
         """The misfits averaged over a step of length dt, within which the tangent kernel does not change."""

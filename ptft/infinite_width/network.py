@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -85,9 +86,9 @@ class TorchSystem:
             self._probe = torch.autograd.grad(pull, probe, direction, retain_graph=True)[0] * len(weights[1])
         return float(self._probe.norm()) / len(self._probe)
 
-    def particles(self) -> Particles:
+    def snapshot(self) -> Callable[[], Particles]:
         w, z = (a.detach().cpu().numpy().copy() for a in (self._w, self._z))
-        return replace(self._start, state=w, z=z)
+        return lambda: replace(self._start, state=w, z=z)
 
     def _output(self, w: Tensor, z: Tensor, x: Tensor) -> Tensor:
         h = w @ x

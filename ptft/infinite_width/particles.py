@@ -197,8 +197,8 @@ def function_particles(
     points : array_like, shape (n, D)
         Every input at which the particles are trained or read: train and test data of all tasks.
     S, seed, activation, dtype
-        As in `weight_particles`. A step costs S P n operations here and S P D there. A seed gives the same draw, up
-        to rounding, on every processor and with any number of threads.
+        As in `weight_particles`. A step costs S P^2 operations here, and S P min(P, D) there. A seed gives the same
+        draw, up to rounding, on every processor and with any number of threads.
 
     Raises
     ------

@@ -237,6 +237,24 @@ def test_particles_that_hold_functions_move_as_those_that_hold_weights(D):
         assert other.end.preactivations(target.X) == pytest.approx(one.end.preactivations(target.X), abs=1e-7)
 
 
+@pytest.mark.parametrize("exponential", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "linear"])
+def test_weights_of_more_dimensions_than_examples_move_as_those_of_fewer(activation, exponential):
+    """Examples that are repeated move neurons as each of them once: 90, above the 60 dimensions, as 30 of them."""
+    source, target = tasks(60, 30, 10, T=15)
+    few, many = source, replace(source, X=np.repeat(source.X, 3, axis=0), y=np.repeat(source.y, 3))
+    start = weight_particles(60, 200, seed=2, activation=activation, dtype=np.float64)
+    options = {"rate": 0.05, "exponential": exponential, "tolerance": 1e-15}
+    one, other = (train(start, task, 2.0, TIMES[:12], **options) for task in (few, many))
+    same_losses(one, other, rtol=1e-9, atol=1e-12)
+    assert one.train_loss[-1] < 0.5 * one.train_loss[0]
+    assert one.end.state == pytest.approx(other.end.state, abs=1e-9)
+    many = replace(target, X=np.repeat(target.X, 7, axis=0), y=np.repeat(target.y, 7))
+    again = [transfer(run, task, 0.5, TIMES[:12], **options) for run, task in ((one, target), (other, many))]
+    same_losses(*again, rtol=1e-8, atol=1e-12)
+    assert again[0].end.state == pytest.approx(again[1].end.state, abs=1e-8)
+
+
 @pytest.mark.parametrize("activation", ["relu", "linear"])
 def test_automatic_differentiation_gives_the_same_training(activation):
     source, target = tasks()
