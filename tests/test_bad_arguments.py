@@ -678,6 +678,7 @@ def examples():
             "root": here,
         },
         "infinite_width.kernel_transfer.mean_losses": {"rows": m["kernels"], "features": "network"},
+        "infinite_width.kernel_transfer.mean_over_targets": {"table": m["table"]},
         "infinite_width.kernel_transfer.differences": {"table": m["table"]},
         "infinite_width.images.class_pair_tasks": {
             "source": (1, 2),

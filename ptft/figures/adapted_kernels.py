@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
@@ -27,6 +28,7 @@ LOSS_LABEL = r"loss on the target $\mathcal{L}$"
 GAMMA_1_LABEL = r"richness of pretraining $\gamma_1$"
 LINES: Any = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^")
+NARROW = 3  # losses whose range is below this factor have a linear axis, on which more than one number stands
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,11 +223,14 @@ def budget(
 def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Figures 2b and 2c: loss on images against target data, a panel for each P_1 and a colour for each gamma_1.
 
-    Lines are the mean-field theory and points finite networks, both means over draws with their 95 % intervals.
+    Lines are the mean-field theory and points finite networks, both means over draws with their 95 % intervals. The
+    axis of losses is logarithmic unless they are within a factor of `NARROW`.
 
     Parameters
     ----------
-    rows : as from `ptft.infinite_width.kernel_transfer.transfer_losses`
+    rows : sequence of mappings with features, P_1, gamma_1, P_2 and loss
+        One for each of the draws, which count as independent: as from
+        `ptft.infinite_width.kernel_transfer.transfer_losses`, or from `mean_over_targets` there.
 
     Examples
     --------
@@ -259,11 +264,12 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
                         ax.fill_between(sizes, mean - half, mean + half, color=color, alpha=0.15, linewidth=0)
                 else:
                     _points(ax, np.array(sizes), mean, half, look, color)
-        ax.set(xscale="log", yscale="log", xticks=sizes, title=rf"$P_1$ = {P_1}", xlabel="target examples $P_2$")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_formatter(ScalarFormatter())
-            axis.set_minor_locator(NullLocator())
+        ax.set(xscale="log", xticks=sizes, title=rf"$P_1$ = {P_1}", xlabel="target examples $P_2$")
+        _plain_ticks(ax.xaxis)
+    low, high = axes[0, 0].get_ylim()
+    if low <= 0 or high > NARROW * low:
+        for ax in axes[0]:
+            _log_losses(ax)
     axes[0, 0].set_ylabel(LOSS_LABEL)
     axes[0, 0].legend(
         loc="upper right",
@@ -301,14 +307,25 @@ def widths(differences: pd.DataFrame) -> Figure:
             ax.plot(
                 N, 100 * differences[P_1, gamma], marker=marker, color=color, label=rf"$\gamma_1$ = {number(gamma)}"
             )
-        ax.set(xscale="log", yscale="log", title=rf"$P_1$ = {P_1}", xlabel="neurons $N$")
+        ax.set(xscale="log", title=rf"$P_1$ = {P_1}", xlabel="neurons $N$")
         ax.set_xticks(N, [str(n) for n in N])
-        ax.set_yticks([1, 2, 5, 10], ["1", "2", "5", "10"])
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_minor_locator(NullLocator())
+        ax.xaxis.set_minor_locator(NullLocator())
+        _log_losses(ax)
     axes[0, 0].set_ylabel("difference of the losses (%)")
     axes[0, 0].legend()
     return fig
+
+
+def _log_losses(ax: Axes) -> None:
+    """A logarithmic axis with plain numbers at 1, 2 and 5 times the powers of ten."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    _plain_ticks(ax.yaxis)
+
+
+def _plain_ticks(axis: Axis) -> None:
+    axis.set_major_formatter(ScalarFormatter())
+    axis.set_minor_locator(NullLocator())
 
 
 def _points(ax: Axes, x: np.ndarray, mean: np.ndarray, half: np.ndarray | None, marker: str, color: Any) -> None:

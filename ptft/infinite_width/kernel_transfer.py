@@ -376,6 +376,36 @@ def mean_losses(rows: Sequence[Mapping[str, Any]], features: str) -> np.ndarray:
 
 
 @checked
+def mean_over_targets(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean loss over the draws of target images in a stored table: one number for each draw of images and neurons.
+
+    The draws of target images of one seed share its networks, source images and pool, so that only seeds are
+    independent of each other.
+
+    Returns
+    -------
+    DataFrame
+        A row for each (width, P_1, gamma_1, P_2, seed), in increasing order, and a column for each kind of features.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or another argument is not allowed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = {"P_1": 20, "gamma_1": 0.0, "width": 100, "seed": 0, "P_2": 4, "features": "network"}
+    >>> table = pd.DataFrame([{**row, "draw": 0, "loss": 0.5}, {**row, "draw": 1, "loss": 0.7}])
+    >>> float(mean_over_targets(table).loc[(100, 20, 0.0, 4, 0), "network"].round(3))
+    0.6
+    """
+    point = ["width", "P_1", "gamma_1", "P_2", "seed"]
+    require_table(table, "table", [*point, "features", "loss"])
+    return table.groupby([*point, "features"])["loss"].mean().unstack()
+
+
+@checked
 def differences(table: pd.DataFrame) -> pd.DataFrame:
     """How far the loss with the features of a finite network is from that of mean-field theory, in a stored table.
 
@@ -395,8 +425,6 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     >>> float(differences(pd.DataFrame(rows)).loc[100, (20, 0.0)].round(3))
     0.2
     """
-    of = ["width", "P_1", "gamma_1"]
-    require_table(table, "table", [*of, "seed", "P_2", "features", "loss"])
-    mean = table.groupby([*of, "seed", "P_2", "features"])["loss"].mean().unstack()
+    mean = mean_over_targets(table)
     square = (mean["network"] / mean["mean field"] - 1) ** 2
-    return np.sqrt(square.groupby(of).mean()).unstack(["P_1", "gamma_1"])
+    return np.sqrt(square.groupby(["width", "P_1", "gamma_1"]).mean()).unstack(["P_1", "gamma_1"])

@@ -165,3 +165,12 @@ def test_one_draw_of_images_has_points_and_lines_without_intervals():
     fig = adapted_kernels.kernel_transfer(rows)
     assert not fig.axes[0].collections  # neither bands nor bars
     assert len(figures.data_of(fig)) == 2 * 2 * 2 * 2  # theory and network, P_1, gamma_1 and P_2
+
+
+def test_losses_that_differ_little_have_a_linear_axis_and_others_a_logarithmic_one():
+    assert {ax.get_yscale() for ax in draw_kernel_transfer().axes} == {"log"}
+    near = [{**row, "loss": 1 + 0.01 * row["loss"]} for row in image_rows()]
+    fig = adapted_kernels.kernel_transfer(near)
+    assert {ax.get_yscale() for ax in fig.axes} == {"linear"}
+    low, high = fig.axes[0].get_ylim()
+    assert sum(low <= tick <= high for tick in fig.axes[0].get_yticks()) > 2

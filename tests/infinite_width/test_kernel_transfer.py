@@ -200,6 +200,21 @@ def test_mean_losses_are_ordered_and_of_one_kind_of_features(tasks):
     assert not checks.image_losses(worse).holds
 
 
+def test_target_draws_are_averaged_within_a_seed_alone():
+    pd = pytest.importorskip("pandas")
+    points = [(f, P, s, d) for f in ("network", "mean field") for P in (16, 4) for s in (1, 0) for d in range(3)]
+    fixed = {"width": 100, "P_1": 20, "gamma_1": 0.0}
+    rows = [
+        fixed | {"features": f, "P_2": P, "seed": s, "draw": d, "loss": d + 10 * s + P + 100 * (f == "network")}
+        for f, P, s, d in points
+    ]
+    found = kernel_transfer.mean_over_targets(pd.DataFrame(rows))
+    assert list(found.index.droplevel(["width", "P_1", "gamma_1"])) == [(4, 0), (4, 1), (16, 0), (16, 1)]
+    assert found["mean field"].tolist() == [5, 15, 17, 27] and found["network"].tolist() == [105, 115, 117, 127]
+    square = np.mean((100 / found["mean field"]) ** 2)
+    assert kernel_transfer.differences(pd.DataFrame(rows)).loc[100, (20, 0.0)] == pytest.approx(np.sqrt(square))
+
+
 def test_classes_of_the_digits():
     rows = solve_point("digits", (0, 1), (0, 9), 20, 0.0, [4, 16], 32, draws=4, N=500)
     assert len(rows) == 16 and {row["dataset"] for row in rows} == {"digits"} and {row["P_1"] for row in rows} == {20}
