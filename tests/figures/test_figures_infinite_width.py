@@ -151,6 +151,9 @@ def test_differences_are_shown_in_per_cent_beside_the_law_of_large_numbers():
     assert left.lines[0].get_ydata() == pytest.approx([5, 2.5])  # of the mean over all lines
     assert [line.get_ydata()[0] for line in left.lines[1:]] == pytest.approx([8, 4])
     assert [line.get_ydata()[1] for line in right.lines[1:]] == pytest.approx([1, 3])
+    low, high = left.get_ylim()
+    shown = dict(zip(left.get_yticks(), [label.get_text() for label in left.get_yticklabels()], strict=True))
+    assert [text for tick, text in shown.items() if low <= tick <= high] == ["1", "2", "5"]
 
 
 def test_both_theories_show_means_over_seeds():

@@ -26,6 +26,7 @@ class Case:
     stored: tuple[str, ...]  # its tables in book/results
     bad: tuple[tuple[tuple[str, ...], str], ...]  # options, appended or instead of the first, and the message
     torch: bool = False
+    others: tuple[str, ...] = ()  # tables of the same kinds in folders of book/results, of other plans
 
 
 CASES = (
@@ -121,6 +122,7 @@ CASES = (
             (("--dataset", "mnist-1d"), "name = 'mnist-1d' is not allowed"),
         ),
         torch=True,
+        others=("cifar_10/adapted_kernels.parquet",),
     ),
     Case(
         "vision",

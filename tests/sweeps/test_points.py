@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 import ptft
 from ptft import agreement, experiments
+from ptft.book.results import results_file
 from ptft.infinite_width import rich_transfer
 from ptft.infinite_width.kernel_transfer import solve_point
 from ptft.infinite_width.outcomes import curves, ends
@@ -182,6 +184,37 @@ def test_the_narrow_come_first_and_widths_may_be_an_iterator():
         adapted_kernels.plan(iter([30, 31]), [0])
 
 
+@pytest.mark.parametrize(
+    ("name", "widths", "dataset"),
+    [
+        ("adapted_kernels.parquet", (1000, 4000, 16000), "digits"),
+        ("cifar_10/adapted_kernels.parquet", (1000, 4000, 20000), "cifar10-jpeg"),
+    ],
+)
+def test_the_stored_regressions_on_images_are_whole(monkeypatch, name, widths, dataset):
+    table, made = adapted_kernels.SWEEP.read_table(results_file(name))
+    monkeypatch.setattr(ptft, "__version__", made["ptft"])
+    images = made.get("images", {"sha256": None})
+    assert digest(adapted_kernels.depends_on(images["sha256"])) == made["key"]
+    assert (images["sha256"] is None) == (dataset == "digits")
+    setting, plan = adapted_kernels.SETTING, adapted_kernels.plan(widths, range(5), dataset)
+    within = itertools.product(("mean field", "network"), setting["P_2"], range(setting["draws"]))
+    expected = [(*point, *row) for point, row in itertools.product(plan, within)]
+    found = table[[*adapted_kernels.AdaptedKernelPoint._fields, "features", "P_2", "draw"]]
+    assert sorted(found.itertuples(index=False, name=None)) == sorted(expected)
+    assert np.isfinite(table["loss"]).all() and (table["loss"] > 0).all()
+    pretrained = table["gamma_1"] > 0
+    assert (table["source_loss"][pretrained] <= 1e-3).all() and (table["source_loss"][~pretrained] == 1).all()
+
+
+def test_the_classes_of_the_stored_regressions_on_photographs_have_names():
+    _, made = adapted_kernels.SWEEP.read_table(results_file("cifar_10/adapted_kernels.parquet"))
+    names, setting = made["images"]["classes"], adapted_kernels.SETTING
+    assert [names[c] for c in setting["source"]] == ["airplane", "automobile"]
+    assert [names[c] for c in setting["target"]] == ["airplane", "truck"]
+    assert made["images"]["training_images"] == [5000] * 10
+
+
 def test_the_key_of_adapted_kernels_changes_with_the_setting(monkeypatch):
     before = adapted_kernels.SWEEP.key
     monkeypatch.setitem(adapted_kernels.SETTING, "pool", 10)
@@ -243,7 +276,6 @@ def test_the_stored_tables_are_those_of_their_protocol(vision, vision_sweep, mon
     import torch
 
     import ptft
-    from ptft.book.results import results_file
     from ptft.vision.protocol import MEASURED
 
     table, made = vision_sweep.SWEEP.read_table(results_file(f"{folder}vision.parquet"))
@@ -254,7 +286,6 @@ def test_the_stored_tables_are_those_of_their_protocol(vision, vision_sweep, mon
 
 
 def test_tables_of_format_1_are_read_and_never_extended(vision, vision_sweep, tmp_path):
-    from ptft.book.results import results_file
     from ptft.sweeps.table import check_out, write_table
 
     table, made = vision_sweep.SWEEP.read_table(results_file("vision.parquet"))

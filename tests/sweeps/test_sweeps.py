@@ -734,7 +734,7 @@ def test_a_link_is_followed_and_stays(whole, tmp_path):
 
 
 def test_the_stored_tables_of_the_book_can_be_read_and_go_on(whole, tmp_path, monkeypatch):
-    for name in whole.case.stored:
+    for name in (*whole.case.stored, *whole.case.others):
         table, made = whole.sweep.read_table(results_file(name))
         assert made["made by"] in whole.sweep.formerly or made["made by"] == whole.sweep.made_by
         columns = whole.sweep.tables[Path(name).stem]
