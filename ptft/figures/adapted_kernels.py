@@ -244,7 +244,8 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
     sources, gammas, sizes = (sorted({row[name] for row in rows}) for name in ("P_1", "gamma_1", "P_2"))
     fig, axes = figure(1, len(sources), height=3.0, sharey=True)
     for ax, P_1 in zip(axes[0], sources, strict=True):
-        for gamma, color in zip(gammas, ordered_colors(len(gammas)), strict=True):
+        for k, (gamma, color) in enumerate(zip(gammas, ordered_colors(len(gammas)), strict=True)):
+            beside = 1.03 ** (k - (len(gammas) - 1) / 2)  # else the intervals of the points cover each other
             for features, look in (("mean field", "-"), ("network", "o")):
                 found = [
                     [
@@ -263,7 +264,7 @@ def kernel_transfer(rows: Sequence[Mapping[str, Any]]) -> Figure:
                     if half is not None:
                         ax.fill_between(sizes, mean - half, mean + half, color=color, alpha=0.15, linewidth=0)
                 else:
-                    _points(ax, np.array(sizes), mean, half, look, color)
+                    _points(ax, beside * np.array(sizes), mean, half, look, color)
         ax.set(xscale="log", xticks=sizes, title=rf"$P_1$ = {P_1}", xlabel="target examples $P_2$")
         _plain_ticks(ax.xaxis)
     low, high = axes[0, 0].get_ylim()
