@@ -953,6 +953,7 @@ def examples():
         "figures.vision.accuracy_curves": {"table": m["accuracies"], "knobs": ["kappa"], "column": "accuracy"},
         "figures.vision.beside_published": {"table": m["accuracies"]},
         "figures.vision.trends": {"table": m["accuracies"]},
+        "figures.vision.trends_of_sets": {"tables": {"one": m["accuracies"]}, "column": "accuracy"},
         "figures.vision.dimensions": {"representations": m["accuracies"], "n": 10},
         "figures.vision.signature_curves": {"runs": m["accuracies"]},
         "figures.modular.features": {"tasks": {"one": ((1,), (2,))}, "count": 2},
@@ -1117,7 +1118,7 @@ def examples():
         "vision.trends.causes": {
             "table": m["accuracies"],
             "knob": "kappa",
-            "stricter": m["accuracies"],
+            "others": {"other": m["accuracies"]},
             "columns": {"accuracy": "as trained", "accuracy_recalibrated": "recalibrated"},
             "expected_sign": -1,
         },

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from ptft.extras import needs_extra
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.trends import BASELINE, curve, sizes_of, trend, values_of
-from ptft.validation import checked
-from ptft.vision.protocol import SAMPLE_SIZES, UNTRAINED
+from ptft.validation import checked, one_of, require
+from ptft.vision.protocol import KNOBS, SAMPLE_SIZES, UNTRAINED
 from ptft.vision.representation import CONVENTIONS, columns_of
 from ptft.vision.trends import ACCURACIES, PUBLISHED_SCALING, PUBLISHED_UNTRAINED, knobs_of
 
@@ -29,7 +29,11 @@ TITLES = {
     "baseline": "baseline",
 }
 SYMBOLS = {"kappa": r"$\kappa$", "c": "$c$", "gamma": r"$\gamma$", "weights": "$s$", "baseline": "baseline"}
-MARKERS = "osD^v"
+MARKERS = "osD^vP<X>"
+CHANGES = dict.fromkeys(ACCURACIES, "change of accuracy per doubling") | {
+    "change": "change of log(PR after / before)\nper doubling",
+    "inherited": "change of ENSD / PR after\nper doubling",
+}
 
 
 @checked
@@ -129,20 +133,55 @@ def trends(table: pd.DataFrame) -> Figure:
     >>> len(trends(table).axes) == len(knobs_of(table))
     True
     """
-    knobs = _panels(table)
+    series = {label: (table, column) for column, label in ACCURACIES.items()}
+    return _trends(series, _panels(table), "change of accuracy per doubling")
+
+
+@checked
+def trends_of_sets(tables: Mapping[str, pd.DataFrame], column: str = "accuracy") -> Figure:
+    """`trends` of one measure beside each other for several tables, such as those of several sets of images.
+
+    Parameters
+    ----------
+    tables : mapping from names to DataFrames, as `ptft.sweeps.vision` stores them or `ptft.vision.signature` returns
+        Some of their knobs may be missing in others.
+    column : str, default "accuracy"
+        What is measured, one of `ptft.vision.ACCURACIES`, ``"change"`` or ``"inherited"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no table, a table lacks the column, or no other measure is shown so.
+
+    Examples
+    --------
+    >>> from ptft.book.results import results_file
+    >>> table = pd.read_parquet(results_file("vision.parquet"))
+    >>> fig = trends_of_sets({"all": table, "few": table[table["n"] < 100]})
+    >>> [len(ax.containers) for ax in fig.axes]
+    [2, 2, 2, 2]
+    """
+    require(len(tables) > 0, "tables", dict(tables), "one at least")
+    one_of(column, "column", tuple(CHANGES))
+    knobs = [knob for knob in KNOBS if any(knob in knobs_of(table) for table in tables.values())] or [BASELINE[0]]
+    return _trends({name: (table, column) for name, table in tables.items()}, knobs, CHANGES[column])
+
+
+def _trends(series: Mapping[str, tuple[pd.DataFrame, str]], knobs: Sequence[str], label: str) -> Figure:
+    """A panel for each knob, and in it the slopes of one column of each table, by n."""
     fig, axes = figure(1, len(knobs), height=2.8, sharey=True)
+    sizes = sorted({n for table, _ in series.values() for n in sizes_of(table)})
     for ax, knob in zip(axes[0], knobs, strict=True):
-        for i, (column, label) in enumerate(ACCURACIES.items()):
-            color, marker = COLORS[i], "o^s"[i]
-            effects = trend(table, knob, column) if knob != BASELINE[0] else {}
+        for i, (name, (table, column)) in enumerate(series.items()):
+            effects = trend(table, knob, column) if knob in knobs_of(table) else {}
             mean = np.array([e.mean for e in effects.values()])
             reach = np.array([[e.mean - e.low, e.high - e.mean] for e in effects.values()]).reshape(-1, 2).T
-            bars = ax.errorbar(list(effects), mean, reach, color=color, marker=marker, ls="", label=label)
-            beside(bars.get_children(), i, len(ACCURACIES), 4)
+            bars = ax.errorbar(list(effects), mean, reach, color=COLORS[i], marker="o^sD"[i], ls="", label=name)
+            beside(bars.get_children(), i, len(series), 4)
         ax.axhline(0, color="black", lw=0.8)
         ax.set_title(SYMBOLS[knob])
-        _sizes(ax, sizes_of(table))
-    axes[0, 0].set_ylabel("change of accuracy per doubling")
+        _sizes(ax, sizes)
+    axes[0, 0].set_ylabel(label)
     axes[0, 0].legend(loc="lower right", handletextpad=0.1)
     return fig
 

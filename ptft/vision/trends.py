@@ -107,18 +107,19 @@ def scaling_order(table: pd.DataFrame) -> dict[str, list[float]]:
 def causes(
     table: pd.DataFrame,
     knob: str,
-    stricter: pd.DataFrame | None = None,
+    others: Mapping[str, pd.DataFrame] | None = None,
     columns: Mapping[str, str] = ACCURACIES,
     expected_sign: int = -1,
 ) -> dict[str, Effect]:
-    """How a measure changes per doubling of a knob, and what the way of measuring and of ending adds to it.
+    """How a measure changes per doubling of a knob, and what the way of measuring and of training adds to it.
 
     Parameters
     ----------
     table : DataFrame, as `ptft.sweeps.vision` stores it, or `signatures`
     knob : one of its knobs
-    stricter : DataFrame, optional
-        Runs that went on to a smaller loss, of some values, sizes and class splits of the same knob.
+    others : mapping from names to DataFrames, optional
+        Runs that were trained otherwise, such as to a smaller loss, of some values, sizes and class splits of the same
+        knob; those that lack the knob are left out.
     columns : mapping from columns to names, default the accuracies
         The measure, as trained, and then the same measured in other ways.
     expected_sign : int, default -1
@@ -128,7 +129,7 @@ def causes(
     -------
     dict
         By the first name the slope pooled over values and sizes; then, paired over class splits, what is added to it
-        by the other ways of measuring, by their names, and by ``"smaller loss"`` at the points of `stricter`.
+        by the other ways of measuring and, at the points that they have, by the `others`, by their names.
 
     Raises
     ------
@@ -144,15 +145,16 @@ def causes(
     {'as trained': '-10.0\xa0±\xa00.0', 'best epoch': '+0.0\xa0±\xa00.0', 'recalibrated': '+10.0\xa0±\xa00.0'}
     """
     require(len(columns) > 0, "columns", dict(columns), "one at least")
-    first, *others = columns
+    first, *ways = columns
     trained = pooled_slopes(table, knob, first)
     found = {columns[first]: effect(trained, expected_sign)}
-    found |= {columns[other]: paired_effect(pooled_slopes(table, knob, other) - trained, 1) for other in others}
-    if stricter is not None:
-        both = [_points(one, knob, first) for one in (table, stricter)]
-        common = pd.merge(*(one[POINT] for one in both))
-        less, more = (pooled_slopes(one.merge(common), knob, first) for one in both)
-        found["smaller loss"] = paired_effect(more - less, 1)
+    found |= {columns[other]: paired_effect(pooled_slopes(table, knob, other) - trained, 1) for other in ways}
+    for name, other_table in (others or {}).items():
+        if knob in knobs_of(other_table):
+            both = [_points(one, knob, first) for one in (table, other_table)]
+            common = pd.merge(*(one[POINT] for one in both))
+            here, there = (pooled_slopes(one.merge(common), knob, first) for one in both)
+            found[name] = effect(there - here, 1)
     return found
 
 

@@ -286,6 +286,25 @@ def test_a_table_without_knobs_shows_its_baseline():
     assert scaling_order(accuracies)["trained"] == [1.0] and scaling_order(tables[0])["recalibrated"][0] == 0.25
 
 
+def test_trends_of_several_sets_stand_in_the_panels_of_their_knobs():
+    from ptft.book.results import results_file
+    from ptft.figures import vision as drawn
+    from ptft.sweeps import vision as vision_sweep
+    from ptft.trends import trend
+
+    table, _ = vision_sweep.SWEEP.read_table(results_file("vision.parquet"))
+    other = table[table["n"].isin([20, 100]) & ~table["knob"].isin(["kappa", "weights"])]
+    other = other.assign(accuracy=other["accuracy"] * 2)
+    fig = drawn.trends_of_sets({"all": table, "few": other})
+    assert [ax.get_title() for ax in fig.axes] == [drawn.SYMBOLS[knob] for knob in ("kappa", "c", "gamma", "weights")]
+    first, second = fig.axes[1].containers
+    assert (first.get_label(), second.get_label()) == ("all", "few")
+    assert np.allclose(second.lines[0].get_ydata(), [2 * trend(table, "c")[n].mean for n in (20, 100)])
+    assert [len(ax.containers[1].lines[0].get_xdata()) for ax in fig.axes] == [0, 2, 2, 0]
+    with pytest.raises(ValueError, match=r"tables = \{\} is not allowed: it must be one at least"):
+        drawn.trends_of_sets({})
+
+
 def test_a_panel_on_a_telephone_has_the_label_of_its_own_row():
     fig = draw_portraits()
     narrow.stack(fig)

@@ -636,7 +636,7 @@ def test_causes_are_the_slopes_differences_paired_over_splits():
     table = table.assign(**{column: rng.random(len(table)) for column in vision.ACCURACIES})
     strict = table[(table["n"] == 20) & (table["value"] <= 1) & (table["seed"] > 0)]
     strict = strict.assign(accuracy=strict["accuracy"] - 0.01 * (1 + strict["seed"]) * np.log2(strict["value"]))
-    found = vision.causes(table, "kappa", strict)
+    found = vision.causes(table, "kappa", {"smaller loss": strict})
     assert list(found) == ["as trained", "best epoch", "recalibrated", "smaller loss"]
     by = table.pivot(index=["seed", "n"], columns=["knob", "value"])
     slope = {a: (by[a, "kappa", 4.0] - by[a, "kappa", 0.25]).groupby("seed").mean() / 4 for a in vision.ACCURACIES}
@@ -645,7 +645,7 @@ def test_causes_are_the_slopes_differences_paired_over_splits():
     assert found["best epoch"].mean == pytest.approx(gained.mean())
     assert found["best epoch"].half == pytest.approx(3.182446 * gained.std() / 2, rel=1e-6)  # t of 3 degrees of freedom
     assert found["smaller loss"].mean == pytest.approx(-0.03) and found["smaller loss"].seeds == 3
-    assert "smaller loss" not in vision.causes(table, "c")
+    assert "smaller loss" not in vision.causes(table, "c", {"smaller loss": strict[strict["knob"] != "c"]})
     with pytest.raises(ValueError, match=r"columns = \{\} is not allowed: it must be one at least"):
         vision.causes(table, "c", columns={})
 
@@ -725,6 +725,26 @@ def test_tables_beside_the_main_one_differ_from_it_in_what_they_are_about(stored
     beside, other = SWEEP.read_table(results_file(f"{folder}/vision.parquet"))
     assert {name for name, value in made["protocol"].items() if other["protocol"][name] != value} == fields
     assert set(beside["seed"]) <= set(main["seed"]) and set(beside["n"]) <= set(main["n"])
+
+
+def test_the_table_of_many_classes_has_the_published_classes_and_its_grid_once_for_each_split():
+    (points, made), (stages, other) = (
+        SWEEP.read_table(results_file(f"tiny_imagenet/{name}.parquet")) for name in ("vision", "representations")
+    )
+    protocol = vision.Protocol.of_record(made["protocol"])
+    assert made == other and (protocol.n_pt, protocol.n_ft, protocol.pretraining.loss_below) == (98, 2, 1e-2)
+    assert protocol.digest == made["images"]["sha256"] and len(made["images"]["classes"]) == 200
+    assert (points["pretraining_images"] == 98 * protocol.images_per_class * (points["knob"] != "untrained")).all()
+    settings = {(knob, value) for knob in vision.knobs_of(points) for value in vision.values_of(points, knob)}
+    settings = {vision.BASELINE if value == 1 else (knob, value) for knob, value in settings} | {vision.UNTRAINED}
+    seeds, sizes = points["seed"].unique(), vision.sizes_of(points)
+    assert vision.knobs_of(points) == list(vision.KNOBS) and (sizes[0], sizes[-1]) == (10, 500)
+    found = list(points[["seed", "knob", "value", "n"]].itertuples(index=False, name=None))
+    assert {(seed, *place, n) for seed in seeds for place in settings for n in sizes} == set(found)
+    assert len(found) == len(set(found)) and len(stages) == len(points) * len(vision.STAGES)
+    fine_tuned = np.concatenate([vision.split_classes(200, 2, seed, 98)[1] for seed in seeds])
+    assert len(fine_tuned) == len(set(fine_tuned.tolist()))
+    assert set(points["stopped_by"]) == {"loss"} and (points["accuracy_maximum"] >= points["accuracy"]).all()
 
 
 # ---------------------------------------------------------------------------------------------------------- imports
