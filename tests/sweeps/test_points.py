@@ -282,7 +282,10 @@ def test_the_stored_tables_are_those_of_their_protocol(vision, vision_sweep, mon
     assert made["format"] == 2 and set(MEASURED) <= set(table)
     monkeypatch.setattr(ptft, "__version__", made["ptft"])
     monkeypatch.setattr(torch, "__version__", made["machine"][0].split("torch ")[1].split(",")[0])
-    assert vision_sweep.sweep(vision.Protocol.of_record(made["protocol"])).key == made["key"]
+    protocol = vision.Protocol.of_record(made["protocol"])
+    assert digest(vision_sweep.depends_on(protocol.record)) == made["key"]
+    if protocol.digest is None:  # else the sweep asks for the folder of its images
+        assert vision_sweep.sweep(protocol).key == made["key"]
 
 
 def test_tables_of_format_1_are_read_and_never_extended(vision, vision_sweep, tmp_path):

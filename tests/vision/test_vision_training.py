@@ -304,12 +304,15 @@ def test_bfloat16_training_follows_that_in_float32(network, split):
         for bf16 in (True, False, True)
     )
     generator = torch.Generator().manual_seed(0)
-    moved = []  # training is chaotic: how far a change of the images by the rounding of 16 bits takes it
+    moved = []  # training is chaotic: how far a change of images and weights by the rounding of 16 bits takes it
     for _ in range(4):
-        rounding = 2**-9 * torch.randn(images.shape, generator=generator)
-        moved.append(vision.train(network, images * (1 + rounding), labels, classes, 0, stage).losses / full.losses - 1)
+        rounded = copy.deepcopy(network)
+        with torch.no_grad():
+            for numbers in (inputs := images.clone(), *rounded.parameters()):
+                numbers.mul_(1 + 2**-9 * torch.randn(numbers.shape, generator=generator))
+        moved.append(vision.train(rounded, inputs, labels, classes, 0, stage).losses / full.losses - 1)
     assert np.all(np.abs(low.losses / full.losses - 1) <= 2 * np.max(np.abs(moved)))
-    assert np.max(np.abs(moved)) < 0.15  # else the bound would say nothing
+    assert np.max(np.abs(moved)) < 0.2  # else the bound would say nothing
     assert not np.array_equal(low.losses, full.losses) and low.model.fc.weight.dtype == torch.float32
     np.testing.assert_array_equal(low.losses, again.losses)
 
