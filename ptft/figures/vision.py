@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from ptft.extras import needs_extra
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.trends import BASELINE, curve, sizes_of, trend, values_of
 from ptft.validation import checked, one_of, require
-from ptft.vision.protocol import KNOBS, SAMPLE_SIZES, UNTRAINED
+from ptft.vision.protocol import SAMPLE_SIZES, UNTRAINED
 from ptft.vision.representation import CONVENTIONS, columns_of
 from ptft.vision.trends import ACCURACIES, PUBLISHED_SCALING, PUBLISHED_UNTRAINED, knobs_of
 
@@ -134,7 +135,7 @@ def trends(table: pd.DataFrame) -> Figure:
     True
     """
     series = {label: (table, column) for column, label in ACCURACIES.items()}
-    return _trends(series, _panels(table), "change of accuracy per doubling")
+    return _trends(series, _panels(table), CHANGES["accuracy"])
 
 
 @checked
@@ -163,8 +164,8 @@ def trends_of_sets(tables: Mapping[str, pd.DataFrame], column: str = "accuracy")
     """
     require(len(tables) > 0, "tables", dict(tables), "one at least")
     one_of(column, "column", tuple(CHANGES))
-    knobs = [knob for knob in KNOBS if any(knob in knobs_of(table) for table in tables.values())] or [BASELINE[0]]
-    return _trends({name: (table, column) for name, table in tables.items()}, knobs, CHANGES[column])
+    series = {name: (table, column) for name, table in tables.items()}
+    return _trends(series, _panels(pd.concat(tables.values())), CHANGES[column])
 
 
 def _trends(series: Mapping[str, tuple[pd.DataFrame, str]], knobs: Sequence[str], label: str) -> Figure:
@@ -274,7 +275,7 @@ def _panels(table: pd.DataFrame) -> list[str]:
 
 def _looks(values: Sequence[float], symbol: str) -> list[tuple[float, dict[str, Any]]]:
     """The values of a knob with the colour, marker and label of their lines, dark for the smallest."""
-    looks = zip(values, ordered_colors(len(values)), MARKERS, strict=False)
+    looks = zip(values, ordered_colors(len(values)), itertools.cycle(MARKERS), strict=False)
     return [(v, {"color": color, "marker": m, "label": f"{symbol} = {v:g}", "capsize": 2}) for v, color, m in looks]
 
 
