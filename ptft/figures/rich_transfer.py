@@ -16,7 +16,7 @@ from ptft.figures.curves import number
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.outcomes import COLUMNS, by_gamma, curves, ends, gammas, ratios
-from ptft.infinite_width.rich_transfer import EDGES, KINDS, Law
+from ptft.infinite_width.rich_transfer import EDGES, KINDS, Law, setting
 from ptft.validation import checked, one_of, require, require_table
 
 with needs_extra("sweep", __name__):
@@ -24,18 +24,41 @@ with needs_extra("sweep", __name__):
 
 _PLAIN = ("centred", "scratch")
 TITLES = {"scratch": "from scratch", "centred": "after pretraining"}
-FIGURES = {
-    "3a": "3a: linear, then square",
-    "3b": "3b: degree 5, then degree 2",
-    "4": "4: classes 1/2, then 8/9",
-    "5": "5: classes 3/9, then 3/8",
-}
+GAUSSIAN_TITLES = {"3a": "3a: linear, then square", "3b": "3b: degree 5, then degree 2"}
 LOOKS = {"centred": ("o", COLORS[0]), "reset": ("s", COLORS[1]), "raw": ("^", COLORS[2])}
 STYLES: dict[str, dict[str, Any]] = {
     "network": {"ls": "-", "lw": 1.2, "alpha": 0.8},
     "theory": {"ls": (0, (4, 2)), "lw": 1.6},
 }
 KIND_HANDLES = [Line2D([], [], color="black", label=label, **STYLES[label]) for label in STYLES]
+
+
+@checked
+def title(name: str, dataset: str = "digits") -> str:
+    """The title of a figure: its number and its two tasks.
+
+    Parameters
+    ----------
+    name : str
+        One of `ptft.infinite_width.rich_transfer.FIGURES`.
+    dataset : str, default "digits"
+        Of Figures 4 and 5, as in `ptft.infinite_width.rich_transfer.setting`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such figure.
+
+    Examples
+    --------
+    >>> title("3a"), title("4")
+    ('3a: linear, then square', '4: classes 1/2, then 8/9')
+    """
+    pairs = setting(name, dataset).classes
+    if pairs is None:
+        return GAUSSIAN_TITLES[name]
+    source, target = ("/".join(map(str, pair)) for pair in pairs)
+    return f"{name}: classes {source}, then {target}"
 
 
 @checked
@@ -140,7 +163,8 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
             drawn += ax.plot(values, np.exp(np.log(ratio).mean(axis=1)), color=color, label=start)
             beside(drawn, i, len(starts))
         ax.axhline(1, color="black", lw=0.8, ls="--")
-        ax.set(title=FIGURES[name], xscale="log", xlabel=r"richness $\gamma_2$")
+        (dataset,) = table.loc[table["figure"] == name, "dataset"].unique()
+        ax.set(title=title(name, dataset), xscale="log", xlabel=r"richness $\gamma_2$")
         ax.set_xticks(values, labels=[f"{v:g}" for v in values])
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))

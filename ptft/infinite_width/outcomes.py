@@ -7,6 +7,8 @@ the value.
 - ``density``: x is the middle of a bin of the preactivations; of Figure 4 only.
 - ``mean``, ``deviation``, ``skewness``, ``kurtosis`` of the preactivations; ``steps``, ``seconds``, ``complete`` (1 if
   training came to its end): x is missing.
+- ``untrained_density`` and so on, the same before any training, and ``limit_density`` and so on, of the law that it has
+  at infinite width: with the runs on the source task, so that a page can show them without the inputs.
 
 The runs on the source task have the start ``source``, with P2 = 0 and gamma_2 = 0. This module needs pandas, which the
 extra ``ptft[sweep]`` brings.
@@ -23,7 +25,14 @@ from numpy.typing import ArrayLike
 from ptft.extras import needs_extra
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.particles import Task
-from ptft.infinite_width.rich_transfer import EDGES, FIGURES, TransferSetting, preactivations
+from ptft.infinite_width.rich_transfer import (
+    EDGES,
+    FIGURES,
+    Law,
+    TransferSetting,
+    preactivations,
+    untrained_preactivations,
+)
 from ptft.validation import checked, one_of, positive_array, positive_number, require, require_table, whole_number
 
 with needs_extra("sweep", __name__):
@@ -31,6 +40,7 @@ with needs_extra("sweep", __name__):
 
 SOURCE = "source"
 LOSSES = ("train_loss", "test_loss", "source_loss")
+MOMENTS = ("mean", "deviation", "skewness", "kurtosis")
 
 
 class RichTransferPoint(NamedTuple):
@@ -51,7 +61,9 @@ COLUMNS = (*RichTransferPoint._fields, "quantity", "x", "value")
 
 
 @checked
-def outcome(setting: TransferSetting, run: Run, target: Task, start: str, seconds: float) -> list[dict[str, Any]]:
+def outcome(
+    setting: TransferSetting, run: Run, target: Task, start: str, seconds: float, untrained: Law | None = None
+) -> list[dict[str, Any]]:
     """What a table holds of a run besides its point: dictionaries of quantity, x (nan where it is missing) and value.
 
     Parameters
@@ -64,6 +76,8 @@ def outcome(setting: TransferSetting, run: Run, target: Task, start: str, second
         "source" for a run on the source task, else where the run on the target began.
     seconds : float
         That training took.
+    untrained : Law, optional
+        Of the preactivations before any training. If it is given, that at infinite width is there too.
 
     Examples
     --------
@@ -80,11 +94,14 @@ def outcome(setting: TransferSetting, run: Run, target: Task, start: str, second
     rows: list[tuple[str, float, float]] = []
     for name in losses:
         rows += [(name, x, value) for x, value in zip(run.time.tolist(), map(float, getattr(run, name)), strict=True)]
-    law = preactivations(run.end, target.X_test)
-    if setting.figure == "4":
-        middles = ((EDGES[1:] + EDGES[:-1]) / 2).tolist()
-        rows += [("density", x, float(value)) for x, value in zip(middles, law.density, strict=True)]
-    rows += [(name, math.nan, getattr(law, name)) for name in ("mean", "deviation", "skewness", "kurtosis")]
+    laws = {"": preactivations(run.end, target.X_test)}
+    if untrained is not None:
+        laws |= {"untrained_": untrained, "limit_": untrained_preactivations(target.X_test)}
+    for prefix, law in laws.items():
+        if setting.figure == "4":
+            middles = ((EDGES[1:] + EDGES[:-1]) / 2).tolist()
+            rows += [(f"{prefix}density", x, float(value)) for x, value in zip(middles, law.density, strict=True)]
+        rows += [(prefix + name, math.nan, getattr(law, name)) for name in MOMENTS]
     complete = float(run.converged or run.time[-1] == setting.times[-1])
     rows += [
         ("steps", math.nan, float(run.steps[-1])),
@@ -161,16 +178,24 @@ def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
 
 
 @checked
-def at_equal_train_loss(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
+def at_equal_train_loss(
+    table: pd.DataFrame, train_loss: float | None = None
+) -> tuple[pd.DataFrame, dict[str, float]]:
     """The table as if target training had ended at one train loss in all runs of a figure, and that loss by figure.
 
-    It is the least power of ten that all of them reach; a run ends at the first recorded time at or below it. So runs
-    that were stopped by the time limit can be compared with those that converged.
+    A run ends at the first recorded time at or below it. So runs that were stopped by the time limit can be compared
+    with those that converged.
+
+    Parameters
+    ----------
+    table : DataFrame
+    train_loss : float, optional
+        By default the least power of ten that all runs of the figure reach.
 
     Raises
     ------
     ValueError
-        If the table lacks a column.
+        If the table lacks a column, or a run does not reach the train loss.
 
     Examples
     --------
@@ -186,6 +211,10 @@ def at_equal_train_loss(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, fl
     train = train[train["start"] != SOURCE]
     least = train.groupby(run)["value"].min().groupby("figure").max()
     level = {str(figure): 10.0 ** math.ceil(math.log10(loss)) for figure, loss in least.items()}
+    if train_loss is not None:
+        missed = (least > positive_number(train_loss, "train_loss")).any()
+        require(not missed, "train_loss", train_loss, f"at least {least.max():g}, which all runs reach")
+        level = dict.fromkeys(level, float(train_loss))
     there = train[train["value"] <= train["figure"].map(level)].groupby(run)["x"].min().rename("end").reset_index()
     end = table[run].merge(there, on=run, how="left")["end"].to_numpy()
     return table[~(table["quantity"].isin(LOSSES) & (table["x"] > end))], level

@@ -314,9 +314,12 @@ def target_run(
     start: Particles | Run,
     carry: str = "centred",
     draw: int = 0,
+    kind: str = "theory",
     device: str | None = None,
 ) -> Run:
     """Train on the target task, from what the source task left (`carry`, see `transfer`), or from random neurons.
+
+    A readout that is drawn anew is another one for each draw and kind.
 
     Raises
     ------
@@ -334,9 +337,10 @@ def target_run(
     """
     one_of(carry, "carry", STARTS)
     seed_number(draw, "draw")
+    of_kind = KINDS.index(one_of(kind, "kind", KINDS))
     if isinstance(start, Particles):
         return train(start, task, gamma_2, setting.times, **_options(setting, task, device))
-    seed = np.random.default_rng([draw, 3])
+    seed = np.random.default_rng([draw, 3, of_kind])
     return transfer(start, task, gamma_2, setting.times, carry, seed=seed, **_options(setting, task, device))
 
 

@@ -136,9 +136,12 @@ def solve(
     (source, target), random = rich_transfer.drawn(setting, point.draw, point.kind, point.width, root)
     before = None if prepared is None else read_run(prepared, source, setting.gamma_1)
     if before is not None and prepared is not None and point.start == SOURCE:
-        return [{"rich_transfer": outcome(setting, before, target, SOURCE, **_record(prepared))}]
+        untrained = rich_transfer.preactivations(random, target.X_test)
+        return [{"rich_transfer": outcome(setting, before, target, SOURCE, **_record(prepared), untrained=untrained)}]
     examples, begun = rich_transfer.first_examples(target, point.P2), time.perf_counter()
-    run = rich_transfer.target_run(setting, examples, point.gamma_2, before or random, point.start, point.draw, device)
+    start = before or random
+    of_draw = {"draw": point.draw, "kind": point.kind, "device": device}
+    run = rich_transfer.target_run(setting, examples, point.gamma_2, start, point.start, **of_draw)
     return [{"rich_transfer": outcome(setting, run, target, point.start, time.perf_counter() - begun)}]
 
 

@@ -77,5 +77,6 @@ def test_live_runs():
 
 
 def test_every_figure_of_the_paper_has_a_title_and_every_start_a_look():
-    assert tuple(figures.FIGURES) == FIGURES
+    assert [figures.title(name)[: len(name) + 2] for name in FIGURES] == [f"{name}: " for name in FIGURES]
+    assert figures.title("5", "cifar-10") == "5: classes 0/1, then 0/9"
     assert {"scratch", *figures.LOOKS} == set(STARTS) > set(figures.TITLES)

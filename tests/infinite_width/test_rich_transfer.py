@@ -146,6 +146,9 @@ def test_runs_are_those_of_train_and_transfer(exponential):
     plain = transfer(first, target, 0.5, setting.times, **options)
     assert np.array_equal(after["centred"].test_loss, plain.test_loss)
     assert len({run.test_loss[-1] for run in after.values()}) == 3
+    again = {kind: rich_transfer.target_run(setting, target, 0.5, first, "reset", kind=kind) for kind in KINDS}
+    assert np.array_equal(again["theory"].test_loss, after["reset"].test_loss)
+    assert again["network"].test_loss[-1] != after["reset"].test_loss[-1]  # another readout
 
 
 def test_large_tasks_and_devices_take_ordinary_steps(monkeypatch):

@@ -107,9 +107,17 @@ def test_figure_4_has_densities(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     small = dataclasses.replace(DIGITS["4"], P1=4, P2=(4,), n_test=4, gamma_2=(1.0,), t_end=1.0)
     monkeypatch.setitem(DIGITS, "4", small)
-    found, _ = engine.run(rich_sweep.SWEEP, rich_sweep.plan(["4"], [0], 10, ["theory"]), tmp_path)
-    density = curves(found["rich_transfer"], "density", start="centred")[0]
+    found, _ = engine.run(rich_sweep.SWEEP, rich_sweep.plan(["4"], [0], 10), tmp_path)
+    table = found["rich_transfer"]
+    density = curves(table, "density", start="centred", kind="theory")[0]
     assert density.sum() * (density.index[1] - density.index[0]) == pytest.approx(1, abs=0.05)
+    for kind in ("theory", "network"):
+        (_, target), neurons = rich_transfer.drawn(small, 0, kind, 10)
+        sampled = rich_transfer.preactivations(neurons, target.X_test)
+        for prefix, law in (("untrained", sampled), ("limit", rich_transfer.untrained_preactivations(target.X_test))):
+            density = curves(table, f"{prefix}_density", kind=kind)[0].to_numpy()
+            assert density == pytest.approx(law.density, rel=1e-6)
+            assert ends(table, f"{prefix}_kurtosis", kind=kind)[0] == pytest.approx(law.kurtosis, rel=1e-6)
 
 
 # ---------------------------------------------------------------------------------------------------------- two stages
