@@ -31,9 +31,9 @@ TITLES = {
 }
 SYMBOLS = {"kappa": r"$\kappa$", "c": "$c$", "gamma": r"$\gamma$", "weights": "$s$", "baseline": "baseline"}
 MARKERS = "osD^vP<X>"
-CHANGES = dict.fromkeys(ACCURACIES, "change of accuracy per doubling") | {
-    "change": "change of log(PR after / before)\nper doubling",
-    "inherited": "change of ENSD / PR after\nper doubling",
+CHANGES = dict.fromkeys(ACCURACIES, "change of accuracy\nper doubling, in per cent") | {
+    "change": "log(PR after / before)\nper doubling",
+    "inherited": "ENSD / PR after\nper doubling",
 }
 
 
@@ -125,7 +125,7 @@ def beside_published(table: pd.DataFrame) -> Figure:
 
 @checked
 def trends(table: pd.DataFrame) -> Figure:
-    """Change of each of the `ACCURACIES` per doubling of each knob, with its 95 % interval over class splits, by n.
+    """Change of the `ACCURACIES` per doubling of each knob, in per cent, with 95 % intervals over class splits, by n.
 
     Examples
     --------
@@ -135,24 +135,25 @@ def trends(table: pd.DataFrame) -> Figure:
     True
     """
     series = {label: (table, column) for column, label in ACCURACIES.items()}
-    return _trends(series, _panels(table), CHANGES["accuracy"])
+    return _trends([(CHANGES["accuracy"], series)], _panels(table))
 
 
 @checked
-def trends_of_sets(tables: Mapping[str, pd.DataFrame], column: str = "accuracy") -> Figure:
-    """`trends` of one measure beside each other for several tables, such as those of several sets of images.
+def trends_of_sets(tables: Mapping[str, pd.DataFrame], columns: Sequence[str] = ("accuracy",)) -> Figure:
+    """`trends` of the same measures beside each other for several tables, such as those of several sets of images.
 
     Parameters
     ----------
     tables : mapping from names to DataFrames, as `ptft.sweeps.vision` stores them or `ptft.vision.signature` returns
         Some of their knobs may be missing in others.
-    column : str, default "accuracy"
-        What is measured, one of `ptft.vision.ACCURACIES`, ``"change"`` or ``"inherited"``.
+    columns : sequence of str, default ("accuracy",)
+        What is measured, a row of panels for each: of `ptft.vision.ACCURACIES`, in per cent, ``"change"`` and
+        ``"inherited"``.
 
     Raises
     ------
     ValueError
-        If there is no table, a table lacks the column, or no other measure is shown so.
+        If there is no table or no measure, a table lacks one, or a measure is none of these.
 
     Examples
     --------
@@ -163,27 +164,35 @@ def trends_of_sets(tables: Mapping[str, pd.DataFrame], column: str = "accuracy")
     [2, 2, 2, 2]
     """
     require(len(tables) > 0, "tables", dict(tables), "one at least")
-    one_of(column, "column", tuple(CHANGES))
-    series = {name: (table, column) for name, table in tables.items()}
-    return _trends(series, _panels(pd.concat(tables.values())), CHANGES[column])
+    require(len(columns) > 0, "columns", list(columns), "one at least")
+    rows = [
+        (CHANGES[one_of(column, "columns", tuple(CHANGES))], {name: (one, column) for name, one in tables.items()})
+        for column in columns
+    ]
+    return _trends(rows, _panels(pd.concat(tables.values())))
 
 
-def _trends(series: Mapping[str, tuple[pd.DataFrame, str]], knobs: Sequence[str], label: str) -> Figure:
-    """A panel for each knob, and in it the slopes of one column of each table, by n."""
-    fig, axes = figure(1, len(knobs), height=2.8, sharey=True)
-    sizes = sorted({n for table, _ in series.values() for n in sizes_of(table)})
+def _trends(rows: Sequence[tuple[str, Mapping[str, tuple[pd.DataFrame, str]]]], knobs: Sequence[str]) -> Figure:
+    """A panel for each knob in a row for each label, and in it the slopes of one column of each table, by n."""
+    fig, axes = figure(len(rows), len(knobs), height=3.0 if len(rows) == 1 else 2.3, sharex=True, sharey="row")
+    sizes = sorted({n for _, series in rows for table, _ in series.values() for n in sizes_of(table)})
+    for row, (label, series) in zip(axes, rows, strict=True):
+        for ax, knob in zip(row, knobs, strict=True):
+            for i, (name, (table, column)) in enumerate(series.items()):
+                effects = trend(table, knob, column) if knob in knobs_of(table) else {}
+                unit = 100 if column in ACCURACIES else 1
+                mean = unit * np.array([e.mean for e in effects.values()])
+                reach = unit * np.array([[e.mean - e.low, e.high - e.mean] for e in effects.values()]).reshape(-1, 2).T
+                bars = ax.errorbar(list(effects), mean, reach, color=COLORS[i], marker="o^sD"[i], ls="", label=name)
+                beside(bars.get_children(), i, len(series), 4)
+            ax.axhline(0, color="black", lw=0.8)
+        row[0].set_ylabel(label)
     for ax, knob in zip(axes[0], knobs, strict=True):
-        for i, (name, (table, column)) in enumerate(series.items()):
-            effects = trend(table, knob, column) if knob in knobs_of(table) else {}
-            mean = np.array([e.mean for e in effects.values()])
-            reach = np.array([[e.mean - e.low, e.high - e.mean] for e in effects.values()]).reshape(-1, 2).T
-            bars = ax.errorbar(list(effects), mean, reach, color=COLORS[i], marker="o^sD"[i], ls="", label=name)
-            beside(bars.get_children(), i, len(series), 4)
-        ax.axhline(0, color="black", lw=0.8)
         ax.set_title(SYMBOLS[knob])
+    for ax in axes[-1]:
         _sizes(ax, sizes)
-    axes[0, 0].set_ylabel(label)
-    axes[0, 0].legend(loc="lower right", handletextpad=0.1)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), handletextpad=0.1)
     return fig
 
 

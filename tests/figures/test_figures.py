@@ -299,10 +299,18 @@ def test_trends_of_several_sets_stand_in_the_panels_of_their_knobs():
     assert [ax.get_title() for ax in fig.axes] == [drawn.SYMBOLS[knob] for knob in ("kappa", "c", "gamma", "weights")]
     first, second = fig.axes[1].containers
     assert (first.get_label(), second.get_label()) == ("all", "few")
-    assert np.allclose(second.lines[0].get_ydata(), [2 * trend(table, "c")[n].mean for n in (20, 100)])
+    assert np.allclose(second.lines[0].get_ydata(), [200 * trend(table, "c")[n].mean for n in (20, 100)])
     assert [len(ax.containers[1].lines[0].get_xdata()) for ax in fig.axes] == [0, 2, 2, 0]
+    both = drawn.trends_of_sets({"all": table}, ("accuracy", "accuracy_recalibrated"))
+    upper, lower = (both.axes[i].containers[0].lines[0].get_ydata() for i in (0, len(both.axes) // 2))
+    for drawn_row, column in ((upper, "accuracy"), (lower, "accuracy_recalibrated")):
+        assert np.allclose(drawn_row, [100 * one.mean for one in trend(table, "kappa", column).values()])
+    (shares,) = drawn.trends_of_sets({"all": table.assign(inherited=table["accuracy"])}, ["inherited"]).axes[:1]
+    assert np.allclose(100 * shares.containers[0].lines[0].get_ydata(), upper)  # only accuracies are in per cent
     with pytest.raises(ValueError, match=r"tables = \{\} is not allowed: it must be one at least"):
         drawn.trends_of_sets({})
+    with pytest.raises(ValueError, match="columns = 'loss' is not allowed: it must be one of accuracy"):
+        drawn.trends_of_sets({"all": table}, ["loss"])
 
 
 def test_a_panel_on_a_telephone_has_the_label_of_its_own_row():
