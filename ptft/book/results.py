@@ -9,6 +9,14 @@ from typing import Any
 from ptft.book.computed_text import literal
 from ptft.validation import checked
 
+# the sets of images of the stored tables, by the names that these have for them
+IMAGES = {
+    "cifar10-jpeg": "CIFAR-10",
+    "digits": "digits",
+    "fashion-mnist": "Fashion-MNIST",
+    "tiny-imagenet-32": "Tiny-ImageNet",
+}
+
 
 @checked
 def results_file(name: str) -> Path:

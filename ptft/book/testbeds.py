@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ptft.book.computed_text import literal
-from ptft.book.results import results_file
+from ptft.book.results import IMAGES, results_file
 from ptft.book.tables import MarkdownTable, numbered
 from ptft.experiments import C_PT, GAMMA_FT, SHARE
 from ptft.extras import needs_extra
@@ -122,7 +122,7 @@ def every_testbed() -> dict[tuple[str, str], pd.DataFrame]:
     """
     simulations, stored = (pd.read_parquet(results_file(f"{name}.parquet")) for name in ("simulations", "modular"))
     found = {("diagonal network", task): diagonal_testbed(simulations, task) for task in DIAGONAL_TASKS}
-    found |= {("residual network", literal(name)): table for name, table in image_testbeds().items()}
+    found |= {("residual network", literal(IMAGES.get(name, name))): one for name, one in image_testbeds().items()}
     for network, label in LABELS.items():
         for task in DIAGONAL_TASKS:
             found[label, task] = modular_testbed(stored, network, task)

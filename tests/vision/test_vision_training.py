@@ -730,14 +730,17 @@ def test_tables_beside_the_main_one_differ_from_it_in_what_they_are_about(stored
     assert set(beside["seed"]) <= set(main["seed"]) and set(beside["n"]) <= set(main["n"])
 
 
-def test_the_table_of_many_classes_has_the_published_classes_and_its_grid_once_for_each_split():
+@pytest.mark.parametrize(("folder", "classes", "pretrained"), [("tiny_imagenet", 200, 98), ("cifar_10", 10, 8)])
+def test_a_table_in_colour_has_its_grid_once_for_each_split_and_fine_tunes_no_class_twice(folder, classes, pretrained):
     (points, made), (stages, other) = (
-        SWEEP.read_table(results_file(f"tiny_imagenet/{name}.parquet")) for name in ("vision", "representations")
+        SWEEP.read_table(results_file(f"{folder}/{name}.parquet")) for name in ("vision", "representations")
     )
     protocol = vision.Protocol.of_record(made["protocol"])
-    assert made == other and (protocol.n_pt, protocol.n_ft, protocol.pretraining.loss_below) == (98, 2, 1e-2)
-    assert protocol.digest == made["images"]["sha256"] and len(made["images"]["classes"]) == 200
-    assert (points["pretraining_images"] == 98 * protocol.images_per_class * (points["knob"] != "untrained")).all()
+    assert made == other and (protocol.n_pt or classes - protocol.n_ft, protocol.n_ft) == (pretrained, 2)
+    assert protocol.pretraining.loss_below == protocol.fine_tuning.loss_below == 1e-2
+    assert protocol.digest == made["images"]["sha256"] and len(made["images"]["classes"]) == classes
+    images = pretrained * protocol.images_per_class
+    assert (points["pretraining_images"] == images * (points["knob"] != "untrained")).all()
     settings = {(knob, value) for knob in vision.knobs_of(points) for value in vision.values_of(points, knob)}
     settings = {vision.BASELINE if value == 1 else (knob, value) for knob, value in settings} | {vision.UNTRAINED}
     seeds, sizes = points["seed"].unique(), vision.sizes_of(points)
@@ -745,8 +748,8 @@ def test_the_table_of_many_classes_has_the_published_classes_and_its_grid_once_f
     found = list(points[["seed", "knob", "value", "n"]].itertuples(index=False, name=None))
     assert {(seed, *place, n) for seed in seeds for place in settings for n in sizes} == set(found)
     assert len(found) == len(set(found)) and len(stages) == len(points) * len(vision.STAGES)
-    fine_tuned = np.concatenate([vision.split_classes(200, 2, seed, 98)[1] for seed in seeds])
-    assert len(fine_tuned) == len(set(fine_tuned.tolist()))
+    fine_tuned = np.concatenate([vision.split_classes(classes, 2, seed, protocol.n_pt)[1] for seed in seeds])
+    assert len(fine_tuned) == len(set(fine_tuned.tolist())) <= classes
     assert set(points["stopped_by"]) == {"loss"} and (points["accuracy_maximum"] >= points["accuracy"]).all()
 
 
