@@ -186,6 +186,8 @@ def made():
         + [f"power{task}_{when}" for when in ("before", "after") for task in ("", "_pt", "_ft")],
     )
     found["nested runs"] = modular_trends.runs(found["modular runs"], "quadratic", "nested")
+    larger = found["nested runs"][found["nested runs"]["knob"] == "kappa"].assign(value=2.0)
+    found["runs on both sides"] = pd.concat([found["nested runs"], larger])
     found["network"], found["split"] = vision.new_model(3, 0), vision.DIGITS.split(0)
     found["estimator"] = ptft.FineTunedRegression().fit(INPUTS, INPUTS[:, 0])
     found["modular run"] = modular.train(modular.new_quadratic(23, 4), modular.examples(np.eye(23)), max_steps=0)
@@ -1026,6 +1028,7 @@ def examples():
         "modular.training.flat_weights": {"network": QUADRATIC},
         "modular.training.with_flat_weights": {"network": QUADRATIC, "weights": np.ones(44)},
         "modular.theory.conserved": {"network": QUADRATIC},
+        "modular.theory.balance": {"network": QUADRATIC},
         "modular.theory.closed_network": {"task": SCALAR, "orbits": 1, "seed": 0, "kappa": 0.5},
         "modular.theory.quadratures": {"network": QUADRATIC, "task": SCALAR},
         "modular.theory.needed_products": {"network": QUADRATIC, "task": SCALAR},
@@ -1069,6 +1072,10 @@ def examples():
         "modular.trends.denser": {"table": m["modular runs"], "network": "quadratic", "n": 60},
         "modular.trends.farther": {"table": m["modular runs"], "network": "quadratic", "n": 60},
         "modular.trends.contrast": {"first": m["nested runs"], "second": m["nested runs"], "knob": "kappa", "n": 60},
+        "modular.trends.either_side": {"runs": m["runs on both sides"], "knob": "kappa"},
+        "modular.trends.inner_minimum": {"runs": m["runs on both sides"], "knob": "kappa"},
+        "modular.trends.best_factors": {"runs": m["nested runs"], "knob": "kappa", "n": 60},
+        "modular.trends.always_above": {"runs": m["nested runs"], "level": 1.0},
         "modular.trends.worth": {"runs": m["nested runs"], "kappa": 1.0, "expected_sign": 1},
         "modular.trends.cost": {"first": m["nested runs"], "second": m["nested runs"], "n": 60},
         "modular.trends.order_agreement": {"runs": m["nested runs"], "theory": "tangent", "n": 60},

@@ -74,7 +74,8 @@ def diagonal_testbed(table: pd.DataFrame, task: str) -> pd.DataFrame:
 def modular_testbed(table: pd.DataFrame, network: str, task: str) -> pd.DataFrame:
     """The runs on modular arithmetic of one of `LABELS` on one of `DIAGONAL_TASKS`, of the fewest frequencies.
 
-    Errors are logarithms to the base 2; a seed of which a run has no finite error is left out.
+    Errors are logarithms to the base 2, with classes the share of wrong answers, whose cross-entropy would also grow
+    with how sure the network is of them; a seed of which a run has no finite test error is left out.
 
     Raises
     ------
@@ -87,12 +88,15 @@ def modular_testbed(table: pd.DataFrame, network: str, task: str) -> pd.DataFram
     >>> bool(np.isfinite(bed["error"]).all())
     True
     """
-    require_table(table, "table", ["network", "relation", "size", "test_error", "seed", "knob", "value", "n"])
+    measured = ["test_error", "correct", "tested"]
+    require_table(table, "table", ["network", "relation", "size", *measured, "seed", "knob", "value", "n"])
     one_of(network, "network", tuple(LABELS))
     one_of(task, "task", tuple(DIAGONAL_TASKS))
     rows = table[(table["network"] == network) & (table["relation"] == task)]
     rows = complete_seeds(rows[rows["size"] == rows["size"].min()], "test_error")
-    return rows.assign(error=np.log2(rows["test_error"].astype(float)))[COLUMNS]
+    wrong = 1 - rows["correct"] / rows["tested"]
+    errors = wrong if network == "classifier" else np.log2(rows["test_error"].astype(float))
+    return rows.assign(error=errors)[COLUMNS]
 
 
 def image_testbeds() -> dict[str, pd.DataFrame]:
@@ -227,9 +231,10 @@ def comparison(beds: Mapping[tuple[str, str], pd.DataFrame], name: str = "tab-te
     ]
     caption = (
         "Which value of a knob is better on which testbed. The word is the sign of the slope over the values of the "
-        "knob, of the share of wrong answers on images and of the logarithm of the error elsewhere, averaged over all "
-        "sample sizes and paired over seeds, where its 95 % interval excludes zero after Holm's correction for all "
-        "entries of the table. In brackets at how many sample sizes a smaller and at how many a larger scale is "
-        "better, with the same correction within the entry. Empty: not swept, or the same as another knob."
+        "knob, of the share of wrong answers on images and with classes, and of the logarithm of the error elsewhere, "
+        "averaged over all sample sizes and paired over seeds, where its 95 % interval excludes zero after Holm's "
+        "correction for all entries of the table. In brackets at how many sample sizes a smaller and at how many a "
+        "larger scale is better, with the same correction within the entry. Empty: not swept, or the same as another "
+        "knob."
     )
     return numbered(rows, name, caption)

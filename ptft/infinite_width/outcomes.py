@@ -178,9 +178,7 @@ def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
 
 
 @checked
-def at_equal_train_loss(
-    table: pd.DataFrame, train_loss: float | None = None
-) -> tuple[pd.DataFrame, dict[str, float]]:
+def at_equal_train_loss(table: pd.DataFrame, train_loss: float | None = None) -> tuple[pd.DataFrame, dict[str, float]]:
     """The table as if target training had ended at one train loss in all runs of a figure, and that loss by figure.
 
     A run ends at the first recorded time at or below it. So runs that were stopped by the time limit can be compared

@@ -5,7 +5,7 @@ degree 2 in (u, w) and of degree 1 in v; and sum_a u[a] - sum_b w[b], as adding 
 changes no output.
 
 Pretraining goes frequency by frequency. Let the target be y = sum_{k in K} A cos(2 pi k (a + b)/p + phi_k), let all
-pairs be given, and let a network be closed: with each neuron it holds the ones that four maps make of it, which are
+pairs be given, and let a network be closed: with each neuron it holds, equally often, those that four maps make of it,
 shift (u[a + h], w[b - h]), mirror (-v, u, -w), flip (the frequencies of u outside K change sign), and exchange (in K,
 the two numbers change places: (u_k, w_k) becomes (R_k w_k, R_k u_k), where R_k is the reflection for which y at k is A
 p/2 times R_k). A wide network with independent normal weights is closed in law. Then at all times
@@ -32,13 +32,14 @@ the sum is at most P sqrt(P/2 + v^2) with P = sum_j P_j. The share of the power 
 and what it lacks is O(kappa^2). That it falls with kappa all the way is measured (`closed_pretraining`).
 
 This gives the penalty to first order. Fine-tuning that moves the weights little is ridgeless regression with the
-tangent kernel: a function e of unit norm and amplitude z costs z^2/(2 strength), where the strength of e is the squared
-norm of the gradient of <e, f> by the weights. The diagonal network's penalty of scale k begins with z^2/(2 sqrt(k)), so
-the strength is what sqrt(k) is there: the sum of squares of all products of the weights but one. For the frequency and
-phase of R it is 2 sum_j [(u . R w)^2 + v^2 (|u|^2 + |w|^2)]. After pretraining it is large for the phase of y. For the
-other phase it is that of the start, as for new frequencies, but for the part with v^2, which the new readout's gamma
-sets. In K the strengths are not apart: neurons grow in all frequencies of K at once, so y itself is the cheapest
-function of all.
+tangent kernel: the coefficient z of a function e of unit norm costs at least z^2/(2 strength), and z e as much if e is
+an eigenfunction of the kernel, where the strength of e is the squared norm of the gradient of <e, f> by the weights.
+The diagonal network's penalty of scale k begins with z^2/(2 sqrt(k)), so the strength is what sqrt(k) is there: the sum
+of squares of all products of the weights but one. For the frequency and phase of R it is 2 sum_j [(u . R w)^2 + v^2
+(|u|^2 + |w|^2)]. After pretraining it is large for the phase of y. A quarter of a period off it is that of the start,
+as for new frequencies, but for the part with v^2, which the new readout's gamma sets; a phase in between costs about a
+share of that, the square of the sine of the offset. In K the strengths are not apart: neurons grow in all frequencies
+of K at once, so y itself is the cheapest function of all.
 
 What is measured and not proved: networks of finite width, whose closure is broken by 1/sqrt(width); fine-tuning on some
 pairs, which mixes the frequencies, and beyond the first order. There the diagonal network with these strengths is a
@@ -79,6 +80,29 @@ def conserved(network: QuadraticNetwork) -> np.ndarray:
     """
     U, W, v = (weight.double().cpu().numpy() for weight in (network.U, network.W, network.v))
     return np.stack([np.sum(U**2, axis=0) + np.sum(W**2, axis=0) - 2 * v**2, U.sum(axis=0) - W.sum(axis=0)])
+
+
+@checked
+def balance(network: QuadraticNetwork) -> float:
+    """What is conserved, as a share of the squares: sum of |u|^2 + |w|^2 - 2 v^2 over that of |u|^2 + |w|^2 + 2 v^2.
+
+    It is 1 where the readout is nothing beside the weights before it, -1 where it is everything, and 0 where the two
+    are in balance, as with a relative scale of zero in the theory.
+
+    Raises
+    ------
+    ValueError
+        If all weights are zero.
+
+    Examples
+    --------
+    >>> balance(QuadraticNetwork(torch.ones(3, 1), torch.zeros(3, 1), torch.ones(1)))
+    0.2
+    """
+    readout = 2 * float(np.sum(network.v.double().cpu().numpy() ** 2))
+    difference = float(conserved(network)[0].sum())
+    require(difference + 2 * readout > 0, "network", "one of zeros", "one with a weight that is not zero")
+    return difference / (difference + 2 * readout)
 
 
 @checked
@@ -172,7 +196,8 @@ def least_power(p: int, size: int, fitted: float = 1.0, readout: float = 0.0) ->
     """Power on K that the embedding has at least in a closed network that gradient flow has made fit a scalar task.
 
     The root P of P sqrt(P/2 + readout^2) = |K| A p fitted: (2 p sqrt(|K|))^(2/3) where the task is fitted and the
-    readout began at 0. A single neuron that holds everything meets it; n alike need n^(1/3) times as much.
+    readout began at 0. It would be met if one neuron could hold all of K; n alike that share it need n^(1/3) times as
+    much.
 
     Parameters
     ----------

@@ -20,15 +20,17 @@ from ptft.trends import (
     Effect,
     by_seed,
     complete_seeds,
+    curve,
     difference,
     effect,
     per_doubling,
     pooled_slopes,
+    pooled_trend,
     sizes_of,
     slopes,
     values_of,
 )
-from ptft.validation import checked, one_of, require_table
+from ptft.validation import checked, one_of, positive_number, require_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -236,6 +238,127 @@ def contrast(first: pd.DataFrame, second: pd.DataFrame, knob: str, n: int | None
         for part in (table[table["seed"].isin(both)] for table in (first, second))
     )
     return effect(one - other)
+
+
+@checked
+def either_side(runs: pd.DataFrame, knob: str) -> tuple[Effect, Effect]:
+    """Slopes of the error over the values of a knob up to the baseline, and over those from it upwards.
+
+    Both are averaged over all numbers of pairs and have the expected sign +1: where they differ in their signs, a slope
+    over all values hides that the error has its minimum, or its maximum, in between.
+
+    Parameters
+    ----------
+    runs : DataFrame, as `runs` returns it
+    knob : str
+        With values on both sides of 1.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks the knob or a column, or has no values on one side.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(s, k, v, 60, s + abs(np.log2(v))) for s in range(3) for k, v in
+    ...         (("baseline", 1.0), ("c", 0.5), ("c", 4.0))]
+    >>> below, above = either_side(pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"]), "c")
+    >>> below.mean, above.mean
+    (-1.0, 1.0)
+    """
+    require_table(runs, "runs", ["seed", "knob", "value", "n", "error"])
+    values = values_of(runs, knob)
+    if not values[0] < BASELINE[1] < values[-1]:
+        raise ValueError(f"knob = {knob!r} is not allowed: it must have values below and above {BASELINE[1]:g} in runs")
+    below, above = (runs[side] for side in (runs["value"] <= BASELINE[1], runs["value"] >= BASELINE[1]))
+    return pooled_trend(below, knob, "error", 1), pooled_trend(above, knob, "error", 1)
+
+
+@checked
+def inner_minimum(runs: pd.DataFrame, knob: str) -> bool:
+    """Whether the mean error, over seeds and numbers of pairs, is smallest at neither end of the range of a knob.
+
+    Parameters
+    ----------
+    runs : DataFrame, as `runs` returns it
+    knob : str
+
+    Raises
+    ------
+    ValueError
+        If the table lacks the knob, a column, or a number of pairs at a value.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(0, k, v, 60, abs(np.log2(v))) for k, v in (("baseline", 1.0), ("c", 0.5), ("c", 4.0))]
+    >>> inner_minimum(pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"]), "c")
+    True
+    """
+    require_table(runs, "runs", ["seed", "knob", "value", "n", "error"])
+    means = [np.mean(curve(runs, knob, value, "error")[1]) for value in values_of(runs, knob)]
+    return bool(0 < np.argmin(means) < len(means) - 1)
+
+
+@checked
+def best_factors(runs: pd.DataFrame, knob: str, n: int) -> list[float]:
+    """The value of a knob with the smallest mean error, and after it those that are not told from it over the seeds.
+
+    Parameters
+    ----------
+    runs : DataFrame, as `runs` returns it
+    knob : str
+    n : int
+        Number of pairs.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks the knob, a column or the number.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(s, k, v, 60, x + 0.1 * s * v) for s in range(4) for k, v, x in
+    ...         (("baseline", 1.0, 0.1), ("c", 0.5, 0.2), ("c", 4.0, 9.0))]
+    >>> best_factors(pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"]), "c", 60)
+    [1.0, 0.5]
+    """
+    errors = {value: by_seed(runs, knob, value, n, "error") for value in values_of(runs, knob)}
+    best = min(errors, key=lambda value: np.mean(list(errors[value].values())))
+    alike = [value for value in errors if difference(errors[value], errors[best]).verdict == "undecided"]
+    return [best, *(value for value in alike if value != best)]
+
+
+@checked
+def always_above(runs: pd.DataFrame, level: float) -> list[int]:
+    """The numbers of pairs at which the mean over seeds of the test error is above a level in every pretrained setting.
+
+    The means are geometric, as those of `runs`.
+
+    Parameters
+    ----------
+    runs : DataFrame, as `runs` returns it
+    level : float, positive
+        Of the test error, such as that of guessing.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or the level is not positive.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(0, "baseline", 1.0, n, error) for n, error in ((60, 3.0), (120, -1.0))]
+    >>> always_above(pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"]), 1.0)
+    [60]
+    """
+    require_table(runs, "runs", ["knob", "value", "n", "error"])
+    pretrained = runs[runs["knob"] != UNTRAINED]
+    least = pretrained.groupby(["n", "knob", "value"])["error"].mean().groupby("n").min()
+    return [int(n) for n, error in least.items() if error > np.log2(positive_number(level, "level"))]
 
 
 @checked

@@ -45,6 +45,17 @@ def test_a_table_in_which_two_values_change_places_has_the_opposite_verdict(simu
     assert after["nested", "gamma"] == "disagree"
 
 
+def test_classes_are_measured_by_their_wrong_answers_and_not_by_how_sure_the_network_is_of_them():
+    table = pd.read_parquet(results_file("modular.parquet"))
+    sure = table.assign(test_error=table["test_error"] ** 2)
+    for network, same in (("classifier", True), ("transformer", False)):
+        one, other = (testbeds.modular_testbed(rows, network, "new")["error"] for rows in (table, sure))
+        assert np.array_equal(one, other) == same
+    bed = testbeds.modular_testbed(table, "classifier", "new")
+    rows = table.loc[bed.index]
+    np.testing.assert_allclose(bed["error"], (rows["tested"] - rows["correct"]) / rows["tested"])
+
+
 def test_noise_that_hides_an_effect_leaves_it_undecided(simulations):
     rng = np.random.default_rng(0)
     noisy = simulations.assign(mse=simulations["mse"] ** 0 * np.exp(rng.normal(size=len(simulations))))

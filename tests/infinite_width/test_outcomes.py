@@ -64,7 +64,7 @@ def test_runs_that_time_has_stopped_are_compared_with_others_at_the_loss_that_al
     assert ratios(ended, figure="3a").to_numpy().tolist() == [[0.5]]
     earlier, level = at_equal_train_loss(table, 0.5)
     assert level == {"3a": 0.5} and ratios(earlier, figure="3a").to_numpy().tolist() == [[4 / 9]]
-    with pytest.raises(ValueError, match="train_loss = 0.001 is not allowed: it must be at least"):
+    with pytest.raises(ValueError, match=r"train_loss = 0\.001 is not allowed: it must be at least"):
         at_equal_train_loss(table, 0.001)
     kept = ended.groupby(["quantity", "start"]).size()
     assert kept["density", "centred"] == 12 and kept["train_loss", "source"] == 3

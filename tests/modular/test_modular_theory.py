@@ -36,6 +36,38 @@ def test_gradient_flow_conserves_balance_and_sums_on_any_data(closed, random):
     assert not checks.conservation(start, modular.with_new_readout(run.network, 1.0)).holds
 
 
+def test_the_balance_of_a_network_goes_from_its_readout_to_the_weights_before_it():
+    network = modular.new_quadratic(5, 64, seed=0)
+    values = [theory.balance(modular.scaled(network, readout=factor)) for factor in (1e-3, 1.0, 1e3)]
+    assert values[0] == pytest.approx(1, abs=1e-5) and -0.999 > values[2] >= -1 and values[0] > values[1] > values[2]
+    at_zero = float(((network.U**2).sum() + (network.W**2).sum()) / 2 / (network.v**2).sum()) ** 0.5
+    assert theory.balance(modular.scaled(network, readout=at_zero)) == pytest.approx(0, abs=1e-12)
+    moved = modular.train(network, modular.examples(modular.ScalarTask(5, (1,), (0.0,)).table), "flow", 1e-4).network
+    assert theory.conserved(moved)[0].sum() == pytest.approx(theory.conserved(network)[0].sum())
+    with pytest.raises(ValueError, match="network"):
+        theory.balance(modular.QuadraticNetwork(0 * network.U, 0 * network.W, 0 * network.v))
+
+
+def test_the_power_at_the_frequencies_of_a_task_grows_where_an_amplitude_is_between_zero_and_its_target():
+    start = theory.closed_network(TASK, seed=0, kappa=0.5)
+    signs, step = [], 1e-4
+    for sign in (1, -1):  # amplitudes that begin on one side of zero or on the other
+        network = start.with_parameters({**start.parameters, "v": sign * start.v})
+        missing = []
+        for k, phase in zip(TASK.frequencies, TASK.phases, strict=True):
+            wave = modular.ScalarTask(TASK.p, (k,), (phase,)).table
+            missing.append(1 - np.sum(network.table.numpy() * wave) / np.sum(TASK.table * wave))
+        rate = 2 * TASK.amplitude**2 * sum(r * (1 - r) for r in missing)
+        gradient = network.gradient(modular.examples(TASK.table))[1]
+        moved = network.with_parameters({name: w - step * gradient[name] for name, w in network.parameters.items()})
+        powers = [
+            modular.power_by_frequency(one.embedding.numpy())[list(TASK.frequencies)].sum() for one in (network, moved)
+        ]
+        assert (powers[1] - powers[0]) / step == pytest.approx(rate, rel=1e-4)
+        signs.append(rate > 0)
+    assert sorted(signs) == [False, True]
+
+
 def test_a_closed_network_is_a_function_of_the_sum_and_leaves_other_frequencies_alone(closed, random):
     start, run = closed
     for network in (start, run.network):

@@ -105,6 +105,39 @@ def test_contrasts_are_differences_of_slopes_of_the_seeds_that_both_have():
     assert trends.contrast(new, nested, "kappa").mean == pytest.approx(-0.75 * 1.5)
 
 
+def test_a_minimum_at_the_baseline_is_seen_from_either_side_of_it():
+    table = synthetic()
+    rising = trends.runs(table, "quadratic", "nested")
+    bent = rising.assign(error=rising["seed"] + 3 * abs(np.log2(rising["value"])))
+    assert [one.mean for one in trends.either_side(bent, "kappa")] == pytest.approx([-3, 3])
+    assert [one.verdict for one in trends.either_side(bent, "kappa")] == ["disagree", "agree"]
+    assert trends.inner_minimum(bent, "kappa") and not trends.inner_minimum(rising, "kappa")
+    assert [one.mean for one in trends.either_side(rising, "kappa")] == pytest.approx([1.5 * 0.515] * 2)
+    with pytest.raises(ValueError, match="it must have values below and above 1"):
+        trends.either_side(rising[rising["value"] >= 1], "kappa")
+
+
+def test_factors_that_are_not_told_from_the_best_are_named_with_it():
+    runs = trends.runs(synthetic(), "quadratic", "nested")
+    assert trends.best_factors(runs, "kappa", 60) == [0.5]
+    noise = np.where(runs["value"] == 0.5, 0.6 * (runs["seed"] % 2), 0.0)  # of one of two alike
+    alike = runs.assign(error=np.where(runs["value"] == 4, 9.0, 0.0) + noise)
+    assert trends.best_factors(alike, "kappa", 60) == [1.0, 0.5]
+    assert trends.best_factors(runs.assign(error=0.0), "kappa", 60) == [0.5, 1.0, 4.0]
+
+
+def test_an_error_is_always_above_a_level_where_the_best_pretrained_setting_is():
+    runs = trends.runs(synthetic(), "quadratic", "nested")
+    logs = {
+        n: runs[(runs["n"] == n) & (runs["knob"] == "kappa")].groupby("value")["error"].mean().min() for n in (60, 120)
+    }
+    assert logs[120] < logs[60]  # the smallest kappa
+    between = 2 ** ((logs[60] + logs[120]) / 2)
+    assert trends.always_above(runs, between) == [60] and trends.always_above(runs, 2 ** (logs[120] - 1)) == [60, 120]
+    cheap = runs["error"].where(runs["knob"] != "untrained", -99.0)
+    assert trends.always_above(runs.assign(error=cheap), between) == [60], "what was not pretrained is not asked"
+
+
 def test_pretraining_is_worth_what_the_error_without_it_exceeds():
     runs = trends.runs(synthetic(), "quadratic", "nested")
     for kappa in (1.0, 4.0):
