@@ -31,6 +31,7 @@ TITLES = {
 }
 SYMBOLS = {"kappa": r"$\kappa$", "c": "$c$", "gamma": r"$\gamma$", "weights": "$s$", "baseline": "baseline"}
 MARKERS = "osD^vP<X>"
+ENOUGH = 5  # class splits for an interval: with two, Student's factor is 12.7
 CHANGES = dict.fromkeys(ACCURACIES, "change of accuracy\nper doubling, in per cent") | {
     "change": "log(PR after / before)\nper doubling",
     "inherited": "ENSD / PR after\nper doubling",
@@ -127,6 +128,8 @@ def beside_published(table: pd.DataFrame) -> Figure:
 def trends(table: pd.DataFrame) -> Figure:
     """Change of the `ACCURACIES` per doubling of each knob, in per cent, with 95 % intervals over class splits, by n.
 
+    Slopes of fewer than `ENOUGH` class splits have no interval.
+
     Examples
     --------
     >>> from ptft.book.results import results_file
@@ -141,6 +144,8 @@ def trends(table: pd.DataFrame) -> Figure:
 @checked
 def trends_of_sets(tables: Mapping[str, pd.DataFrame], columns: Sequence[str] = ("accuracy",)) -> Figure:
     """`trends` of the same measures beside each other for several tables, such as those of several sets of images.
+
+    Slopes of fewer than `ENOUGH` seeds have no interval.
 
     Parameters
     ----------
@@ -183,6 +188,8 @@ def _trends(rows: Sequence[tuple[str, Mapping[str, tuple[pd.DataFrame, str]]]], 
                 unit = 100 if column in ACCURACIES else 1
                 mean = unit * np.array([e.mean for e in effects.values()])
                 reach = unit * np.array([[e.mean - e.low, e.high - e.mean] for e in effects.values()]).reshape(-1, 2).T
+                seeds = min((one.seeds for one in effects.values()), default=0)
+                reach = reach if seeds >= ENOUGH else None
                 bars = ax.errorbar(list(effects), mean, reach, color=COLORS[i], marker="o^sD"[i], ls="", label=name)
                 beside(bars.get_children(), i, len(series), 4)
             ax.axhline(0, color="black", lw=0.8)
