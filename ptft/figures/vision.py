@@ -189,8 +189,15 @@ def _trends(rows: Sequence[tuple[str, Mapping[str, tuple[pd.DataFrame, str]]]], 
                 mean = unit * np.array([e.mean for e in effects.values()])
                 reach = unit * np.array([[e.mean - e.low, e.high - e.mean] for e in effects.values()]).reshape(-1, 2).T
                 seeds = min((one.seeds for one in effects.values()), default=0)
-                reach = reach if seeds >= ENOUGH else None
-                bars = ax.errorbar(list(effects), mean, reach, color=COLORS[i], marker="o^sD"[i], ls="", label=name)
+                bars = ax.errorbar(
+                    list(effects),
+                    mean,
+                    reach if seeds >= ENOUGH else None,
+                    color=COLORS[i],
+                    marker="o^sD"[i],
+                    ls="",
+                    label=name,
+                )
                 beside(bars.get_children(), i, len(series), 4)
             ax.axhline(0, color="black", lw=0.8)
         row[0].set_ylabel(label)

@@ -139,9 +139,9 @@ def solve(
         untrained = rich_transfer.preactivations(random, target.X_test)
         return [{"rich_transfer": outcome(setting, before, target, SOURCE, **_record(prepared), untrained=untrained)}]
     examples, begun = rich_transfer.first_examples(target, point.P2), time.perf_counter()
-    start = before or random
-    of_draw = {"draw": point.draw, "kind": point.kind, "device": device}
-    run = rich_transfer.target_run(setting, examples, point.gamma_2, start, point.start, **of_draw)
+    run = rich_transfer.target_run(
+        setting, examples, point.gamma_2, before or random, point.start, point.draw, point.kind, device
+    )
     return [{"rich_transfer": outcome(setting, run, target, point.start, time.perf_counter() - begun)}]
 
 
