@@ -299,7 +299,7 @@ def _panels(table: pd.DataFrame) -> list[str]:
 def _looks(values: Sequence[float], symbol: str) -> list[tuple[float, dict[str, Any]]]:
     """The values of a knob with the colour, marker and label of their lines, dark for the smallest."""
     looks = zip(values, ordered_colors(len(values)), itertools.cycle(MARKERS), strict=False)
-    return [(v, {"color": color, "marker": m, "label": f"{symbol} = {v:g}", "capsize": 2}) for v, color, m in looks]
+    return [(v, {"color": color, "marker": m, "label": f"{symbol} = {v:g}"}) for v, color, m in looks]
 
 
 def _accuracy(

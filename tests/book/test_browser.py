@@ -107,10 +107,10 @@ def test_no_line_ends_with_the_relation_before_a_computed_number(html, browser):
 
 
 def test_a_page_weighs_little(html):
-    """2.3 megabytes at most, without the files that pages share; their pictures are counted."""
+    """Two megabytes at most, without the files that pages share; their pictures are counted."""
     for name in PAGES:
         page = html / f"{name}.html"
         pictures = {
             (page.parent / source) for source in re.findall(r'<img[^>]* src="([^":]+)"', page.read_text("utf-8"))
         }
-        assert page.stat().st_size + sum(picture.stat().st_size for picture in pictures) < 2.3e6, name
+        assert page.stat().st_size + sum(picture.stat().st_size for picture in pictures) < 2e6, name
