@@ -432,8 +432,9 @@ def _is(value: Any, hint: Any) -> bool:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any or hint is object or isinstance(hint, TypeVar):
         return True
-    if set(_ARRAY_LIKE) <= set(inner):
-        return _accepts(_numbers, value) or _are_truth_values(value) or (None in inner and value is None)
+    if set(_ARRAY_LIKE) <= set(inner or (hint,)):
+        others = [one for one in inner if one not in _ARRAY_LIKE]
+        return any(_is(value, one) for one in others) or _accepts(_numbers, value) or _are_truth_values(value)
     if origin in (typing.Union, types.UnionType):
         return any(_is(value, one) for one in inner)
     if hint in _CHECKS:
@@ -456,7 +457,7 @@ def _is(value: Any, hint: Any) -> bool:
     return isinstance(value, origin)
 
 
-_ARRAY_LIKE = typing.get_args(ArrayLike)
+_ARRAY_LIKE = typing.get_args(ArrayLike) or (ArrayLike,)  # until numpy 2.4 a union, which others join
 _CHECKS: dict[Any, Callable[[Any, str], Any]] = {
     float: real_number,
     int: functools.partial(whole_number, at_least=-LARGEST),

@@ -1151,6 +1151,7 @@ def examples():
             "windows": {"conv1": (slice(1), slice(1))},
             "model": m["network"],
         },
+        "vision.replay.Replayed": {"work": m["network"].zero_grad, "device": IMAGES.device},
         "vision.compaction.check_device": {"device": "cpu"},
         "vision.compaction.has_bf16": {"device": "cpu"},
         "vision.protocol.Protocol": {

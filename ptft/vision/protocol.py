@@ -482,7 +482,7 @@ def _dimensions(
     return found
 
 
-def _of_stage(before: np.ndarray, after: np.ndarray, centred: bool) -> tuple[float, float, float]:
+def _of_stage(before: Tensor, after: Tensor, centred: bool) -> tuple[float, float, float]:
     try:
         return dimensions(before, after, centred)
     except ValueError:  # activations that diverged or died out have no dimension

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from ptft.validation import checked, one_of, real_array, require
+from ptft.validation import checked, one_of, real_array, refuse
 
 if TYPE_CHECKING:
     from torchvision.models import ResNet
@@ -51,13 +51,13 @@ def columns_of(convention: str = CONVENTIONS[0], measured_on: str = MEASURED_ON[
 
 
 @checked
-def participation_ratio(A: ArrayLike, centred: bool = True) -> float:
+def participation_ratio(A: ArrayLike | Tensor, centred: bool = True) -> float:
     """Participation ratio of activations: between 1 and their rank, and the rank where all variances are equal.
 
     Parameters
     ----------
-    A : array_like (samples, units)
-        Activations.
+    A : array_like or tensor (samples, units)
+        Activations; those of a tensor are worked on where it is.
     centred : bool, default True
         Remove the mean over samples first.
 
@@ -77,15 +77,15 @@ def participation_ratio(A: ArrayLike, centred: bool = True) -> float:
 
 
 @checked
-def ensd(A: ArrayLike, B: ArrayLike, centred: bool = True) -> float:
+def ensd(A: ArrayLike | Tensor, B: ArrayLike | Tensor, centred: bool = True) -> float:
     """Effective number of dimensions shared by two representations in the same units.
 
     It is symmetric, ENSD(A, A) = PR(A), and 0 <= ENSD(A, B) <= sqrt(PR(A) PR(B)).
 
     Parameters
     ----------
-    A, B : array_like (samples, units)
-        Activations of the same units.
+    A, B : array_like or tensor (samples, units)
+        Activations of the same units, tensors on the same device.
     centred : bool, default True
         Remove the mean over samples of each first.
 
@@ -105,7 +105,7 @@ def ensd(A: ArrayLike, B: ArrayLike, centred: bool = True) -> float:
 
 
 @checked
-def dimensions(A: ArrayLike, B: ArrayLike, centred: bool = True) -> tuple[float, float, float]:
+def dimensions(A: ArrayLike | Tensor, B: ArrayLike | Tensor, centred: bool = True) -> tuple[float, float, float]:
     """PR(A), PR(B) and ENSD(A, B), see `participation_ratio` and `ensd`, in the time of the last alone.
 
     Parameters
@@ -132,9 +132,7 @@ def dimensions(A: ArrayLike, B: ArrayLike, centred: bool = True) -> tuple[float,
 
 
 @checked
-def activations(
-    model: ResNet, images: Tensor, batch: int = 500, batch_statistics: bool = False
-) -> dict[str, np.ndarray]:
+def activations(model: ResNet, images: Tensor, batch: int = 500, batch_statistics: bool = False) -> dict[str, Tensor]:
     """Outputs of the stem and of the four stages of a residual network, one matrix per stage; the model is kept.
 
     Parameters
@@ -148,14 +146,14 @@ def activations(
 
     Returns
     -------
-    dict from each name in `STAGES` to a float64 array (samples, channels x height x width)
+    dict from each name in `STAGES` to a float64 tensor (samples, channels x height x width), where the images are
 
     Examples
     --------
     >>> from ptft.vision import new_model
     >>> found = activations(new_model(2, seed=0), torch.zeros(3, 3, 16, 16))
-    >>> {stage: A.shape for stage, A in found.items()}["stage 4"]
-    (3, 512)
+    >>> found["stage 4"].shape
+    torch.Size([3, 512])
     """
     if batch_statistics:
         model, batch = copy.deepcopy(model), len(images)  # its running statistics change
@@ -168,25 +166,31 @@ def activations(
         model.layer3,
         model.layer4,
     )
-    found: dict[str, list[np.ndarray]] = {stage: [] for stage in STAGES}
+    found: dict[str, list[Tensor]] = {stage: [] for stage in STAGES}
     with torch.no_grad():
         for x in torch.split(images, batch):
             for stage, block in zip(STAGES, blocks, strict=True):
                 x = block(x)
-                found[stage].append(x.flatten(1).double().cpu().numpy())
+                found[stage].append(x.flatten(1).double())
     model.train(was_training)
-    return {stage: np.concatenate(parts) for stage, parts in found.items()}
+    return {stage: torch.cat(parts) for stage, parts in found.items()}
 
 
-def _normed(A: ArrayLike, name: str, centred: bool) -> np.ndarray:
-    array = real_array(A, name, ndim=2)
-    require(np.any(array != array[:1]), name, array, "activations that vary over samples")
-    used = array - array.mean(axis=0) if centred else array
-    return np.asarray(used / float(np.linalg.norm(used)))
+def _normed(A: ArrayLike | Tensor, name: str, centred: bool) -> Tensor:
+    if not isinstance(A, Tensor):
+        A = torch.from_numpy(np.ascontiguousarray(real_array(A, name, ndim=2)))
+    elif A.ndim != 2 or not torch.isfinite(A).all():
+        real_array(A.cpu(), name, ndim=2)  # says what is wrong
+    array: Tensor = A.double()
+    if torch.equal(array, array[:1].expand_as(array)):
+        refuse(name, array.cpu().numpy(), "activations that vary over samples")
+    used = array - array.mean(0) if centred else array
+    normed: Tensor = used / used.norm()
+    return normed
 
 
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+def _overlap(a: Tensor, b: Tensor) -> float:
     """trace(C_A C_B) of matrices of unit Frobenius norm, through whichever products are smaller."""
     if len(a) > a.shape[1]:
-        return float(np.sum((a.T @ a) * (b.T @ b)))
-    return float(np.linalg.norm(a @ b.T) ** 2)
+        return float(((a.T @ a) * (b.T @ b)).sum())
+    return float((a @ b.T).norm() ** 2)

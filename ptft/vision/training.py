@@ -6,7 +6,7 @@ leave the initial function unchanged, and only then are all parameters scaled wh
 statistics are measurements, not parameters, and stay as they are.
 
 Everything happens on the device where the images are. Training skips the weights that meet only padding (`compact`),
-which changes nothing but the time.
+and a GPU replays its steps (`Replayed`), which changes nothing but the time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 
 from ptft.validation import check_fields, checked, nonnegative_number, positive_array, real_array, require, whole_number
 from ptft.vision.compaction import compact, restore
+from ptft.vision.replay import Replayed
 
 if TYPE_CHECKING:
     from torchvision.models import ResNet
@@ -241,23 +243,39 @@ def train(
     ]
     optimizer = torch.optim.SGD(groups, momentum=stage.momentum, fused=True)
     order = torch.Generator().manual_seed(seed)
+    total, right = torch.zeros(2, dtype=torch.float64, device=device)  # of the epoch's losses, and share of the watched
+
+    def step(part: Tensor) -> None:
+        optimizer.zero_grad()
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=stage.bf16):
+            logits = small(images[part]).index_select(1, outputs)
+        loss = nn.functional.cross_entropy(logits.float() if stage.bf16 else logits, targets[part])
+        torch.autograd.backward(loss)
+        optimizer.step()
+        total.add_(loss.detach() * len(part))
+
+    def watch(watched: tuple[Tensor, Tensor]) -> None:
+        right.copy_(_right(small.eval(), *watched, outputs, stage.bf16))
+        small.train()
+
+    steps: dict[int, tuple[Tensor, Replayed]] = {}  # by the number of images, whose indices the tensor holds
+    watching = None if watched is None else Replayed(partial(watch, watched), device)
     losses: list[float] = []
     accuracies: list[float] = []
     stopped_by = "cap"
     while len(losses) < stage.max_epochs and stopped_by == "cap":
-        total = torch.zeros((), dtype=torch.float64, device=device)
+        total.zero_()
         for part in _batches(torch.randperm(len(images), generator=order).to(device), stage.batch):
-            optimizer.zero_grad()
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=stage.bf16):
-                logits = small(images[part])[:, outputs]
-            loss = nn.functional.cross_entropy(logits.float() if stage.bf16 else logits, targets[part])
-            torch.autograd.backward(loss)
-            optimizer.step()
-            total += loss.detach() * len(part)
+            if len(part) not in steps:
+                indices = part.clone()
+                steps[len(part)] = indices, Replayed(partial(step, indices), device)
+            indices, replayed = steps[len(part)]
+            indices.copy_(part)
+            replayed()
         losses.append(total.item() / len(images))
-        if watched is not None:
-            accuracies.append(_right(small.eval(), *watched, outputs, stage.bf16))
-            small.train()
+        if watching is not None:
+            watching()
+            accuracies.append(right.item())
         if not math.isfinite(losses[-1]):
             stopped_by = "divergence"
         elif losses[-1] < stage.loss_below:
@@ -294,7 +312,8 @@ def accuracy(
     """
     whole_number(batch, "batch", 1)
     outputs, _ = _targets(labels, classes)
-    return _right(compact(model, _size(images))[0].to(images.device).eval(), images, labels, outputs, bf16, batch)
+    small, _ = compact(model, _size(images))
+    return _right(small.to(images.device).eval(), images, labels, outputs, bf16, batch).item()
 
 
 @checked
@@ -337,11 +356,13 @@ def _scaled(model: ResNet, prefixes: tuple[str, ...], factor: float, name: str) 
     return model
 
 
-def _right(small: ResNet, images: Tensor, labels: Tensor, outputs: Tensor, bf16: bool, batch: int = EVALUATED) -> float:
+def _right(
+    small: ResNet, images: Tensor, labels: Tensor, outputs: Tensor, bf16: bool, batch: int = EVALUATED
+) -> Tensor:
     """The accuracy of a network that `compact` made, as it is."""
     with torch.no_grad(), torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
         guesses = torch.cat([outputs[small(x)[:, outputs].argmax(1)] for x in torch.split(images, batch)])
-    return float((guesses == labels).double().mean())
+    return (guesses == labels).double().mean()
 
 
 def _size(images: Tensor) -> tuple[int, int]:

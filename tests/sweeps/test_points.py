@@ -279,7 +279,10 @@ def test_every_field_of_the_protocol_changes_the_key_and_those_of_pretraining_it
         assert (folder == sweep.preparation.folder) == (field in AFTER_PRETRAINING), field
 
 
-@pytest.mark.parametrize("folder", ["", "controls/", "smaller/", "stricter/", "tiny_imagenet/"])
+IN_COLOUR = ["cifar_10/", *(f"tiny_imagenet/{beside}" for beside in ("", "smaller/", "stricter/"))]
+
+
+@pytest.mark.parametrize("folder", ["", "controls/", "smaller/", "stricter/", *IN_COLOUR])
 def test_the_stored_tables_are_those_of_their_protocol(vision, vision_sweep, monkeypatch, folder):
     import torch
 

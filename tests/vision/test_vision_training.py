@@ -317,14 +317,39 @@ def test_bfloat16_training_follows_that_in_float32(network, split):
     np.testing.assert_array_equal(low.losses, again.losses)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@needs_gpu
 def test_training_runs_where_the_images_are(network, split):
     images, labels = split.pool_images[:20].cuda(), split.pool_labels[:20].cuda()
-    done = vision.train(network, images, labels, split.fine_tuning_classes, 0, TWO_EPOCHS)
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        done = vision.train(network, images, labels, split.fine_tuning_classes, 0, TWO_EPOCHS)
     alone = vision.train(network, images.cpu(), labels.cpu(), split.fine_tuning_classes, 0, TWO_EPOCHS)
     np.testing.assert_allclose(done.losses, alone.losses, rtol=1e-3)
     assert vision.accuracy(done.model, images, labels, split.fine_tuning_classes) >= 0.5
-    assert vision.activations(vision.recalibrate(done.model, images), images)["stem"].shape == (20, 256)
+    found = vision.activations(vision.recalibrate(done.model, images), images)["stem"]
+    assert found.shape == (20, 256) and found.is_cuda
+    assert vision.participation_ratio(found) == pytest.approx(vision.participation_ratio(found.cpu().numpy()), rel=1e-9)
+
+
+@needs_gpu
+@pytest.mark.parametrize("bf16", [False, True])
+def test_a_gpu_replays_the_steps_that_it_would_launch_one_by_one(network, split, monkeypatch, bf16):
+    images, labels = split.pool_images[:20].cuda(), split.pool_labels[:20].cuda()
+    stage = dataclasses.replace(vision.FINE_TUNING, batch=8, max_epochs=5, bf16=bf16)  # steps of 8, 8 and 4 images
+    given = network, images, labels, split.fine_tuning_classes, 0, stage, (images[:10], labels[:10])
+    replays = []
+    monkeypatch.setattr(
+        torch.cuda.CUDAGraph, "replay", lambda self, do=torch.cuda.CUDAGraph.replay: replays.append(do(self))
+    )
+    replayed = vision.train(*given)
+    assert len(replays) == (10 - 1) + (5 - 1) + (5 - 1)  # all but the first of each kind: full, last and watched
+    monkeypatch.setattr(training.Replayed, "__call__", lambda self: self._work())
+    launched = vision.train(*given)
+    np.testing.assert_allclose(replayed.losses, launched.losses, rtol=1e-6)
+    np.testing.assert_array_equal(replayed.accuracies, launched.accuracies)
+    assert len(set(replayed.losses)) == 5
 
 
 @pytest.mark.parametrize(
@@ -594,7 +619,7 @@ def test_activations_end_where_the_readout_begins(network, split):
     assert [a.shape for a in found.values()] == [(7, 256), (7, 256), (7, 128), (7, 256), (7, 512)]
     with torch.no_grad():
         outputs = network.eval()(images)
-        from_stage_4 = network.fc(torch.from_numpy(found["stage 4"]).float())
+        from_stage_4 = network.fc(found["stage 4"].float())
     torch.testing.assert_close(from_stage_4, outputs, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found["stage 2"], vision.activations(model, images)["stage 2"], atol=1e-5)
 
@@ -721,16 +746,27 @@ def test_stored_dimensions_obey_their_bounds(stored):
 
 @pytest.mark.parametrize(
     "folder, fields",
-    [("controls", set()), ("stricter", {"fine_tuning_loss", "fine_tuning_cap"}), ("smaller", {"pretraining_images"})],
+    [
+        ("controls", set()),
+        ("stricter", {"fine_tuning_loss", "fine_tuning_cap"}),
+        ("smaller", {"pretraining_images"}),
+        ("tiny_imagenet/stricter", {"fine_tuning_loss"}),
+        ("tiny_imagenet/smaller", {"images_per_class", "pretraining_cap"}),
+    ],
 )
-def test_tables_beside_the_main_one_differ_from_it_in_what_they_are_about(stored, folder, fields):
-    main, made = stored["vision.parquet"]
-    beside, other = SWEEP.read_table(results_file(f"{folder}/vision.parquet"))
-    assert {name for name, value in made["protocol"].items() if other["protocol"][name] != value} == fields
-    assert set(beside["seed"]) <= set(main["seed"]) and set(beside["n"]) <= set(main["n"])
+def test_tables_beside_the_main_one_differ_from_it_in_what_they_are_about(folder, fields):
+    main = f"{folder.rpartition('/')[0]}/vision.parquet".lstrip("/")
+    (rows, made), (others, other) = (SWEEP.read_table(results_file(x)) for x in (main, f"{folder}/vision.parquet"))
+    protocols = [one["protocol"] for one in (made, other)]
+    names = set().union(*protocols)
+    assert {name for name in names if protocols[0].get(name) != protocols[1].get(name)} == fields
+    assert set(others["seed"]) <= set(rows["seed"]) and set(others["n"]) <= set(rows["n"])
 
 
-@pytest.mark.parametrize(("folder", "classes", "pretrained"), [("tiny_imagenet", 200, 98), ("cifar_10", 10, 8)])
+@pytest.mark.parametrize(
+    ("folder", "classes", "pretrained"),
+    [("tiny_imagenet", 200, 98), ("tiny_imagenet/smaller", 200, 98), ("cifar_10", 10, 8)],
+)
 def test_a_table_in_colour_has_its_grid_once_for_each_split_and_fine_tunes_no_class_twice(folder, classes, pretrained):
     (points, made), (stages, other) = (
         SWEEP.read_table(results_file(f"{folder}/{name}.parquet")) for name in ("vision", "representations")
@@ -739,7 +775,7 @@ def test_a_table_in_colour_has_its_grid_once_for_each_split_and_fine_tunes_no_cl
     assert made == other and (protocol.n_pt or classes - protocol.n_ft, protocol.n_ft) == (pretrained, 2)
     assert protocol.pretraining.loss_below == protocol.fine_tuning.loss_below == 1e-2
     assert protocol.digest == made["images"]["sha256"] and len(made["images"]["classes"]) == classes
-    images = pretrained * protocol.images_per_class
+    images = pretrained * (protocol.images_per_class or min(made["images"]["training_images"]))
     assert (points["pretraining_images"] == images * (points["knob"] != "untrained")).all()
     settings = {(knob, value) for knob in vision.knobs_of(points) for value in vision.values_of(points, knob)}
     settings = {vision.BASELINE if value == 1 else (knob, value) for knob, value in settings} | {vision.UNTRAINED}
