@@ -432,7 +432,7 @@ def _is(value: Any, hint: Any) -> bool:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any or hint is object or isinstance(hint, TypeVar):
         return True
-    if set(_ARRAY_LIKE) <= set(inner or (hint,)):
+    if all(one in (inner or (hint,)) for one in _ARRAY_LIKE):
         others = [one for one in inner if one not in _ARRAY_LIKE]
         return any(_is(value, one) for one in others) or _accepts(_numbers, value) or _are_truth_values(value)
     if origin in (typing.Union, types.UnionType):
