@@ -1151,7 +1151,6 @@ def examples():
             "windows": {"conv1": (slice(1), slice(1))},
             "model": m["network"],
         },
-        "vision.replay.Replayed": {"work": m["network"].zero_grad, "device": IMAGES.device},
         "vision.compaction.check_device": {"device": "cpu"},
         "vision.compaction.has_bf16": {"device": "cpu"},
         "vision.protocol.Protocol": {
@@ -1270,7 +1269,8 @@ agreement.Comparison
 agreement.TwoStageComparison stopping_rule.StoppedPoint stopping_rule.StoppedAverages
 stopping_rule.BesideRidge real_tasks.RealTasks two_theories.BothLosses
 experiments.Panel teachers.Teacher infinite_width.particles.Particles infinite_width.dmft.Run infinite_width.dmft.System
-infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem infinite_width.linear.MeasuredLoss
+infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem vision.replay.Replayed
+infinite_width.linear.MeasuredLoss
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
 infinite_width.outcomes.RichTransferPoint modular.training.ModularRun modular.theory.PretrainedLaw
 modular.protocol.ModularProtocol checks.penalty_shape.Derivatives monte_carlo.Diagnostics

@@ -10,8 +10,6 @@ from collections.abc import Callable
 
 import torch
 
-from ptft.validation import checked
-
 
 class Replayed:
     """Work that is done again and again; calling it does it, on a GPU by a CUDA graph from the second call on.
@@ -25,11 +23,6 @@ class Replayed:
         Where its tensors are. The first call leaves the kernels to PyTorch, as libraries set themselves up then, and
         optimizers their state; the second records the graph.
 
-    Raises
-    ------
-    ValueError
-        If an argument is of another kind.
-
     Examples
     --------
     >>> total = torch.zeros(())
@@ -38,7 +31,6 @@ class Replayed:
     [None, None, 2.0]
     """
 
-    @checked
     def __init__(self, work: Callable[[], object], device: torch.device) -> None:
         self._work = work
         self._on_gpu = device.type == "cuda"
