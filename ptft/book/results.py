@@ -52,3 +52,21 @@ def made(provenance: Mapping[str, Any]) -> str:
     'ptft 0.1.0, 2026-01-31, a desk\\\\_top'
     """
     return literal(f"ptft {provenance['ptft']}, {provenance['date']}, {'; '.join(provenance['machine'])}")
+
+
+@checked
+def accelerators(provenance: Mapping[str, Any]) -> list[str]:
+    """The accelerators on which a stored table was computed, by name; none where processors did it.
+
+    Parameters
+    ----------
+    provenance : mapping
+        As a sweep's `read_table` returns it.
+
+    Examples
+    --------
+    >>> accelerators({"machine": ["Linux, 2 cores, torch 2.1.0", "Linux, 16 cores, torch 2.1.0, NVIDIA H200"]})
+    ['NVIDIA H200']
+    """
+    of_torch = [one.partition(", torch ")[2].partition(", ")[2] for one in provenance["machine"]]
+    return sorted({name for name in of_torch if name})
