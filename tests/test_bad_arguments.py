@@ -911,7 +911,7 @@ def examples():
         "figures.penalties.triangle": {"paths": {"one": ptft.regimes.measures(K, K, INIT)}},
         "figures.penalties.phase_portraits": {"portraits": [ptft.regimes.phase_portrait(ALPHA, ALPHA)]},
         "figures.rich_transfer.loss_curves": {"table": m["table"], "names": ("3a",), "draw": 0},
-        "figures.rich_transfer.images": {"table": m["table"], "untrained": m["law"], "draw": 0},
+        "figures.rich_transfer.images": {"table": m["table"], "draw": 0},
         "figures.rich_transfer.title": {"name": "4", "dataset": "digits"},
         "figures.rich_transfer.gains": {"table": m["table"], "names": ("3a",), "kind": "network"},
         "figures.rich_transfer.sample_sizes": {"table": m["table"], "kind": "network"},

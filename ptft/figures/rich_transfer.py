@@ -16,7 +16,7 @@ from ptft.figures.curves import number
 from ptft.figures.page_style import COLORS, beside, figure, ordered_colors
 from ptft.infinite_width.dmft import Run
 from ptft.infinite_width.outcomes import COLUMNS, by_gamma, curves, ends, gammas, ratios
-from ptft.infinite_width.rich_transfer import EDGES, KINDS, Law, setting
+from ptft.infinite_width.rich_transfer import KINDS, setting
 from ptft.validation import checked, one_of, require, require_table
 
 with needs_extra("sweep", __name__):
@@ -93,20 +93,20 @@ def loss_curves(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b"), draw
 
 
 @checked
-def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
+def images(table: pd.DataFrame, draw: int = 0) -> Figure:
     """Loss curves on images with and without pretraining, and the density of preactivations after it (Figure 4).
+
+    Dotted is the density before any training, at infinite width: the ``limit_density`` of the table.
 
     Raises
     ------
     ValueError
-        If the table lacks a column, or another argument is not allowed.
+        If the table lacks a column or the density before training, or another argument is not allowed.
 
     Examples
     --------
     >>> from ptft.book.results import results_file
-    >>> from ptft.infinite_width.rich_transfer import untrained_preactivations
-    >>> table = pd.read_parquet(results_file("rich_transfer.parquet"))
-    >>> fig = images(table, untrained_preactivations(np.ones((1, 4))))
+    >>> fig = images(pd.read_parquet(results_file("rich_transfer.parquet")))
     >>> [ax.get_title() for ax in fig.axes]
     ['after pretraining', 'from scratch', 'preactivations']
     """
@@ -119,9 +119,10 @@ def images(table: pd.DataFrame, untrained: Law, draw: int = 0) -> Figure:
         ax.set(title=TITLES[start], xlabel="time $t$", yscale="log")
     axes[0, 0].set_ylabel("target test loss")
     axes[0, 0].legend(handles=KIND_HANDLES, fontsize="x-small")
-    axes[0, 1].legend(handles=_gamma_handles(table, "4"), fontsize="x-small", loc="lower left")
+    axes[0, 1].legend(handles=_gamma_handles(table, "4"), fontsize="x-small", loc="upper right")
     density = axes[0, 2]
-    density.plot((EDGES[1:] + EDGES[:-1]) / 2, untrained.density, color="black", lw=1, ls=":", label="untrained")
+    before = curves(table, "limit_density", figure="4", kind=KINDS[0])[draw]  # the same with the runs of all kinds
+    density.plot(before.index, before, color="black", lw=1, ls=":", label="untrained")
     for kind, look in STYLES.items():
         values = gammas(table, "4")
         for gamma_2, color in zip(values, ordered_colors(len(values)), strict=True):

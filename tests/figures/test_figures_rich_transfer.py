@@ -49,10 +49,11 @@ def test_loss_curves_are_those_of_the_table(table):
 
 
 def test_images_show_losses_and_densities_beside_the_law_before_training(table):
-    untrained = rich_transfer.untrained_preactivations(np.ones((1, 4)))
-    axes = figures.images(table, untrained).axes
+    axes = figures.images(table, draw=1).axes
     assert [len(ax.lines) for ax in axes] == [4, 4, 5]
-    assert np.array_equal(axes[2].lines[0].get_ydata(), untrained.density)
+    target = rich_transfer.tasks(TINY, 1)[1]  # inputs of Figure 4 too
+    untrained = rich_transfer.untrained_preactivations(target.X_test).density
+    assert axes[2].lines[0].get_ydata() == pytest.approx(untrained, rel=1e-6)
 
 
 def test_gains_have_a_line_for_each_start(table):
