@@ -1,4 +1,7 @@
-"""Pretraining on two processor cores beside a plain PyTorch loop over the same images (`make bench` prints both)."""
+"""Pretraining on two processor cores beside a plain PyTorch loop over the same images (`make bench` prints both).
+
+On a GPU, beside the same steps without their graphs.
+"""
 
 import time
 from dataclasses import replace
@@ -13,6 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from ptft import vision  # noqa: E402
+from ptft.vision import training  # noqa: E402
 
 CLASSES = range(8)
 
@@ -97,6 +101,26 @@ def test_pretraining_beside_a_plain_loop(images):
         f"{needed * speed['ours'] / peak:.1%} of the {peak / 1e9:.0f} Gflop/s of a product of matrices ({low})"
     )
     assert ratio > (1.5 if vision.has_bf16() else 1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_beside_the_same_steps_launched_one_by_one(monkeypatch):
+    x, y = torch.randn(12_800, 3, 32, 32, device="cuda"), torch.randint(0, 98, (12_800,), device="cuda")
+    stage = replace(vision.PRETRAINING, loss_below=0.0, bf16=vision.has_bf16("cuda"))
+
+    def speed():
+        """Images a second in the epochs after the first."""
+        seconds = [
+            vision.train(vision.new_model(98, 0), x, y, range(98), 0, replace(stage, max_epochs=epochs)).seconds
+            for epochs in (1, 1, 3)
+        ]
+        return 2 * len(x) / (seconds[2] - seconds[1])
+
+    replayed = speed()
+    monkeypatch.setattr(training.Replayed, "__call__", lambda self: self._work())
+    launched = speed()
+    print(f"\n{replayed:.0f} images/s, one by one {launched:.0f}, ratio {replayed / launched:.2f}")
+    assert replayed > 2 * launched
 
 
 @pytest.mark.slow
