@@ -215,6 +215,27 @@ def test_the_stored_regressions_on_images_are_whole(monkeypatch, name, widths, d
     assert (table["source_loss"][pretrained] <= 1e-3).all() and (table["source_loss"][~pretrained] == 1).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "figures", "where"),
+    [
+        ("rich_transfer.parquet", ("3a", "3b", "4", "5"), {}),
+        ("cifar_10/rich_transfer.parquet", ("4",), {"dataset": "cifar10-jpeg", "P1": 1000}),
+    ],
+)
+def test_the_stored_runs_on_two_tasks_are_whole_and_came_to_their_end(monkeypatch, name, figures, where):
+    table, made = rich_sweep.SWEEP.read_table(results_file(name))
+    monkeypatch.setattr(ptft, "__version__", made["ptft"])
+    images = made.get("images", {"sha256": None})
+    assert digest(rich_sweep.depends_on(images["sha256"])) == made["key"]
+    plan = rich_sweep.plan(figures, range(5), 4000, **where)
+    assert set(table[list(plan[0]._fields)].drop_duplicates().itertuples(index=False, name=None)) == set(plan)
+    complete = table[table["quantity"] == "complete"]
+    assert len(complete) == len(plan) and (complete["value"] == 1).all()
+    densities = table[table["quantity"] == "limit_density"]  # of the source runs of Figure 4, in bins of one width
+    by_run = densities.groupby(["draw", "kind"])["value"].sum() * np.diff(rich_transfer.EDGES)[0]
+    assert len(by_run) == 10 and by_run.between(0.99, 1 + 1e-6).all()
+
+
 def test_the_classes_of_the_stored_regressions_on_photographs_have_names():
     _, made = adapted_kernels.SWEEP.read_table(results_file("cifar_10/adapted_kernels.parquet"))
     names, setting = made["images"]["classes"], adapted_kernels.SETTING
