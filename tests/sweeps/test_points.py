@@ -219,7 +219,7 @@ def test_the_stored_regressions_on_images_are_whole(monkeypatch, name, widths, d
     ("name", "figures", "where"),
     [
         ("rich_transfer.parquet", ("3a", "3b", "4", "5"), {}),
-        ("cifar_10/rich_transfer.parquet", ("4",), {"dataset": "cifar10-jpeg", "P1": 1000}),
+        ("cifar_10/rich_transfer.parquet", ("4", "5"), {"dataset": "cifar10-jpeg", "P1": 1000}),
     ],
 )
 def test_the_stored_runs_on_two_tasks_are_whole_and_came_to_their_end(monkeypatch, name, figures, where):
