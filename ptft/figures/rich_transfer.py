@@ -217,6 +217,7 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     for ax, title in zip(axes, (*map(TITLES.get, _PLAIN), "ratio"), strict=True):
         ax.set(title=title, xscale="log", xlabel="target examples $P_2$")
         ax.set_xticks(sizes, labels=sizes)
+        ax.tick_params(axis="x", labelsize="medium" if len(sizes) < 5 else "small")
         ax.minorticks_off()
     axes[0].set_ylabel("target test loss")
     axes[2].set_ylabel("target loss, over scratch")
