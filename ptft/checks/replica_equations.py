@@ -165,6 +165,8 @@ def amplification(alpha: ArrayLike, mixture: GaussianMixture, ridge: float = 0.0
     >>> mixture = GaussianMixture([1.0], 0.0, 1.0, 1e8)  # lazy: 1 - alpha + noise alpha/(1 - alpha)
     >>> amplification([0.2, 0.5], mixture).round(4)
     array([1.25, 2.  ])
+    >>> amplification([0.2, 0.5], mixture, ridge=1e8).round(4)  # so large that nothing is learned
+    array([1., 1.])
     """
     clean = replica_curve(alpha, mixture, ridge=ridge).mse
     extra = 1e-4 * float(np.min(clean))
