@@ -1,7 +1,8 @@
 """The estimators of `ptft.regression` beside others, on few examples of a real task, and what the theory predicts.
 
-The first task is learned once, from all its examples, by `FineTunedRegressionCV`. Errors are those of the standardised
-labels: 1 is that of the mean. The module needs the extra ``ptft[learn]``.
+The first task is learned from all its examples by the estimator that goes on with the second, and for the other methods
+by `FineTunedRegressionCV`. Errors are those of the standardised labels: 1 is that of the mean. The module needs the
+extra ``ptft[learn]``.
 """
 
 from __future__ import annotations
@@ -91,8 +92,9 @@ def measured_errors(name: str, n: int, seed: int, ridges: int = len(RIDGES)) -> 
         any_start, default = ("alone, any", "alone, default") if first is None else ("any start", "default")
         add(any_start, FineTunedRegression(inits[chosen], first, whole.best_ridge_), choice=starts[chosen])
         rows[-1]["certified"] = whole.converged_
-        for ridge in FIXED:
-            add(f"{default}, ridge {ridge:g}", FineTunedRegression(coef_pt=first, ridge=ridge))
+        for ridge in FIXED:  # in both tasks
+            own = None if first is None else _first_task_with(name, ridge)
+            add(f"{default}, ridge {ridge:g}", FineTunedRegression(coef_pt=own, ridge=ridge))
         if first is None and n <= tasks.X.shape[1]:
             for start, init in zip(starts[::2], inits[::2], strict=True):
                 add(f"{start}, interpolating", FineTunedRegression(init, ridge=0.0))
@@ -159,11 +161,18 @@ def _grid(ridges: int) -> np.ndarray:
 
 @functools.cache
 def _first_task(name: str, ridges: int) -> np.ndarray | None:
-    """Its coefficients; None where there is none."""
+    """Its coefficients, chosen by cross-validation; None where there is none."""
     tasks = load_tasks(name)
     if not tasks.y_pt.size:
         return None
     return np.asarray(FineTunedRegressionCV(ridges=_grid(ridges)).fit_pretrained(tasks.X_pt, tasks.y_pt).coef_pt)
+
+
+@functools.cache
+def _first_task_with(name: str, ridge: float) -> np.ndarray:
+    """Its coefficients by `FineTunedRegression` with a given ridge, where there is a first task."""
+    tasks = load_tasks(name)
+    return np.asarray(FineTunedRegression(ridge=ridge).fit_pretrained(tasks.X_pt, tasks.y_pt).coef_pt)
 
 
 def _starts(coef_pt: np.ndarray | None) -> list[tuple[np.ndarray | None, tuple[str, ...]]]:

@@ -6,7 +6,7 @@ that are measured. Value 1 of each knob is the baseline, whose rows have a knob 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -147,6 +147,38 @@ def sizes_of(table: pd.DataFrame) -> list[int]:
 
 
 @checked
+def common_points(
+    tables: Iterable[pd.DataFrame], columns: Sequence[str] = ("seed", "knob", "value", "n")
+) -> list[pd.DataFrame]:
+    """The rows of several tables at the points that all of them have.
+
+    Parameters
+    ----------
+    tables : iterable of DataFrame
+    columns : sequence of str
+        What makes a point; with the seeds by default.
+
+    Raises
+    ------
+    ValueError
+        If a table lacks one of the columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> one, other = (pd.DataFrame({"n": sizes, "error": 0.5}) for sizes in ([10, 20, 50], [20, 50, 100]))
+    >>> [table["n"].tolist() for table in common_points([one, other], ["n"])]
+    [[20, 50], [20, 50]]
+    """
+    given, names = list(tables), list(columns)
+    for table in given:
+        require_table(table, "tables", names)
+    points = [table[names].apply(tuple, axis=1) for table in given]
+    shared = set.intersection(*map(set, points)) if points else set()
+    return [table[at.isin(shared)] for table, at in zip(given, points, strict=True)]
+
+
+@checked
 def complete_seeds(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """The table without the seeds of which a row has no finite value in a column.
 
@@ -264,6 +296,42 @@ def pooled_slopes(table: pd.DataFrame, knob: str, column: str = "accuracy") -> n
     """
     values, y = _complete(table, knob, column)
     return np.asarray(per_doubling(values, y).mean(axis=1))
+
+
+@checked
+def mean_differences(table: pd.DataFrame, knob: str, side: str, column: str = "accuracy") -> np.ndarray:
+    """A column less the baseline's, averaged over the values of a knob on one side of 1 and over all sample sizes.
+
+    Parameters
+    ----------
+    table : DataFrame
+    knob : str
+    side : "below" or "above"
+    column : str, default "accuracy"
+
+    Returns
+    -------
+    ndarray (seeds,)
+        Of the seeds that have all points.
+
+    Raises
+    ------
+    ValueError
+        If the knob has no value on that side, or the table no such knob or column.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> one = {"seed": [0, 1], "n": 10}
+    >>> scaled = pd.DataFrame(one | {"knob": "kappa", "value": 0.5, "accuracy": [0.75, 0.9]})
+    >>> baseline = pd.DataFrame(one | {"knob": "baseline", "value": 1.0, "accuracy": [0.7, 0.8]})
+    >>> mean_differences(pd.concat([scaled, baseline]), "kappa", "below").round(3)
+    array([0.05, 0.1 ])
+    """
+    values, y = _complete(table, knob, column)
+    chosen = values < BASELINE[1] if one_of(side, "side", ("below", "above")) == "below" else values > BASELINE[1]
+    require(bool(chosen.any()), "side", side, f"one on which {knob} has values: they are {values.tolist()}")
+    return np.asarray((y[..., chosen] - y[..., values == BASELINE[1]]).mean(axis=(1, 2)))
 
 
 def _complete(table: pd.DataFrame, knob: str, column: str) -> tuple[np.ndarray, np.ndarray]:

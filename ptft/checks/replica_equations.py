@@ -154,21 +154,24 @@ def crossings(
 
 
 @checked
-def amplification(alpha: ArrayLike, mixture: GaussianMixture) -> np.ndarray:
+def amplification(alpha: ArrayLike, mixture: GaussianMixture, ridge: float = 0.0) -> np.ndarray:
     """The factor by which an error in E (x_hat - beta*)^2 grows, 1 + d mse/d noise_var; of the shape of alpha.
 
     An error e in it shifts the fixed point of the map from one such error to the next by e/(1 - slope), as label noise
-    does.
+    does. `ridge` is that of the equations, as in `ptft.replica_curve`.
 
     Examples
     --------
     >>> mixture = GaussianMixture([1.0], 0.0, 1.0, 1e8)  # lazy: 1 - alpha + noise alpha/(1 - alpha)
     >>> amplification([0.2, 0.5], mixture).round(4)
     array([1.25, 2.  ])
+    >>> amplification([0.2, 0.5], mixture, ridge=1e8).round(4)  # so large that nothing is learned
+    array([1., 1.])
     """
-    clean = replica_curve(alpha, mixture).mse
+    clean = replica_curve(alpha, mixture, ridge=ridge).mse
     extra = 1e-4 * float(np.min(clean))
-    return np.asarray(1 + (replica_curve(alpha, mixture, noise_var=extra).mse - clean) / extra)
+    noisy = replica_curve(alpha, mixture, noise_var=extra, ridge=ridge).mse
+    return np.asarray(1 + (noisy - clean) / extra)
 
 
 @checked

@@ -179,7 +179,7 @@ def trends_of_sets(tables: Mapping[str, pd.DataFrame], columns: Sequence[str] = 
 
 def _trends(rows: Sequence[tuple[str, Mapping[str, tuple[pd.DataFrame, str]]]], knobs: Sequence[str]) -> Figure:
     """A panel for each knob in a row for each label, and in it the slopes of one column of each table, by n."""
-    fig, axes = figure(len(rows), len(knobs), height=3.0 if len(rows) == 1 else 2.3, sharex=True, sharey="row")
+    fig, axes = figure(len(rows), len(knobs), height=3.0 if len(rows) == 1 else 2.3, sharex=True)
     sizes = sorted({n for _, series in rows for table, _ in series.values() for n in sizes_of(table)})
     for row, (label, series) in zip(axes, rows, strict=True):
         for ax, knob in zip(row, knobs, strict=True):
@@ -271,7 +271,7 @@ def signature_curves(runs: pd.DataFrame) -> Figure:
     """
     knobs = _panels(runs)
     rows = {"change": "log(PR after / before)", "inherited": "ENSD / PR after"}
-    fig, axes = figure(len(rows), len(knobs), height=2.2, sharex=True, sharey="row")
+    fig, axes = figure(len(rows), len(knobs), height=2.2, sharex=True)
     for (i, (column, name)), (j, knob) in ((r, k) for r in enumerate(rows.items()) for k in enumerate(knobs)):
         for value, look in _looks(values_of(runs, knob), SYMBOLS[knob]):
             n, mean, error = curve(runs, knob, value, column)
@@ -281,9 +281,9 @@ def signature_curves(runs: pd.DataFrame) -> Figure:
     for ax, knob in zip(axes[0], knobs, strict=True):
         ax.set_title(TITLES[knob], fontsize="small")
     for row in axes:
-        low, high = row[0].get_ylim()
-        row[0].set_ylim(low, high + 0.35 * (high - low))  # room for the legends
         for ax in row:
+            low, high = ax.get_ylim()
+            ax.set_ylim(low, high + 0.35 * (high - low))  # room for the legend
             look = {"handlelength": 1, "borderpad": 0, "labelspacing": 0.2, "columnspacing": 1, "ncols": 2}
             ax.legend(loc="upper center", fontsize="x-small", **look)
     for ax in axes[-1]:
@@ -318,8 +318,10 @@ def _untrained(ax: Axes, n: np.ndarray, mean: np.ndarray, error: np.ndarray) -> 
 
 
 def _sizes(ax: Axes, sizes: Sequence[int] | np.ndarray) -> None:
-    """A logarithmic axis of sample sizes, labelled at every third one where there are many."""
-    shown = list(sizes)[:: 1 if len(sizes) < 5 else 3]
+    """A logarithmic axis of sample sizes, labelled at every third one where there are many, or a factor of 4 apart."""
+    shown = list(sizes)[::3] if len(sizes) > 4 else list(sizes)[:1]
+    if len(sizes) < 5:
+        shown += [n for before, n in itertools.pairwise(sizes) if n >= 4 * before]
     ax.set(xscale="log", xlabel="fine-tuning images $n$", xticks=shown)
     ax.xaxis.set_major_formatter(matplotlib.ticker.ScalarFormatter())
     ax.set_xticks(list(sizes), minor=True)

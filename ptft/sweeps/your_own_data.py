@@ -24,7 +24,7 @@ from ptft.validation import checked, listed, one_of, whole_number
 with needs_extra("learn", __name__):
     import sklearn
 
-FORMAT = 1
+FORMAT = 2  # 1 began the fits with a given ridge from a first task that cross-validation had learned
 KINDS = ("measured", "theory")
 SIZES = (15, 30, 60)
 COLUMNS = {"method": str, "error": float, "choice": str, "certified": bool}

@@ -66,7 +66,16 @@ from ptft.vision.training import (
     scale_readout,
     train,
 )
-from ptft.vision.trends import ACCURACIES, causes, knobs_of, scaling_order, signature, signatures
+from ptft.vision.trends import (
+    ACCURACIES,
+    causes,
+    distance_from_published,
+    knobs_of,
+    scaling_order,
+    signature,
+    signatures,
+    slopes_of_both,
+)
 
 __all__ = [
     "ACCURACIES",
@@ -98,6 +107,7 @@ __all__ = [
     "curve",
     "differences",
     "dimensions",
+    "distance_from_published",
     "ensd",
     "fine_tune_point",
     "gains",
@@ -122,6 +132,7 @@ __all__ = [
     "signatures",
     "sizes_of",
     "slopes",
+    "slopes_of_both",
     "split_classes",
     "split_dataset",
     "tally",

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ptft.trends import BASELINE, Effect, curve, effect, paired_effect, pooled_slopes, values_of
+from ptft.trends import BASELINE, Effect, common_points, curve, effect, paired_effect, pooled_slopes, values_of
 from ptft.validation import checked, one_of, require, require_table
-from ptft.vision.protocol import KNOBS
+from ptft.vision.protocol import KNOBS, SAMPLE_SIZES
 from ptft.vision.representation import CONVENTIONS, MEASURED_ON, STAGES, columns_of
 
-POINT = ["seed", "knob", "value", "n"]
 # the accuracies that a table holds of each run; the published one is the second
 ACCURACIES = {"accuracy": "as trained", "accuracy_maximum": "best epoch", "accuracy_recalibrated": "recalibrated"}
 # Mean accuracies on CIFAR-100, 98 + 2 classes, 50 class splits, by the factor of all parameters after pretraining, at
@@ -104,22 +103,43 @@ def scaling_order(table: pd.DataFrame) -> dict[str, list[float]]:
 
 
 @checked
+def distance_from_published(table: pd.DataFrame, column: str = "accuracy") -> float:
+    """Mean distance of the mean accuracies, by the factor of all parameters and n, from `PUBLISHED_SCALING`.
+
+    It is over the factors and sample sizes that both have.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or has none of the published factors and sizes.
+
+    Examples
+    --------
+    >>> points = {"knob": ["weights", "baseline"], "value": [2.0, 1.0], "n": 10, "seed": 0}
+    >>> round(distance_from_published(pd.DataFrame(points | {"accuracy": [0.514, 0.633]})), 3)  # 0.504 and 0.613
+    0.015
+    """
+    require_table(table, "table", ["knob", "value", "n", column])
+    values = values_of(table, "weights") if "weights" in knobs_of(table) else [BASELINE[1]]
+    apart = []
+    for value in sorted({*values} & {*PUBLISHED_SCALING}):
+        published = dict(zip(SAMPLE_SIZES, PUBLISHED_SCALING[value], strict=True))
+        sizes, means, _ = curve(table, "weights", value, column)
+        apart += [abs(mean - published[n]) for n, mean in zip(sizes.tolist(), means, strict=True) if n in published]
+    require(len(apart) > 0, "table", "of none of these", f"of some of the sizes {SAMPLE_SIZES}")
+    return float(np.mean(apart))
+
+
+@checked
 def causes(
-    table: pd.DataFrame,
-    knob: str,
-    others: Mapping[str, pd.DataFrame] | None = None,
-    columns: Mapping[str, str] = ACCURACIES,
-    expected_sign: int = -1,
+    table: pd.DataFrame, knob: str, columns: Mapping[str, str] = ACCURACIES, expected_sign: int = -1
 ) -> dict[str, Effect]:
-    """How a measure changes per doubling of a knob, and what the way of measuring and of training adds to it.
+    """How a measure changes per doubling of a knob, and what other ways of measuring it add.
 
     Parameters
     ----------
     table : DataFrame, as `ptft.sweeps.vision` stores it, or `signatures`
     knob : one of its knobs
-    others : mapping from names to DataFrames, optional
-        Runs that were trained otherwise, such as to a smaller loss, of some values, sizes and class splits of the same
-        knob; those that lack the knob are left out.
     columns : mapping from columns to names, default the accuracies
         The measure, as trained, and then the same measured in other ways.
     expected_sign : int, default -1
@@ -128,8 +148,8 @@ def causes(
     Returns
     -------
     dict
-        By the first name the slope pooled over values and sizes; then, paired over class splits, what is added to it
-        by the other ways of measuring and, at the points that they have, by the `others`, by their names.
+        By the first name the slope pooled over values and sizes; by the others what is added to it, paired over class
+        splits.
 
     Raises
     ------
@@ -148,14 +168,41 @@ def causes(
     first, *ways = columns
     trained = pooled_slopes(table, knob, first)
     found = {columns[first]: effect(trained, expected_sign)}
-    found |= {columns[other]: paired_effect(pooled_slopes(table, knob, other) - trained, 1) for other in ways}
-    for name, other_table in (others or {}).items():
-        if knob in knobs_of(other_table):
-            both = [_points(one, knob, first) for one in (table, other_table)]
-            common = pd.merge(*(one[POINT] for one in both))
-            here, there = (pooled_slopes(one.merge(common), knob, first) for one in both)
-            found[name] = effect(there - here, 1)
-    return found
+    return found | {columns[other]: paired_effect(pooled_slopes(table, knob, other) - trained, 1) for other in ways}
+
+
+@checked
+def slopes_of_both(
+    table: pd.DataFrame, other: pd.DataFrame, knob: str, column: str = "accuracy"
+) -> tuple[np.ndarray, np.ndarray]:
+    """`ptft.trends.pooled_slopes` of two tables, at the values, sizes and class splits of a knob that both have.
+
+    Parameters
+    ----------
+    table, other : DataFrame
+        Of runs that were trained in two ways, such as to a smaller loss.
+    knob : one of the knobs of both
+    column : str, default "accuracy"
+
+    Returns
+    -------
+    two ndarrays (seeds,)
+
+    Raises
+    ------
+    ValueError
+        If a table lacks a column, or the two have no value of the knob in common.
+
+    Examples
+    --------
+    >>> points = [(s, k, v, a) for s in range(3) for k, v, a in (("baseline", 1.0, 0.8), ("c", 2.0, 0.7))]
+    >>> table = pd.DataFrame(points, columns=["seed", "knob", "value", "accuracy"]).assign(n=10)
+    >>> one, other = slopes_of_both(table, table[table["seed"] > 0].assign(accuracy=0.9), "c")
+    >>> one.round(3), other.round(3)
+    (array([-0.1, -0.1]), array([0., 0.]))
+    """
+    first, second = common_points(one[one["knob"].isin([knob, BASELINE[0]])] for one in (table, other))
+    return pooled_slopes(first, knob, column), pooled_slopes(second, knob, column)
 
 
 @checked
@@ -179,8 +226,3 @@ def signatures(representations: pd.DataFrame, stage: str = STAGES[-1]) -> pd.Dat
         other = signature(representations, stage, convention)
         found = found.assign(**{f"{half}_{convention}": other[half] for half in ("change", "inherited")})
     return found
-
-
-def _points(table: pd.DataFrame, knob: str, column: str) -> pd.DataFrame:
-    require_table(table, "table", [*POINT, column])
-    return table[table["knob"].isin([knob, BASELINE[0]])]

@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge, RidgeCV
 
 from ptft.few_examples import ALONE, FIXED, STARTS, check_examples, measured_errors, predicted_errors
 from ptft.real_tasks import load_tasks
-from ptft.regression import RIDGES, FineTunedRegression, FineTunedRegressionCV
+from ptft.regression import RIDGE, RIDGES, FineTunedRegression, FineTunedRegressionCV
 
 N, SEED = 15, 3
 
@@ -23,11 +23,14 @@ def test_rows_are_errors_on_the_examples_that_were_not_learned_from(measured):
     chosen = RidgeCV(np.geomspace(1e-2, 1e4, 6)).fit(tasks.X[train], tasks.y[train]).alpha_
     again = Ridge(chosen).fit(tasks.X[train], tasks.y[train])
     assert measured["ridge"]["error"] == pytest.approx(np.mean((tasks.y[test] - again.predict(tasks.X[test])) ** 2))
+    for ridge in (FIXED[0], RIDGE):
+        ours = FineTunedRegression(ridge=ridge).fit_pretrained(tasks.X_pt, tasks.y_pt)
+        error = np.mean((tasks.y[test] - ours.fit(tasks.X[train], tasks.y[train]).predict(tasks.X[test])) ** 2)
+        assert measured[f"default, ridge {ridge:g}"]["error"] == pytest.approx(error, rel=1e-6)
     grid = np.geomspace(RIDGES[0], RIDGES[-1], 3)
-    coef_pt = FineTunedRegressionCV(ridges=grid).fit_pretrained(tasks.X_pt, tasks.y_pt).coef_pt
-    ours = FineTunedRegression(coef_pt=coef_pt, ridge=FIXED[0]).fit(tasks.X[train], tasks.y[train])
-    error = np.mean((tasks.y[test] - ours.predict(tasks.X[test])) ** 2)
-    assert measured[f"default, ridge {FIXED[0]:g}"]["error"] == pytest.approx(error)
+    both = FineTunedRegressionCV(ridges=grid).fit_pretrained(tasks.X_pt, tasks.y_pt)
+    error = np.mean((tasks.y[test] - both.fit(tasks.X[train], tasks.y[train]).predict(tasks.X[test])) ** 2)
+    assert measured["any start"]["error"] == pytest.approx(error, rel=1e-6)
 
 
 def test_the_chosen_start_is_one_of_those_compared(measured):

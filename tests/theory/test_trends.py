@@ -76,6 +76,30 @@ def test_trends_refuse_what_the_table_does_not_hold():
         trends.paired_effect([1.0, 2.0], 2)
 
 
+def test_common_points_are_those_of_all_tables_in_the_order_of_each():
+    table = synthetic(0.02)
+    few, rest = table[table["seed"] > 1].iloc[::-1], table[table["value"] != 8.0]
+    found = trends.common_points([table, few, rest])
+    every = {tuple(row) for row in few[few["value"] != 8.0][["seed", "knob", "value", "n"]].itertuples(index=False)}
+    assert len(every) == 12
+    for one, given in zip(found, (table, few, rest), strict=True):
+        assert {tuple(row) for row in one[["seed", "knob", "value", "n"]].itertuples(index=False)} == every
+        assert one.equals(given.loc[one.index]) and one.index.tolist() == [i for i in given.index if i in one.index]
+    assert trends.common_points([table, table[table["seed"] == 0]], ["knob", "value"])[0].equals(table)
+    assert [len(one) for one in trends.common_points([few, table[table["seed"] == 0]])] == [0, 0]
+
+
+def test_mean_differences_are_over_the_values_on_one_side_and_all_sizes():
+    table = pd.concat([synthetic(0.02), synthetic(0.03).assign(n=20)])
+    per_doubling = np.array([0.025 + 0.001 * s for s in range(6)])
+    np.testing.assert_allclose(trends.mean_differences(table, "c", "below"), per_doubling)
+    np.testing.assert_allclose(trends.mean_differences(table, "c", "above"), -2 * per_doubling)
+    each = [trends.differences(table, "c", v, n) for v in (2.0, 8.0) for n in (10, 20)]
+    np.testing.assert_allclose(trends.mean_differences(table, "c", "above"), np.mean(each, axis=0))
+    with pytest.raises(ValueError, match=r"side = 'above' is not allowed: it must be one on which c has values"):
+        trends.mean_differences(table[table["value"] <= 1], "c", "above")
+
+
 def test_the_pooled_slope_is_the_mean_over_sizes_of_the_seeds_that_have_all():
     table = pd.concat([synthetic(0.02), synthetic(0.04).assign(n=20)])
     np.testing.assert_allclose(trends.pooled_slopes(table, "c"), [-0.03 - 0.001 * s for s in range(6)])
