@@ -200,6 +200,7 @@ def _trends(rows: Sequence[tuple[str, Mapping[str, tuple[pd.DataFrame, str]]]], 
                 )
                 beside(bars.get_children(), i, len(series), 4)
             ax.axhline(0, color="black", lw=0.8)
+            ax.locator_params(axis="y", nbins=4)
         row[0].set_ylabel(label)
     for ax, knob in zip(axes[0], knobs, strict=True):
         ax.set_title(SYMBOLS[knob])
@@ -277,15 +278,15 @@ def signature_curves(runs: pd.DataFrame) -> Figure:
             n, mean, error = curve(runs, knob, value, column)
             axes[i, j].errorbar(n, mean, error, **look)
         axes[i, j].axhline((0.0, 1.0)[i], color="black", lw=0.8)
+        axes[i, j].locator_params(axis="y", nbins=4)
         axes[i, 0].set_ylabel(name)
     for ax, knob in zip(axes[0], knobs, strict=True):
         ax.set_title(TITLES[knob], fontsize="small")
-    for row in axes:
-        for ax in row:
-            low, high = ax.get_ylim()
-            ax.set_ylim(low, high + 0.35 * (high - low))  # room for the legend
-            look = {"handlelength": 1, "borderpad": 0, "labelspacing": 0.2, "columnspacing": 1, "ncols": 2}
-            ax.legend(loc="upper center", fontsize="x-small", **look)
+    for ax in axes[0]:
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.35 * (high - low))  # room for the legend
+        look = {"handlelength": 1, "borderpad": 0, "labelspacing": 0.2, "columnspacing": 1, "ncols": 2}
+        ax.legend(loc="upper center", fontsize="x-small", **look)
     for ax in axes[-1]:
         _sizes(ax, sizes_of(runs))
     return fig
