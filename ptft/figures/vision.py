@@ -320,9 +320,8 @@ def _untrained(ax: Axes, n: np.ndarray, mean: np.ndarray, error: np.ndarray) -> 
 
 def _sizes(ax: Axes, sizes: Sequence[int] | np.ndarray) -> None:
     """A logarithmic axis of sample sizes, labelled at every third one where there are many, or a factor of 4 apart."""
-    shown = list(sizes)[::3] if len(sizes) > 4 else list(sizes)[:1]
-    if len(sizes) < 5:
-        shown += [n for before, n in itertools.pairwise(sizes) if n >= 4 * before]
+    few = [sizes[0], *(n for before, n in itertools.pairwise(sizes) if n >= 4 * before)]
+    shown = few if len(sizes) < 5 else list(sizes)[::3]
     ax.set(xscale="log", xlabel="fine-tuning images $n$", xticks=shown)
     ax.xaxis.set_major_formatter(matplotlib.ticker.ScalarFormatter())
     ax.set_xticks(list(sizes), minor=True)

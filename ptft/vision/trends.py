@@ -93,7 +93,7 @@ def scaling_order(table: pd.DataFrame) -> dict[str, list[float]]:
     >>> order["trained"], order["recalibrated"]
     ([1.0, 2.0], [2.0, 1.0])
     """
-    values = values_of(table, "weights") if "weights" in knobs_of(table) else [BASELINE[1]]
+    values = _factors(table)
     means = {
         name: {value: float(curve(table, "weights", value, column)[1][0]) for value in values}
         for name, column in (("trained", "accuracy"), ("recalibrated", "accuracy_recalibrated"))
@@ -120,9 +120,8 @@ def distance_from_published(table: pd.DataFrame, column: str = "accuracy") -> fl
     0.015
     """
     require_table(table, "table", ["knob", "value", "n", column])
-    values = values_of(table, "weights") if "weights" in knobs_of(table) else [BASELINE[1]]
     apart = []
-    for value in sorted({*values} & {*PUBLISHED_SCALING}):
+    for value in sorted({*_factors(table)} & {*PUBLISHED_SCALING}):
         published = dict(zip(SAMPLE_SIZES, PUBLISHED_SCALING[value], strict=True))
         sizes, means, _ = curve(table, "weights", value, column)
         apart += [abs(mean - published[n]) for n, mean in zip(sizes.tolist(), means, strict=True) if n in published]
@@ -226,3 +225,8 @@ def signatures(representations: pd.DataFrame, stage: str = STAGES[-1]) -> pd.Dat
         other = signature(representations, stage, convention)
         found = found.assign(**{f"{half}_{convention}": other[half] for half in ("change", "inherited")})
     return found
+
+
+def _factors(table: pd.DataFrame) -> list[float]:
+    """The factors of all parameters after pretraining, or that of the baseline alone."""
+    return values_of(table, "weights") if "weights" in knobs_of(table) else [BASELINE[1]]

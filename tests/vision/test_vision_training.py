@@ -769,11 +769,7 @@ def test_tables_beside_the_main_one_differ_from_it_in_what_they_are_about(folder
 
 @pytest.mark.parametrize(
     ("folder", "classes", "pretrained"),
-    [
-        ("tiny_imagenet", 200, 98),
-        ("tiny_imagenet/smaller", 200, 98),
-        ("cifar_10", 10, 8),
-    ],
+    [("tiny_imagenet", 200, 98), ("tiny_imagenet/smaller", 200, 98), ("cifar_10", 10, 8)],
 )
 def test_a_table_in_colour_has_its_grid_once_for_each_split_and_fine_tunes_no_class_twice(folder, classes, pretrained):
     (points, made), (stages, other) = (
