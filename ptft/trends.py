@@ -299,6 +299,38 @@ def pooled_slopes(table: pd.DataFrame, knob: str, column: str = "accuracy") -> n
 
 
 @checked
+def differences_over_sizes(table: pd.DataFrame, knob: str, value: float, column: str = "accuracy") -> np.ndarray:
+    """`differences` averaged over all sizes of the table, of the seeds that have them all.
+
+    Returns
+    -------
+    ndarray (seeds,)
+        In increasing order of the seeds.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column or a point.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> points = [(s, k, v, n, a + n / 1000) for s in range(3) for n in (10, 20) for k, v, a in
+    ...           (("baseline", 1.0, 0.8), ("c", 2.0, 0.7))]
+    >>> table = pd.DataFrame(points, columns=["seed", "knob", "value", "n", "accuracy"])
+    >>> differences_over_sizes(table, "c", 2.0).round(3).tolist()
+    [-0.1, -0.1, -0.1]
+    """
+    require_table(table, "table", ["seed", "knob", "value", "n", column])
+    each = []
+    for n in sizes_of(table):
+        scaled, base = (by_seed(table, *place, n, column) for place in ((knob, value), BASELINE))
+        each.append({seed: scaled[seed] - base[seed] for seed in scaled.keys() & base.keys()})
+    seeds = sorted(set.intersection(*map(set, each)))
+    return np.asarray(np.mean([[one[seed] for seed in seeds] for one in each], axis=0))
+
+
+@checked
 def mean_differences(table: pd.DataFrame, knob: str, side: str, column: str = "accuracy") -> np.ndarray:
     """A column less the baseline's, averaged over the values of a knob on one side of 1 and over all sample sizes.
 

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 
 import ptft
 from ptft import agreement, experiments, infinite_width, modular, optimal_initialization, stopping_rule, trends, vision
+from ptft.book import image_tables
 from ptft.book.claims import cases, claim
 from ptft.checks import identities
 from ptft.figures import adapted_kernels, two_stages, two_theories
@@ -185,6 +186,9 @@ def made():
         + ["pretraining_steps", "pretraining_stopped_by"]
         + [f"power{task}_{when}" for when in ("before", "after") for task in ("", "_pt", "_ft")],
     )
+    found["image runs"] = image_tables.stored_runs("cifar_10")
+    found["signature"] = vision.signature(found["image runs"].representations, convention="batch")
+    found["by loss"] = image_tables.by_loss(image_tables.stored_runs(), image_tables.stored_runs("stricter"))
     found["nested runs"] = modular_trends.runs(found["modular runs"], "quadratic", "nested")
     larger = found["nested runs"][found["nested runs"]["knob"] == "kappa"].assign(value=2.0)
     found["runs on both sides"] = pd.concat([found["nested runs"], larger])
@@ -1108,6 +1112,7 @@ def examples():
                 ("slopes", {"n": 10, "column": "accuracy"}),
                 ("pooled_slopes", {"column": "accuracy"}),
                 ("mean_differences", {"side": "below", "column": "accuracy"}),
+                ("differences_over_sizes", {"value": 0.5, "column": "accuracy"}),
                 ("trend", {"column": "accuracy", "expected_sign": -1}),
                 ("pooled_trend", {"column": "accuracy", "expected_sign": -1}),
                 ("gains", {"column": "accuracy"}),
@@ -1249,6 +1254,94 @@ def examples():
         "book.claims.tally": {"claims": [claim("a", "b", "c", "d", CASES)], "name": "tab-a"},
         "book.claims.count_held": {"cases": CASES, "of": "things"},
         "book.claims.count_of": {"outcomes": np.array([True]), "of": "things"},
+        "book.claims.how_they_fared": {"claims": [claim("a", "b", "c", "d", CASES)]},
+        "book.image_tables.stored_runs": {"folder": "cifar_10"},
+        "book.image_tables.protocol_parts": {"runs": m["image runs"]},
+        "book.image_tables.effort": {"runs": m["image runs"]},
+        "book.image_tables.epochs_table": {"runs": m["image runs"], "name": "tab-a", "images": ""},
+        "book.image_tables.gain": {
+            "table": m["accuracies"],
+            "knob": "kappa",
+            "value": 0.5,
+            "n": 10,
+            "column": "accuracy",
+        },
+        "book.image_tables.mean_gains": {"table": m["accuracies"], "column": "accuracy"},
+        "book.image_tables.gains_table": {
+            "table": m["accuracies"],
+            "column": "accuracy",
+            "name": "tab-a",
+            "caption": "b",
+        },
+        "book.image_tables.setting": {"knob": "kappa", "value": 0.5},
+        "book.image_tables.settings_of": {"table": m["accuracies"]},
+        "book.image_tables.by_loss": {
+            "runs": image_tables.stored_runs(),
+            "longer": image_tables.stored_runs("stricter"),
+        },
+        "book.image_tables.worth": {"table": m["image runs"].accuracies, "column": "accuracy"},
+        "book.image_tables.loss_table": {"compared": m["by loss"], "name": "tab-a", "caption": "b"},
+        "book.image_tables.apart_by_loss": {"compared": m["by loss"]},
+        "book.image_tables.apart_from_published": {"table": m["image runs"].accuracies},
+        "book.image_tables.pretraining_epochs": {"runs": m["image runs"], "knob": "kappa", "value": 0.25},
+        "book.image_tables.ended_by_the_cap": {"runs": m["image runs"]},
+        "book.image_claims.decisive": {
+            "table": m["accuracies"],
+            "knob": "kappa",
+            "column": "accuracy",
+            "falls": 1,
+        },
+        "book.image_claims.intermediate": {"table": m["accuracies"]},
+        "book.image_claims.accuracy_claim": {
+            "table": m["image runs"].accuracies,
+            "knob": "kappa",
+            "place": "tab-a",
+            "images": "",
+        },
+        "book.image_claims.dimension_claim": {
+            "table": m["image runs"].representations,
+            "place": "tab-a",
+            "images": "",
+        },
+        "book.image_claims.signature_claim": {
+            "runs": m["signature"],
+            "knob": "kappa",
+            "place": "tab-a",
+            "images": "",
+        },
+        "book.image_claims.published_claims": {
+            "runs": m["image runs"],
+            "accuracy_at": "tab-a",
+            "dimension_at": "tab-b",
+            "signature_at": "fig-c",
+            "images": "",
+        },
+        "book.image_claims.signature_slopes": {
+            "representations": m["image runs"].representations,
+            "convention": "batch",
+            "measured_on": vision.MEASURED_ON[0],
+        },
+        "book.image_claims.conventions_table": {
+            "representations": m["image runs"].representations,
+            "name": "tab-a",
+            "caption": "b",
+        },
+        "book.image_claims.whole_signatures": {"representations": m["image runs"].representations},
+        "book.image_claims.published_trends": {"runs": m["image runs"]},
+        "book.image_claims.moved": {
+            "runs": m["image runs"],
+            "other": m["image runs"],
+            "knob": "kappa",
+            "measure": "accuracy",
+        },
+        "book.image_claims.causes_table": {
+            "sets": {"CIFAR-10": m["image runs"]},
+            "others": {"same": {"CIFAR-10": (m["image runs"], m["image runs"])}},
+            "measure": "accuracy",
+            "name": "tab-a",
+            "caption": "b",
+        },
+        "book.image_claims.wrong_answers": {"table": m["accuracies"], "knob": "kappa"},
         "book.claims.bounded": {"value": 0.1, "bound": 0.2},
         "book.claims.claims_table": {"claims": [claim("a", "b", "c", "d", CASES)], "name": "tab-a", "caption": "b"},
         "book.computed_text.listed": {"words": ["a"], "none": "none"},
@@ -1285,7 +1378,7 @@ modular.protocol.ModularProtocol checks.penalty_shape.Derivatives monte_carlo.Di
 figures.adapted_kernels.Line figures.data.Look figures.scaling.Curve figures.two_stages.ErrorPanel
 figures.two_theories.BothCurves
 vision.data.Dataset vision.data.Split vision.protocol.Point vision.training.Training
-trends.Effect book.testbeds.Finding""".split()
+trends.Effect book.testbeds.Finding book.image_tables.ImageRuns""".split()
 # the inner loops, whose docstrings say that nothing is checked
 UNCHECKED = """amp.iterates penalties.signed_angle penalties.penalty_at_angle penalties.inverse_curvature
 penalties.prox_angle penalties.prox_point penalties.prox_slopes replica.angle_nodes

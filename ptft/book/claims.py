@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ptft.book.computed_text import inline
+from ptft.book.computed_text import inline, listed
 from ptft.book.tables import MarkdownTable, numbered
 from ptft.checks import Check
 from ptft.trends import Effect, simultaneous
@@ -18,6 +18,13 @@ from ptft.validation import checked, instance_of, real_array, require
 
 KEY = "ptft_claims"  # in the metadata of an executed chapter's output, under which it holds its entries
 VERDICTS = ("agrees", "agrees in part", "undecided", "does not agree")
+FARED = {  # the verdicts, with their marks, as words of a sentence
+    VERDICTS[0]: "as stated",
+    VERDICTS[1]: "in part as stated",
+    f"{VERDICTS[1]} †": "in part as stated and in part the opposite",
+    VERDICTS[2]: "undecided",
+    VERDICTS[3]: "not as stated",
+}
 ORIGINS = {"Companion": "the companion paper", "This project": "this project"}  # how a source begins, and whose it is
 PAPER = "the paper"  # whose the other statements are
 
@@ -161,6 +168,12 @@ class Claim:
         return VERDICTS[3 if "fails" in outcomes else 2]
 
     @property
+    def marked_verdict(self) -> str:
+        """The verdict, with † where it agrees in part and a case of it fails."""
+        fails = any(case.outcome == "fails" for case in self.cases)
+        return self.verdict + (" †" if self.verdict == VERDICTS[1] and fails else "")
+
+    @property
     def origin(self) -> str:
         """Whose statement it is."""
         return next((name for start, name in ORIGINS.items() if self.source.startswith(start)), PAPER)
@@ -264,6 +277,25 @@ def count_of(outcomes: ArrayLike, of: str) -> str:
     """
     held = np.asarray(outcomes, dtype=bool)
     return f"{held.sum()} of {held.size} {of}"
+
+
+@checked
+def how_they_fared(claims: Sequence[Claim]) -> str:
+    """How many claims came to which verdict, in words.
+
+    Raises
+    ------
+    ValueError
+        If one is no `Claim`.
+
+    Examples
+    --------
+    >>> falls, mixed = cases([-0.1, -0.2], below=0.0), cases([-0.1, 0.2], below=0.0)
+    >>> how_they_fared([claim(f"{i}.", "Figure 3", "curves", "", one) for i, one in enumerate([falls, falls, mixed])])
+    '2 as stated and 1 in part as stated and in part the opposite'
+    """
+    found = [one.marked_verdict for one in claims]
+    return listed([f"{found.count(verdict)} {words}" for verdict, words in FARED.items() if verdict in found])
 
 
 @checked

@@ -1,4 +1,4 @@
-"""Figures of the chapter on residual networks; they need torch, so import this module explicitly."""
+"""Figures of the chapters on residual networks; they need torch, so import this module explicitly."""
 
 from __future__ import annotations
 

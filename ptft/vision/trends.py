@@ -201,6 +201,7 @@ def slopes_of_both(
     (array([-0.1, -0.1]), array([0., 0.]))
     """
     first, second = common_points(one[one["knob"].isin([knob, BASELINE[0]])] for one in (table, other))
+    require(len(first) > 0, "other", "of none of its points", "of some points that the first table has")
     return pooled_slopes(first, knob, column), pooled_slopes(second, knob, column)
 
 

@@ -420,6 +420,7 @@ SMALL = {  # ranges that keep a run short
     },
     "12_scaling_laws_of_transfer": {"d": "[10000, 20000]", "points": "[5, 8]"},
     "13_your_own_data": {"n_live": "[10, 30]"},
+    "14_photographs_in_colour": {},
 }
 
 

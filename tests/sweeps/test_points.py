@@ -300,7 +300,7 @@ def test_every_field_of_the_protocol_changes_the_key_and_those_of_pretraining_it
         assert (folder == sweep.preparation.folder) == (field in AFTER_PRETRAINING), field
 
 
-IN_COLOUR = ["cifar_10/", *(f"tiny_imagenet/{beside}" for beside in ("", "smaller/", "stricter/"))]
+IN_COLOUR = ["cifar_10/", *(f"tiny_imagenet/{beside}" for beside in ("", "smaller/", "stricter/", "fewer_classes/"))]
 
 
 @pytest.mark.parametrize("folder", ["", "controls/", "smaller/", "stricter/", *IN_COLOUR])

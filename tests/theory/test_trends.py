@@ -89,6 +89,18 @@ def test_common_points_are_those_of_all_tables_in_the_order_of_each():
     assert [len(one) for one in trends.common_points([few, table[table["seed"] == 0]])] == [0, 0]
 
 
+def test_differences_over_sizes_are_those_of_the_seeds_that_have_all_sizes():
+    table = pd.concat([synthetic(0.02), synthetic(0.03).assign(n=20)])
+    for value in (0.5, 2.0, 8.0):
+        each = [trends.differences(table, "c", value, n) for n in (10, 20)]
+        np.testing.assert_allclose(trends.differences_over_sizes(table, "c", value), np.mean(each, axis=0))
+    lost = table[~((table["seed"] == 2) & (table["n"] == 20) & (table["value"] == 2.0))].iloc[::-1]
+    every = trends.differences_over_sizes(table, "c", 2.0)
+    np.testing.assert_allclose(trends.differences_over_sizes(lost, "c", 2.0), np.delete(every, 2))
+    with pytest.raises(ValueError, match="knob, value, n = 'c', 3, 10 is not allowed"):
+        trends.differences_over_sizes(table, "c", 3.0)
+
+
 def test_mean_differences_are_over_the_values_on_one_side_and_all_sizes():
     table = pd.concat([synthetic(0.02), synthetic(0.03).assign(n=20)])
     per_doubling = np.array([0.025 + 0.001 * s for s in range(6)])
