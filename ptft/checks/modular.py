@@ -97,7 +97,7 @@ def out_of_phase(start: QuadraticNetwork, end: QuadraticNetwork, task: ScalarTas
 def needed(network: QuadraticNetwork, task: ScalarTask) -> Check:
     """A p, which is at most the sum of abs(v_j) (|u_jk|^2 + |w_jk|^2) in each network that fits the task (proved).
 
-    Up to the error of the fit: half a mean square of L leaves at most p sqrt(2 L) of the amplitude at a frequency.
+    Up to the error of the fit: a mean square of m leaves at most p sqrt(2 m) of A p at a frequency.
 
     Examples
     --------

@@ -333,7 +333,7 @@ class Transformer:
         return Transformer(parameters, self.heads)
 
     def _at_last(self, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The last token after attention (n, d), the hidden activations (n, h), and attention (3, n, heads, 1)."""
+        """The last token after attention (n, d), the hidden activations (n, h), and the scores (3, n, heads)."""
         w = self.weights
         width = w["tokens"].shape[1]
         inner = width // self.heads
@@ -351,11 +351,15 @@ class Transformer:
         attention = torch.softmax(seen, dim=0)[..., None]
         mixed = attention[0] * values[0, a] + attention[1] * values[1, b] + attention[2] * own_value
         attended = last + mixed.reshape(len(pairs), width) @ w["mix"]
-        return attended, torch.relu(attended @ w["rise"]), attention
+        return attended, torch.relu(attended @ w["rise"]), seen
 
     def attention(self, pairs: Tensor) -> Tensor:
         """Weights with which each head sees a, b and the last token itself, (3, n, heads), whose sum is 1."""
-        return self._at_last(pairs)[2][..., 0]
+        return torch.softmax(self.scores(pairs), dim=0)
+
+    def scores(self, pairs: Tensor) -> Tensor:
+        """The logarithms of `attention`, up to a number for each pair and head, (3, n, heads)."""
+        return self._at_last(pairs)[2]
 
     def hidden(self, pairs: Tensor) -> Tensor:
         """Activations of the layer with the ReLU, (n, h)."""
@@ -564,6 +568,5 @@ def attention_of(network: Transformer) -> tuple[float, float]:
     """
     pairs = torch.cartesian_prod(torch.arange(network.p), torch.arange(network.p)).to(network.embedding.device)
     exact = network.with_parameters({name: weight.detach().double() for name, weight in network.parameters.items()})
-    weights = exact.attention(pairs)
-    scores = torch.log(weights) - torch.log(weights).mean(0)
-    return float((1 / (weights**2).sum(0)).mean()), float((scores**2).mean().sqrt())
+    weights, scores = exact.attention(pairs), exact.scores(pairs)  # the logarithms of small weights would be lost
+    return float((1 / (weights**2).sum(0)).mean()), float(((scores - scores.mean(0)) ** 2).mean().sqrt())

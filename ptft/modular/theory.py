@@ -254,16 +254,18 @@ class PretrainedLaw:
         return self.in_phase + (self.size - 1) * self.together
 
     def strengths_with_readout(self, gamma: float) -> dict[str, float]:
-        """Strengths once the readout is drawn again with standard deviation gamma >= 0, by kind of function."""
+        """Strengths once the readout is drawn again with standard deviation gamma >= 0, by kind of function.
+
+        There is no "new" one where pretraining had all frequencies.
+        """
         gamma = nonnegative_number(gamma, "gamma")
-        on = 2 * gamma**2 * self.power_on / self.size
-        beside = 2 * gamma**2 * self.power_beside / ((self.p - 1) / 2 - self.size)
-        return {
+        on, others = 2 * gamma**2 * self.power_on / self.size, (self.p - 1) // 2 - self.size
+        found = {
             "of pretraining": self.of_pretraining + on,
             "in phase": self.in_phase + on,
             "out of phase": self.out_of_phase + on,
-            "new": self.out_of_phase + beside,
         }
+        return found | ({"new": self.out_of_phase + 2 * gamma**2 * self.power_beside / others} if others else {})
 
 
 @checked

@@ -226,6 +226,8 @@ def test_a_wide_start_has_the_strengths_of_the_law():
     law = theory.closed_pretraining(1.0, 10_000, 11, 2, fitted=1e-9, draws=2)
     assert law.strengths_with_readout(0.2)["new"] == pytest.approx(expected, rel=0.02)
     assert law.strengths_with_readout(0.2)["in phase"] == pytest.approx(expected, rel=0.02)
+    every = theory.closed_pretraining(1.0, 100, 11, 5, fitted=1e-9, draws=2)  # pretraining has all frequencies
+    assert list(every.strengths_with_readout(0.2)) == ["of pretraining", "in phase", "out of phase"]
 
 
 def test_pretraining_makes_its_phase_cheap_and_its_task_cheapest(pretrained):

@@ -165,6 +165,8 @@ def test_steps_are_medians_over_seeds_with_the_baseline_among_the_values():
 
 
 def test_attention_is_of_the_fourth_order_in_the_scale_and_sees_all_places_at_a_small_one():
+    saturated = modular.attention_of(modular.new_transformer(11, seed=0, kappa=30.0))  # whose small weights underflow
+    assert saturated[0] == pytest.approx(1, abs=1e-3) and np.isfinite(saturated[1])
     spreads = {kappa: modular.attention_of(modular.new_transformer(11, seed=0, kappa=kappa)) for kappa in (0.2, 1, 3)}
     assert spreads[0.2][0] == pytest.approx(3, abs=1e-3) and 1 <= spreads[3][0] < 2
     assert spreads[3][1] / spreads[1][1] == pytest.approx(81, rel=1e-3)
