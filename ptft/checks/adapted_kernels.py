@@ -26,7 +26,7 @@ ERRORS = 3.5  # standard errors within which a measured loss agrees
 
 @checked
 def spikes(features: Sequence[LinearFeatures], gamma_1: ArrayLike, kind: str = "exact") -> Check:
-    """The largest eigenvalue of the features of trained networks beside that of a formula (`spike_size`).
+    """u^T M u of the features of trained networks, u the learned direction, beside 1 + `spike_size`.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def spikes(features: Sequence[LinearFeatures], gamma_1: ArrayLike, kind: str = "
     """
     theory = 1 + spike_size(gamma_1, [one.nu_1 for one in features], kind)
     measured = 1 + np.array([one.spike for one in features])
-    return relative(f"largest eigenvalue of the features, {kind} set", theory, measured, bound=0.08)
+    return relative(f"features along the learned direction, {kind} set", theory, measured, bound=0.08)
 
 
 @checked
