@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pandas as pd
-
 from ptft import trends, vision
 from ptft.book.claims import Claim, beyond_zero, cases, claim
 from ptft.book.computed_text import listed
 from ptft.book.image_tables import LETTERS, MARKS, ImageRuns
 from ptft.book.tables import MarkdownTable, numbered
+from ptft.extras import needs_extra
 from ptft.figures.vision import ENOUGH, SYMBOLS
 from ptft.validation import checked, one_of, require
 from ptft.vision.representation import columns_of
+
+with needs_extra("vision", __name__):
+    import pandas as pd
 
 STATED = {
     "kappa": "A smaller relative scale, $\\kappa < 1$, improves generalization in fine-tuning",

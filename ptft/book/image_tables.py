@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from ptft import trends, vision
 from ptft.book.computed_text import listed
 from ptft.book.results import IMAGES, accelerators, results_file
 from ptft.book.tables import MarkdownTable, numbered
+from ptft.extras import needs_extra
 from ptft.figures.vision import ENOUGH, SYMBOLS
 from ptft.sweeps.vision import SWEEP
 from ptft.validation import checked, one_of, require
+
+with needs_extra("vision", __name__):
+    import pandas as pd
 
 LETTERS = {"kappa": "κ", "c": "c", "gamma": "γ", "weights": "s"}  # of the knobs, in words that are computed
 MARKS = {"agree": "**{}**", "undecided": "{}", "disagree": "{} †"}  # of an effect, by its verdict
@@ -489,7 +491,7 @@ def ended_by_the_cap(runs: ImageRuns) -> str:
 
     Examples
     --------
-    >>> ended_by_the_cap(stored_runs("tiny_imagenet/smaller"))
+    >>> ended_by_the_cap(stored_runs("cifar_10"))
     'none'
     """
     starts = runs.pretrainings
