@@ -229,8 +229,13 @@ def differences(table: pd.DataFrame, knob: str, value: float, n: int, column: st
     >>> differences(pd.concat([scaled, baseline]), "kappa", 0.5, 10).round(3)
     array([0.05, 0.1 ])
     """
+    return np.array(list(_paired(table, knob, value, n, column).values()))
+
+
+def _paired(table: pd.DataFrame, knob: str, value: float, n: int, column: str) -> dict[int, float]:
+    """`differences`, by seed in increasing order."""
     scaled, baseline = by_seed(table, knob, value, n, column), by_seed(table, *BASELINE, n, column)
-    return np.array([scaled[s] - baseline[s] for s in sorted(scaled.keys() & baseline.keys())])
+    return {s: scaled[s] - baseline[s] for s in sorted(scaled.keys() & baseline.keys())}
 
 
 @checked
@@ -322,10 +327,7 @@ def differences_over_sizes(table: pd.DataFrame, knob: str, value: float, column:
     [-0.1, -0.1, -0.1]
     """
     require_table(table, "table", ["seed", "knob", "value", "n", column])
-    each = []
-    for n in sizes_of(table):
-        scaled, base = (by_seed(table, *place, n, column) for place in ((knob, value), BASELINE))
-        each.append({seed: scaled[seed] - base[seed] for seed in scaled.keys() & base.keys()})
+    each = [_paired(table, knob, value, n, column) for n in sizes_of(table)]
     seeds = sorted(set.intersection(*map(set, each)))
     return np.asarray(np.mean([[one[seed] for seed in seeds] for one in each], axis=0))
 

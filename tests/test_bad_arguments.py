@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 
 import ptft
 from ptft import agreement, experiments, infinite_width, modular, optimal_initialization, stopping_rule, trends, vision
-from ptft.book import image_tables
+from ptft.book import image_claims, image_tables
 from ptft.book.claims import cases, claim
 from ptft.checks import identities
 from ptft.figures import adapted_kernels, two_stages, two_theories
@@ -188,6 +188,7 @@ def made():
     )
     found["image runs"] = image_tables.stored_runs("cifar_10")
     found["signature"] = vision.signature(found["image runs"].representations, convention="batch")
+    found["slopes"] = image_claims.signature_slopes(found["image runs"].representations)
     found["by loss"] = image_tables.by_loss(image_tables.stored_runs(), image_tables.stored_runs("stricter"))
     found["nested runs"] = modular_trends.runs(found["modular runs"], "quadratic", "nested")
     larger = found["nested runs"][found["nested runs"]["knob"] == "kappa"].assign(value=2.0)
@@ -1318,15 +1319,14 @@ def examples():
         },
         "book.image_claims.signature_slopes": {
             "representations": m["image runs"].representations,
-            "convention": "batch",
             "measured_on": vision.MEASURED_ON[0],
         },
         "book.image_claims.conventions_table": {
-            "representations": m["image runs"].representations,
+            "slopes": m["slopes"],
             "name": "tab-a",
             "caption": "b",
         },
-        "book.image_claims.whole_signatures": {"representations": m["image runs"].representations},
+        "book.image_claims.whole_signatures": {"slopes": m["slopes"]},
         "book.image_claims.published_trends": {"runs": m["image runs"]},
         "book.image_claims.moved": {
             "runs": m["image runs"],
@@ -1335,7 +1335,7 @@ def examples():
             "measure": "accuracy",
         },
         "book.image_claims.causes_table": {
-            "sets": {"CIFAR-10": m["image runs"]},
+            "owed": {"CIFAR-10": image_claims.published_trends(m["image runs"])},
             "others": {"same": {"CIFAR-10": (m["image runs"], m["image runs"])}},
             "measure": "accuracy",
             "name": "tab-a",

@@ -24,8 +24,12 @@ STATED = {
     "weights": "Scaling all weights down after pretraining improves on the baseline",
 }
 SIDES = {knob: "above" if knob == "c" else "below" for knob in STATED}  # of 1, the values that the statement is about
-PUBLISHED_IN = {"kappa": "Figure 4a, Section 6", "c": "Figure 4b, Section 6", "gamma": "Figure 4c, Section 6"}
-PUBLISHED_IN |= {"weights": "Figure 9, Appendix D"}
+PUBLISHED_IN = {
+    "kappa": "Figure 4a, Section 6",
+    "c": "Figure 4b, Section 6",
+    "gamma": "Figure 4c, Section 6",
+    "weights": "Figure 9, Appendix D",
+}
 APPENDIX = dict(zip(vision.KNOBS, (6, 7, 8, 9), strict=True))  # the figures of Appendix D
 # both measures of the signature, the sign of the published slope of each, and words for it
 HALVES = (("change", 1, "change of log PR"), ("inherited", -1, "inherited share"))
@@ -264,95 +268,110 @@ Slopes = dict[tuple[str, str], trends.Effect]  # of the two `HALVES`, by knob an
 
 
 @checked
-def signature_slopes(
-    representations: pd.DataFrame, convention: str, measured_on: str = vision.MEASURED_ON[0]
-) -> Slopes:
-    """Both slopes of the signature of each knob by a convention, told from zero together by Holm's procedure.
+def signature_slopes(representations: pd.DataFrame, measured_on: str = vision.MEASURED_ON[0]) -> dict[str, Slopes]:
+    """By convention, both slopes of the signature of each knob, told from zero together by Holm's procedure.
 
     Parameters
     ----------
     representations : DataFrame, as `ptft.sweeps.vision` stores it
-    convention : one of `ptft.vision.CONVENTIONS`
     measured_on : one of `ptft.vision.MEASURED_ON`, default the test images
 
     Raises
     ------
     ValueError
-        If the table lacks a column, or there is no such convention.
+        If the table lacks a column, or `measured_on` is none of these.
 
     Examples
     --------
     >>> from ptft.book.image_tables import stored_runs
-    >>> len(signature_slopes(stored_runs("cifar_10").representations, "batch"))
-    8
+    >>> {name: len(slopes) for name, slopes in signature_slopes(stored_runs("cifar_10").representations).items()}
+    {'evaluation': 8, 'recalibrated': 8, 'batch': 8, 'published': 8}
     """
-    rows = vision.signature(representations, convention=convention, measured_on=measured_on)
-    found = {
-        (knob, column): trends.pooled_trend(rows, knob, column, sign)
-        for knob in vision.knobs_of(representations)
-        for column, sign, _ in HALVES
-    }
-    return dict(zip(found, trends.holm(found.values()), strict=True))
+    slopes: dict[str, Slopes] = {}
+    for convention in vision.CONVENTIONS:
+        rows = vision.signature(representations, convention=convention, measured_on=measured_on)
+        found = {
+            (knob, column): trends.pooled_trend(rows, knob, column, sign)
+            for knob in vision.knobs_of(representations)
+            for column, sign, _ in HALVES
+        }
+        slopes[convention] = dict(zip(found, trends.holm(found.values()), strict=True))
+    return slopes
 
 
 @checked
-def conventions_table(representations: pd.DataFrame, name: str, caption: str) -> MarkdownTable | None:
-    """`signature_slopes` by all conventions: one row per knob and half, one column per convention, with `MARKS`.
+def conventions_table(slopes: Mapping[str, Slopes], name: str, caption: str) -> MarkdownTable | None:
+    """`signature_slopes`: one row per knob and half, one column per convention, with `MARKS`.
+
+    Parameters
+    ----------
+    slopes : mapping, as `signature_slopes` returns it
+    name, caption : str
+        As in `ptft.book.tables.numbered`.
 
     Returns
     -------
-    MarkdownTable, or None if the table has no knob
+    MarkdownTable, or None if there is no knob
 
     Raises
     ------
     ValueError
-        If the table lacks a column.
+        If `slopes` is no such mapping.
 
     Examples
     --------
     >>> from ptft.book.image_tables import stored_runs
-    >>> conventions_table(stored_runs("cifar_10").representations, "tab-example", "Slopes.")
+    >>> conventions_table(signature_slopes(stored_runs("cifar_10").representations), "tab-example", "Slopes.")
     <table of 8 rows>
     """
-    slopes = {convention: signature_slopes(representations, convention) for convention in vision.CONVENTIONS}
+    halves = {column: words for column, _, words in HALVES}
     rows = [
-        {"knob": SYMBOLS[knob], "slope of": words}
-        | {name: MARKS[found[knob, column].verdict].format(found[knob, column]) for name, found in slopes.items()}
-        for knob in vision.knobs_of(representations)
-        for column, _, words in HALVES
+        {"knob": SYMBOLS[knob], "slope of": halves[column]}
+        | {
+            convention: MARKS[found[knob, column].verdict].format(found[knob, column])
+            for convention, found in slopes.items()
+        }
+        for knob, column in next(iter(slopes.values()), {})
     ]
     return numbered(rows, name, caption) if rows else None
 
 
 @checked
-def whole_signatures(representations: pd.DataFrame) -> str:
+def whole_signatures(slopes: Mapping[str, Slopes]) -> str:
     """The knobs of which both halves of the signature are told from zero as stated, by convention, in words.
+
+    Parameters
+    ----------
+    slopes : mapping, as `signature_slopes` returns it
 
     Raises
     ------
     ValueError
-        If the table lacks a column.
+        If `slopes` is no such mapping.
 
     Examples
     --------
     >>> from ptft.book.image_tables import stored_runs
-    >>> print(whole_signatures(stored_runs("cifar_10").representations).split("; ")[0])
+    >>> print(whole_signatures(signature_slopes(stored_runs("cifar_10").representations)).split("; ")[0])
     evaluation: no knob
     """
     said = []
-    for convention in vision.CONVENTIONS:
-        found = signature_slopes(representations, convention)
+    for convention, found in slopes.items():
         both = [
             LETTERS[knob]
-            for knob in vision.knobs_of(representations)
+            for knob in dict.fromkeys(knob for knob, _ in found)
             if all(found[knob, column].verdict == "agree" for column, *_ in HALVES)
         ]
         said.append(f"{convention}: {listed(both, none='no knob')}")
     return "; ".join(said)
 
 
+# by knob, figure and measure: the slope as trained, and what other ways of measuring add
+PublishedTrends = dict[tuple[str, str, str], dict[str, trends.Effect]]
+
+
 @checked
-def published_trends(runs: ImageRuns) -> dict[tuple[str, str, str], dict[str, trends.Effect]]:
+def published_trends(runs: ImageRuns) -> PublishedTrends:
     """Each published trend on a set of images, by its knob, its figure and its measure, and what is added to it.
 
     Returns
@@ -418,7 +437,7 @@ def moved(runs: ImageRuns, other: ImageRuns, knob: str, measure: str = "accuracy
     if any(knob not in vision.knobs_of(one.accuracies) for one in (runs, other)):
         return ""
     first, second = (
-        one.accuracies if measure == "accuracy" else vision.signatures(one.representations) for one in (runs, other)
+        one.accuracies if measure == "accuracy" else vision.signature(one.representations) for one in (runs, other)
     )
     here, there = vision.slopes_of_both(first, second, knob, column)
     change = f" ({trends.effect(there - here)})" if len(here) >= ENOUGH else ""
@@ -427,7 +446,7 @@ def moved(runs: ImageRuns, other: ImageRuns, knob: str, measure: str = "accuracy
 
 @checked
 def causes_table(
-    sets: Mapping[str, ImageRuns],
+    owed: Mapping[str, PublishedTrends],
     others: Mapping[str, Mapping[str, tuple[ImageRuns, ImageRuns]]],
     measure: str,
     name: str,
@@ -437,7 +456,7 @@ def causes_table(
 
     Parameters
     ----------
-    sets : mapping from names to ImageRuns
+    owed : mapping from the names of sets to what `published_trends` returns
     others : mapping from heads of columns to mappings from the names of sets to pairs of ImageRuns
         What `moved` compares.
     measure : one of those of `published_trends`
@@ -452,12 +471,12 @@ def causes_table(
     Examples
     --------
     >>> from ptft.book.image_tables import stored_runs
-    >>> causes_table({"CIFAR-10": stored_runs("cifar_10")}, {}, "accuracy", "tab-example", "Causes.")
+    >>> owed = {"CIFAR-10": published_trends(stored_runs("cifar_10"))}
+    >>> causes_table(owed, {}, "accuracy", "tab-example", "Causes.")
     <table of 4 rows>
     """
     rows: dict[str, list[dict[str, str]]] = {knob: [] for knob in vision.KNOBS}  # the sets of a knob together
-    for images, runs in sets.items():
-        found = published_trends(runs)
+    for images, found in owed.items():
         told = trends.holm(next(iter(added.values())) for added in found.values())
         for ((knob, figure, of), added), one in zip(found.items(), told, strict=True):
             if of == measure:

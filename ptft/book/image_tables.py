@@ -194,14 +194,13 @@ def epochs_table(runs: ImageRuns, name: str, images: str = "") -> MarkdownTable:
     <table of 9 rows>
     """
     starts, sizes = runs.pretrainings, vision.sizes_of(runs.accuracies)
-    known, rows = {"baseline": "baseline", "untrained": "not pretrained"}, []
+    rows = []
     for (knob, value), group in runs.accuracies.groupby(["knob", "value"], sort=False):
         start = starts[(starts["knob"] == knob) & (starts["value"] == value)]
         steps, capped = group.groupby("n")["epochs"].median(), start["pretraining_stopped_by"] == "cap"
-        other = known.get(knob, f"`{knob}` = {value:g}")
         rows.append(
             {
-                "knob": f"{SYMBOLS[knob]} = {value:g}" if knob in vision.KNOBS else other,
+                "knob": setting(knob, value),
                 "pretraining: epochs": f"{start['pretraining_epochs'].median():g}" if len(start) else "",
                 "ended by the cap": f"{100 * capped.mean():.0f} %" if len(start) else "",
                 f"fine-tuning: epochs at $n = {sizes[0]}$": f"{steps.iloc[0]:g}",
@@ -294,13 +293,13 @@ def gains_table(table: pd.DataFrame, column: str, name: str, caption: str) -> Ma
         for value in dict.fromkeys(value for value, _ in effects):
             found = {n: effects[value, n] for n in vision.sizes_of(table)}
             cells = {f"$n = {n}$": looks[one.verdict].format(one) for n, one in found.items()}
-            rows.append({"knob": f"{SYMBOLS[knob]} = {value:g}", **cells})
+            rows.append({"knob": setting(knob, value), **cells})
     return numbered(rows, name, caption) if rows else None
 
 
 @checked
 def setting(knob: str, value: float) -> str:
-    """A value of a knob as the tables name it; that without pretraining in words.
+    """A value of a knob as the tables name it; the baseline and that without pretraining in words.
 
     Raises
     ------
@@ -309,11 +308,12 @@ def setting(knob: str, value: float) -> str:
 
     Examples
     --------
-    >>> setting("c", 2.0), setting(*vision.UNTRAINED)
-    ('$c$ = 2', 'not pretrained')
+    >>> setting("c", 2.0), setting("epochs", 30.0), setting(*vision.UNTRAINED)
+    ('$c$ = 2', '`epochs` = 30', 'not pretrained')
     """
-    one_of(knob, "knob", (*vision.KNOBS, vision.UNTRAINED[0]))
-    return f"{SYMBOLS[knob]} = {value:g}" if knob in vision.KNOBS else "not pretrained"
+    in_words = {vision.BASELINE[0]: "baseline", vision.UNTRAINED[0]: "not pretrained"}
+    one_of(knob, "knob", (*vision.KNOBS, *vision.CONTROLS, *in_words))
+    return in_words.get(knob) or f"{SYMBOLS.get(knob, f'`{knob}`')} = {value:g}"
 
 
 @checked

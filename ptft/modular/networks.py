@@ -568,5 +568,6 @@ def attention_of(network: Transformer) -> tuple[float, float]:
     """
     pairs = torch.cartesian_prod(torch.arange(network.p), torch.arange(network.p)).to(network.embedding.device)
     exact = network.with_parameters({name: weight.detach().double() for name, weight in network.parameters.items()})
-    weights, scores = exact.attention(pairs), exact.scores(pairs)  # the logarithms of small weights would be lost
+    scores = exact.scores(pairs)  # and not the logarithms of the weights, of which small ones would be lost
+    weights = torch.softmax(scores, dim=0)
     return float((1 / (weights**2).sum(0)).mean()), float(((scores - scores.mean(0)) ** 2).mean().sqrt())

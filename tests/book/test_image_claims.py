@@ -95,12 +95,15 @@ def test_the_verdict_on_the_signature_is_that_of_the_runs(knob, change, inherite
 def test_slopes_and_knobs_of_the_whole_signature_are_those_of_the_runs():
     rows = shapes(0.1, -0.05)
     rows.loc[rows["knob"] == "c", "ensd_batch"] *= rows.loc[rows["knob"] == "c", "value"]  # the share rises by c
-    found = image_claims.signature_slopes(rows, "published")
+    slopes = image_claims.signature_slopes(rows)
+    found = slopes["published"]
     assert found["kappa", "change"].mean == pytest.approx(0.1, rel=0.02)
     assert found["gamma", "inherited"].mean == pytest.approx(-0.05, rel=0.02)
-    said = dict(part.split(": ") for part in image_claims.whole_signatures(rows).split("; "))
+    said = dict(part.split(": ") for part in image_claims.whole_signatures(slopes).split("; "))
     assert said == dict.fromkeys(vision.CONVENTIONS, "κ, c, γ and s") | {"batch": "κ, γ and s"}
-    assert "†" in [line for line in image_claims.conventions_table(rows, "tab-a", "b").splitlines() if "$c$" in line][1]
+    assert (
+        "†" in [line for line in image_claims.conventions_table(slopes, "tab-a", "b").splitlines() if "$c$" in line][1]
+    )
 
 
 def test_gains_are_marked_by_their_side_and_only_with_splits_enough():
@@ -178,13 +181,12 @@ def test_causes_are_marked_among_all_trends_of_a_set_and_compared_where_both_wer
     clothes, longer = image_tables.stored_runs(), image_tables.stored_runs("stricter")
     sets = {"clothes": clothes, "colour": image_tables.stored_runs("cifar_10")}
     others = {"to a smaller loss": {"clothes": (clothes, longer)}}
-    told = {}
-    for images, one in sets.items():
-        found = image_claims.published_trends(one)
+    told, owed = {}, {images: image_claims.published_trends(one) for images, one in sets.items()}
+    for images, found in owed.items():
         for place, effect in zip(found, holm(ways["as trained"] for ways in found.values()), strict=True):
             told[images, place[0], place[2]] = effect.verdict
     for measure in ("accuracy", "change of log PR", "inherited share"):
-        lines = image_claims.causes_table(sets, others, measure, "tab-a", "b").splitlines()[5:-1]
+        lines = image_claims.causes_table(owed, others, measure, "tab-a", "b").splitlines()[5:-1]
         cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
         knobs = [knob for knob in vision.KNOBS for _ in sets]
         assert [cell[1] for cell in cells] == list(sets) * 4 and len(cells) == 8
@@ -194,7 +196,7 @@ def test_causes_are_marked_among_all_trends_of_a_set_and_compared_where_both_wer
             assert verdict == told[cell[1], knob, measure]
             assert (len(cell) > 5 and " to " in cell[5]) == (cell[1] == "clothes" and knob != "c")
     with pytest.raises(ValueError, match="measure = 'loss' is not allowed"):
-        image_claims.causes_table(sets, others, "loss", "tab-a", "b")
+        image_claims.causes_table(owed, others, "loss", "tab-a", "b")
 
 
 def test_pretrainings_that_the_cap_ended_are_counted_by_setting():
