@@ -21,8 +21,8 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import eigh
 
+from ptft.infinite_width.lanczos import mean_decay
 from ptft.infinite_width.particles import Particles, Task, activate
 from ptft.validation import (
     generator,
@@ -38,7 +38,6 @@ from ptft.validation import (
 CARRY = ("centred", "reset", "raw")
 STEP = (0.1, 1.0)  # step times largest eigenvalue of the tangent kernel, early and late; stable below 2
 EARLY = 0.02  # the step may grow in proportion to the time, once the fast directions are learned
-MOVE = 0.01  # relative change of the readout above which an exponential step is halved
 REFRESH = 16  # most steps between estimates of that eigenvalue; fewer while it rises
 
 
@@ -90,6 +89,7 @@ def train(
     *,
     rate: float | None = None,
     exponential: bool = False,
+    pace: float = 0.01,
     tolerance: float = 1e-8,
     max_steps: int = 100_000,
     device: str | None = None,
@@ -112,9 +112,12 @@ def train(
         training raises it. Losses are then within 1 % of those of the flow.
     exponential : bool, default False
         Within a step, let the misfits decay as under the tangent kernel of its beginning, instead of not at all. That
-        is stable for steps of any length, which then grow with the time alone, a hundredth of it, and are halved while
-        they move the readout by more than 1 %. It is exact in the lazy limit, costs the eigenvectors of a P x P
-        matrix a step, and pays where the eigenvalues lie far apart.
+        is stable for steps of any length, which then grow with the time alone. It is exact in the lazy limit, costs the
+        tangent kernel of all examples a step, S P^2 operations, and pays where its eigenvalues lie far apart.
+    pace : float, default 0.01
+        Of exponential steps: their length over the time since training began, and the relative change of the readout
+        above which a step is halved. Test losses are within about 1 % of those of the flow at the default, and at ten
+        times as much within 6 % on digits and 1 % on photographs.
     tolerance : float, default 1e-8
         Training ends at the first recorded time with a train loss below it.
     max_steps : int, default 100,000
@@ -147,7 +150,7 @@ def train(
     array([0.39, 0.08, 0.  ])
     """
     instance_of(particles, Particles, "particles")
-    return _train(particles, task, gamma, times, particles, None, rate, exponential, tolerance, max_steps, device)
+    return _train(particles, task, gamma, times, particles, None, rate, exponential, pace, tolerance, max_steps, device)
 
 
 def transfer(
@@ -160,6 +163,7 @@ def transfer(
     seed: int | np.random.Generator = 0,
     rate: float | None = None,
     exponential: bool = False,
+    pace: float = 0.01,
     tolerance: float = 1e-8,
     max_steps: int = 100_000,
     device: str | None = None,
@@ -170,7 +174,7 @@ def transfer(
     ----------
     source : Run
         Training on the first task.
-    task, gamma, times, rate, exponential, tolerance, max_steps, device
+    task, gamma, times, rate, exponential, pace, tolerance, max_steps, device
         As in `train`, of the second task.
     carry : "centred" (default), "reset" or "raw"
         "centred": h and z are kept, and the output at the start is subtracted, f = (<z phi(h)> - <z phi(h)>_start)
@@ -213,7 +217,7 @@ def transfer(
         z = rng.standard_normal(start.z.size)
         start = replace(start, z=z.astype(start.z.dtype))
     origin = None if carry == "raw" else start
-    return _train(start, task, gamma, times, origin, source, rate, exponential, tolerance, max_steps, device)
+    return _train(start, task, gamma, times, origin, source, rate, exponential, pace, tolerance, max_steps, device)
 
 
 def _train(
@@ -225,6 +229,7 @@ def _train(
     source: Run | None,
     rate: float | None,
     exponential: bool,
+    pace: float,
     tolerance: float,
     max_steps: int,
     device: str | None,
@@ -234,7 +239,7 @@ def _train(
     grid = real_array(times, "times", ndim=1)
     require(grid.size > 1 and grid[0] == 0 and bool(np.all(np.diff(grid) > 0)), "times", grid, "increasing from 0")
     tolerance, rate = positive_number(tolerance, "tolerance"), None if rate is None else positive_number(rate, "rate")
-    truth_value(exponential, "exponential")
+    pace = positive_number(pace, "pace") * truth_value(exponential, "exponential")
     if device is not None:
         instance_of(device, str, "device")
     whole_number(max_steps, "max_steps", 1)
@@ -247,7 +252,7 @@ def _train(
     inputs = [X for X, _, _, _ in functions]
     target = gamma * task.y + offsets[0]
     if device is None:
-        system: System = NumpySystem(start, inputs, target, gamma, exponential)
+        system: System = NumpySystem(start, inputs, target, gamma, pace)
     elif exponential:
         raise ValueError(f"exponential = True is not allowed with device = {device!r}: such steps are taken by numpy")
     else:
@@ -263,7 +268,7 @@ def _train(
         return measured if source is not None else [*measured, measured[-1]]
 
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported once, below
-        rows, end, trouble = _follow(system, grid, losses, rate, exponential, tolerance, max_steps)
+        rows, end, trouble = _follow(system, grid, losses, rate, pace, tolerance, max_steps)
     if trouble:
         warnings.warn(f"training {trouble} at time {rows[-1][0]:.3g}", stacklevel=3)
     time, steps, train_loss, test_loss, source_loss = np.array(rows).T
@@ -278,11 +283,14 @@ def _follow(
     times: np.ndarray,
     losses: Callable[[], list[float]],
     rate: float | None,
-    exponential: bool,
+    pace: float,
     tolerance: float,
     max_steps: int,
 ) -> tuple[list[list[float]], Particles, str]:
-    """Euler steps from one recorded time to the next: rows of (time, steps, losses), the neurons, what went wrong."""
+    """Steps from one recorded time to the next, exponential ones where there is a pace.
+
+    Returns rows of (time, steps, losses), the neurons, and what went wrong.
+    """
     rows, end = [[0.0, 0.0, *losses()]], system.snapshot()
     steps, top, due, wait = 0, 0.0, 0, 1
     for now, then in itertools.pairwise(times):
@@ -291,8 +299,8 @@ def _follow(
             if rate is None and steps == due:
                 before, top = top, system.top_eigenvalue(3 if steps else 20)
                 wait = min(2 * wait, REFRESH) if top < 1.1 * before else 1
-                due = steps + wait
-            early, late = (EARLY / 2, np.inf) if exponential else (EARLY, STEP[1])
+                due = steps + wait if not pace else max_steps  # of exponential steps it only bounds the first
+            early, late = (pace, np.inf) if pace else (EARLY, STEP[1])
             longest = rate or float(np.clip(early * (then - left), STEP[0] / top, late / top))
             dt = left / np.ceil(left / longest)
             if steps == max_steps:
@@ -317,17 +325,17 @@ class NumpySystem:
     """
 
     def __init__(
-        self, start: Particles, inputs: list[np.ndarray], target: np.ndarray, gamma: float, exponential: bool = False
+        self, start: Particles, inputs: list[np.ndarray], target: np.ndarray, gamma: float, pace: float = 0.0
     ) -> None:
         X, dtype = inputs[0], start.z.dtype
-        self._start, self._inputs, self._gamma = start, inputs, gamma
+        self._start, self._inputs, self._gamma, self._pace = start, inputs, gamma, pace
         follow = start.points is not None or len(X) < X.shape[1]
         state = start.preactivations(X) if follow else start.state
         self._local = replace(start, state=state.copy(), z=start.z.copy(), points=X if follow else None)
         self._where, self._response = self._local.locate(X), self._local.response(X)
         self._target = target.astype(dtype)
         self._phi, self._slope = np.empty((2, start.z.size, len(target)), dtype=dtype)
-        self._overlaps = X @ X.T / X.shape[1] if exponential else None
+        self._overlaps = (X @ X.T / X.shape[1]).astype(dtype) if pace else None
         self._pushed = np.zeros_like(self._phi) if follow else None
         overlaps = ((X @ x.T / X.shape[1]).astype(dtype) for x in inputs if follow)
         self._seen = [(start.preactivations(x), K) for x, K in zip(inputs, overlaps, strict=False)]
@@ -343,18 +351,21 @@ class NumpySystem:
     def step(self, dt: float) -> None:
         local, phi = self._local, self._features()
         misfit = (self._target - local.z @ phi / local.z.size) / self._gamma
-        if self._overlaps is not None:
-            misfit = self._decayed(phi, misfit, dt)
-        c = dt * self._gamma / misfit.size
-        dstate, dz = self._gradient(phi, misfit)
-        if self._overlaps is not None and c * np.linalg.norm(dz) > MOVE * np.linalg.norm(local.z):
-            self.step(dt / 2)  # the tangent kernel would change within the step
-            self.step(dt / 2)
-            return
+        tangent = None if self._overlaps is None else self._tangent(phi)
+        taken = dt
+        while True:
+            mean = misfit if tangent is None else mean_decay(tangent, misfit, taken)[0]
+            c = taken * self._gamma / misfit.size
+            dstate, dz = self._gradient(phi, mean)
+            if tangent is None or not c * np.linalg.norm(dz) > self._pace * np.linalg.norm(local.z):
+                break
+            taken /= 2  # the tangent kernel would change within the step
         if self._pushed is not None:
-            self._pushed += self._slope * local.z[:, None] * (c * misfit)
+            self._pushed += self._slope * local.z[:, None] * (c * mean)
         local.state[...] += c * dstate
         local.z[...] += c * dz
+        if taken < dt:
+            self.step(dt - taken)
 
     def top_eigenvalue(self, iterations: int) -> float:
         local, phi = self._local, self._features()
@@ -372,14 +383,14 @@ class NumpySystem:
         pushed, X = self._pushed.copy(), self._inputs[0]
         return lambda: replace(start, state=start.state + pushed @ start.response(X), z=z)
 
-    def _decayed(self, phi: np.ndarray, misfit: np.ndarray, dt: float) -> np.ndarray:
-        """The misfits averaged over a step of length dt, within which the tangent kernel does not change."""
+    def _tangent(self, phi: np.ndarray) -> np.ndarray:
+        """The tangent kernel over P; of many examples, so that no second matrix of that size is kept."""
         g = self._slope * self._local.z[:, None]
-        tangent = (phi.T @ phi + (g.T @ g) * self._overlaps) / (phi.shape[0] * misfit.size)
-        values, vectors = eigh(tangent.astype(np.float64))
-        decay = np.maximum(values * dt, np.finfo(float).eps)
-        decayed: np.ndarray = vectors @ (-np.expm1(-decay) / decay * (vectors.T @ misfit))
-        return decayed.astype(misfit.dtype)
+        tangent: np.ndarray = g.T @ g
+        tangent *= self._overlaps
+        tangent += phi.T @ phi
+        tangent /= phi.size
+        return tangent
 
     def _features(self) -> np.ndarray:
         """phi(h) at the training inputs; phi'(h) is left in `_slope`."""

@@ -41,7 +41,7 @@ STARTS = ("scratch", *CARRY)  # of the target model
 EDGES = np.linspace(-8, 8, 129)  # of the histograms of preactivations
 FIRST, RECORDS = 0.5, 11  # first recorded time after 0, and the number of them for every factor of ten
 T_END = 1e5  # runs at several hundred times less have stopped above the tolerance
-MOST = 2000  # training examples for which exponential steps pay, as they take the eigenvectors of a kernel of all
+PACE, MOST, COARSE = 0.01, 2000, 0.1  # pace of exponential steps, see `train`, and on more than so many examples
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class TransferSetting:
     gamma_1: float = 1.0
     D: int = 100  # of Gaussian inputs
     tolerance: float = 1e-6
-    exponential: bool = False  # how steps are taken, see `train`; on at most `MOST` examples
+    exponential: bool = False  # how steps are taken, see `train`
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -286,10 +286,10 @@ def numbers() -> list[Any]:
     --------
     >>> settings, times_and_steps, edges = numbers()
     >>> settings[0]["figure"], times_and_steps
-    ('3a', [0.5, 11, 2000])
+    ('3a', [0.5, 11, 0.01, 2000, 0.1])
     """
     figures = [dataclasses.asdict(one) for group in (GAUSSIAN, DIGITS, PHOTOGRAPHS) for one in group.values()]
-    return [figures, [FIRST, RECORDS, MOST], EDGES.tolist()]
+    return [figures, [FIRST, RECORDS, PACE, MOST, COARSE], EDGES.tolist()]
 
 
 @checked
@@ -345,9 +345,9 @@ def target_run(
 
 
 def _options(setting: TransferSetting, task: Task, device: str | None) -> dict[str, Any]:
-    few = len(task.y) <= MOST
-    exponential = setting.exponential and few and device is None  # PyTorch takes the steps of Euler
-    return {"tolerance": setting.tolerance, "exponential": exponential, "device": device}
+    exponential = setting.exponential and device is None  # PyTorch takes the steps of Euler
+    pace = PACE if len(task.y) <= MOST else COARSE
+    return {"tolerance": setting.tolerance, "exponential": exponential, "pace": pace, "device": device}
 
 
 @checked

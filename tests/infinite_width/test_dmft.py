@@ -1,5 +1,6 @@
 """Two-layer networks on two tasks: particles of the mean-field theory, and finite networks trained by descent."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -203,6 +204,19 @@ def test_exponential_steps_follow_the_flow_more_closely(kind, monkeypatch):
     assert off < 0.03 and 2 * off < far_off
 
 
+def test_the_error_of_exponential_steps_falls_with_their_pace(monkeypatch):
+    monkeypatch.setattr(dmft, "STEP", (dmft.STEP[0] / 20, dmft.STEP[1]))  # which bounds the first steps from below
+    task, _ = tasks()
+    particles = weight_particles(20, 400, seed=0, dtype=np.float64)
+    paces = (0.1, 0.03, 0.01, 0.001)
+    runs = [train(particles, task, 1.0, TIMES[:12], exponential=True, pace=pace, tolerance=1e-15) for pace in paces]
+    steps = [int(run.steps[-1]) for run in runs]
+    off = [np.max(np.abs(run.test_loss / runs[-1].test_loss - 1)) for run in runs[:-1]]
+    assert all(more > 1.5 * few for few, more in itertools.pairwise(steps))
+    assert off[0] > off[1] > off[2]
+    assert off[0] < 0.06 and off[2] < 0.01
+
+
 def test_linear_particles_obey_the_closed_equation_on_two_tasks():
     """With an exact second moment the mean-field equations hold for D + 1 neurons (h = w.x/sqrt(D) here, w.x there)."""
     D, gammas = 12, (1.5, 0.6)
@@ -378,6 +392,7 @@ def test_a_limit_on_the_steps_is_reported():
         (lambda s, t, p: train(p, s, 0.0, TIMES), "gamma = 0. is not allowed"),
         (lambda s, t, p: train(p, s, 1.0, [1.0, 2.0]), "times = .* increasing from 0"),
         (lambda s, t, p: train(p, s, 1.0, TIMES, rate=-1.0), "rate = -1. is not allowed"),
+        (lambda s, t, p: train(p, s, 1.0, TIMES, exponential=True, pace=0.0), "pace = 0. is not allowed"),
         (lambda s, t, p: train(p, s, 1.0, TIMES, max_steps=0), "max_steps = 0 is not allowed"),
         (lambda s, t, p: train(weight_particles(3, 10), s, 1.0, TIMES), "it must have 3 columns"),
         (lambda s, t, p: train(function_particles(s.X, 10), t, 1.0, TIMES), "not among the points"),

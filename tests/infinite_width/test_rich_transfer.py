@@ -151,9 +151,11 @@ def test_runs_are_those_of_train_and_transfer(exponential):
     assert again["network"].test_loss[-1] != after["reset"].test_loss[-1]  # another readout
 
 
-def test_large_tasks_and_devices_take_ordinary_steps(monkeypatch):
+def test_large_tasks_take_longer_exponential_steps_and_devices_ordinary_ones(monkeypatch):
     taken = []
-    monkeypatch.setattr(rich_transfer, "train", lambda *args, exponential, **options: taken.append(exponential))
+    monkeypatch.setattr(
+        rich_transfer, "train", lambda *args, exponential, pace, **options: taken.append((exponential, pace))
+    )
     source, target = rich_transfer.tasks(TINY)
     start = rich_transfer.neurons(12, 60, "theory", 0)
     monkeypatch.setattr(rich_transfer, "MOST", 20)
@@ -161,7 +163,8 @@ def test_large_tasks_and_devices_take_ordinary_steps(monkeypatch):
     rich_transfer.source_run(setting, source, start)  # of 30 examples
     rich_transfer.target_run(setting, target, 0.5, start, "scratch")  # of 10
     rich_transfer.target_run(setting, target, 0.5, start, "scratch", device="cpu")
-    assert taken == [False, True, False]
+    pace, coarse = rich_transfer.PACE, rich_transfer.COARSE
+    assert taken == [(True, coarse), (True, pace), (False, pace)] and coarse > pace
 
 
 # --- preactivations -------------------------------------------------------------------------------------------------
