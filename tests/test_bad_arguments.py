@@ -1260,6 +1260,7 @@ def examples():
         "book.claims.count_of": {"outcomes": np.array([True]), "of": "things"},
         "book.claims.how_they_fared": {"claims": [claim("a", "b", "c", "d", CASES)]},
         "book.image_tables.stored_runs": {"folder": "cifar_10"},
+        "book.image_tables.in_words": {"settings": [("kappa", 0.1)]},
         "book.image_tables.protocol_parts": {"runs": m["image runs"]},
         "book.image_tables.effort": {"runs": m["image runs"]},
         "book.image_tables.epochs_table": {"runs": m["image runs"], "name": "tab-a", "images": ""},

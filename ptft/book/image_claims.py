@@ -328,8 +328,8 @@ def conventions_table(slopes: Mapping[str, Slopes], name: str, caption: str) -> 
     rows = [
         {"knob": SYMBOLS[knob], "slope of": halves[column]}
         | {
-            convention: MARKS[found[knob, column].verdict].format(found[knob, column])
-            for convention, found in slopes.items()
+            convention: MARKS[one.verdict].format(f"{100 * one.mean:+.2f}\u00a0±\u00a0{100 * one.half:.2f}")
+            for convention, one in ((convention, found[knob, column]) for convention, found in slopes.items())
         }
         for knob, column in next(iter(slopes.values()), {})
     ]

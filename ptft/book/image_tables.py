@@ -5,7 +5,7 @@ Differences of accuracies are in per cent of all answers, paired over class spli
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -331,6 +331,26 @@ def settings_of(table: pd.DataFrame) -> list[tuple[str, float]]:
     [('c', 2.0)]
     """
     return [(knob, v) for knob in vision.knobs_of(table) for v in vision.values_of(table, knob) if v != 1]
+
+
+@checked
+def in_words(settings: Iterable[tuple[str, float]]) -> list[str]:
+    """Values of the four knobs as a sentence has them, those of a knob together.
+
+    Raises
+    ------
+    ValueError
+        If there is no such knob.
+
+    Examples
+    --------
+    >>> in_words([("kappa", 0.1), ("kappa", 0.25), ("c", 2.0)])
+    ['κ = 0.1, 0.25', 'c = 2']
+    """
+    of_knobs: dict[str, list[str]] = {}
+    for knob, value in settings:
+        of_knobs.setdefault(one_of(knob, "knob", tuple(LETTERS)), []).append(f"{value:g}")
+    return [f"{LETTERS[knob]} = {', '.join(values)}" for knob, values in of_knobs.items()]
 
 
 def _all_settings(table: pd.DataFrame) -> list[tuple[str, float]]:

@@ -81,7 +81,8 @@ def pretrain_linear(
         Richness in the convention h = W x of `ptft.infinite_width.linear`.
     nu_1 : float, positive
         Source data per dimension; near 1 training takes long.
-    D : int, at least 2, default 80
+    D : int, at least 3, default 80
+        Two directions are that of the teacher and of the learned gradient; a third is there for the rest of a target.
     N : int, optional
         Neurons of a finite network with random weights. By default the network is infinitely wide.
     seed : int or Generator, default 0
@@ -106,7 +107,7 @@ def pretrain_linear(
     """
     gamma_1, nu = (float(positive_array(v, n, ndim=0)) for v, n in ((gamma_1, "gamma_1"), (nu_1, "nu_1")))
     rng = generator(seed)
-    X = rng.standard_normal((max(round(nu * whole_number(D, "D", 2)), 1), D))
+    X = rng.standard_normal((max(round(nu * whole_number(D, "D", 3)), 1), D))
     s = rng.standard_normal(D)
     s /= np.linalg.norm(s)
     if N is None:

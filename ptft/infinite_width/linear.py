@@ -362,7 +362,7 @@ def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike, ridge: float = 0.
     Raises
     ------
     ValueError
-        If an argument is not finite or outside its range, or shapes do not match.
+        If an argument is not finite or outside its range, shapes do not match, or M is not symmetric.
 
     Examples
     --------
@@ -370,7 +370,15 @@ def kernel_end_point(X: ArrayLike, y: ArrayLike, M: ArrayLike, ridge: float = 0.
     array([0.75, 0.25])
     """
     X, y = regression(X, y)
-    return _end_points(X, y, X @ real_array(M, "M", ndim=2), float(nonnegative_array(ridge, "ridge", ndim=0)))
+    return _end_points(X, y, X @ _moment(M, X.shape[1]), float(nonnegative_array(ridge, "ridge", ndim=0)))
+
+
+def _moment(M: ArrayLike, D: int) -> np.ndarray:
+    M = real_array(M, "M", ndim=2)
+    require(M.shape == (D, D), "the shape of M", M.shape, f"({D}, {D}), for the columns of X")
+    apart = float(np.max(np.abs(M - M.T)))
+    require(apart <= 1e-9 * np.max(np.abs(M)), "the largest difference of M and its transpose", apart, "0 to rounding")
+    return M
 
 
 def _end_points(X: np.ndarray, y: np.ndarray, XM: np.ndarray, ridge: float) -> np.ndarray:
@@ -407,8 +415,8 @@ def regression_loss(M: ArrayLike, X: ArrayLike, t: ArrayLike, ridge: float = 0.0
     >>> regression_loss(np.eye(2), [[1.0, 0.0]], [0.6, 0.8]).round(6)  # the second coordinate is not seen
     np.float64(0.64)
     """
-    X, M, t = real_array(X, "X", ndim=2), real_array(M, "M", ndim=2), real_array(t, "t")
-    end = _end_points(X, X @ t, X @ M, float(nonnegative_array(ridge, "ridge", ndim=0)))
+    X, t = real_array(X, "X", ndim=2), real_array(t, "t")
+    end = _end_points(X, X @ t, X @ _moment(M, X.shape[1]), float(nonnegative_array(ridge, "ridge", ndim=0)))
     return np.asarray(np.sum((end - t) ** 2, axis=0))
 
 

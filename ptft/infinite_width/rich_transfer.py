@@ -41,7 +41,8 @@ STARTS = ("scratch", *CARRY)  # of the target model
 EDGES = np.linspace(-8, 8, 129)  # of the histograms of preactivations
 FIRST, RECORDS = 0.5, 11  # first recorded time after 0, and the number of them for every factor of ten
 T_END = 1e5  # runs at several hundred times less have stopped above the tolerance
-PACE, MOST, COARSE = 0.01, 2000, 0.1  # pace of exponential steps, see `train`, and on more than so many examples
+MOST = 2000  # training examples; on more, exponential steps have the pace `COARSE`, see `train`
+PACE, COARSE = 0.01, 0.1
 
 
 @dataclass(frozen=True)
@@ -280,16 +281,16 @@ def drawn(
 
 
 def numbers() -> list[Any]:
-    """All numbers that decide what a run gives, of every figure, in JSON types.
+    """All numbers that decide what a run gives, of every figure, in JSON types; how exact it is, `train` says.
 
     Examples
     --------
     >>> settings, times_and_steps, edges = numbers()
     >>> settings[0]["figure"], times_and_steps
-    ('3a', [0.5, 11, 0.01, 2000, 0.1])
+    ('3a', [0.5, 11, 2000])
     """
     figures = [dataclasses.asdict(one) for group in (GAUSSIAN, DIGITS, PHOTOGRAPHS) for one in group.values()]
-    return [figures, [FIRST, RECORDS, PACE, MOST, COARSE], EDGES.tolist()]
+    return [figures, [FIRST, RECORDS, MOST], EDGES.tolist()]
 
 
 @checked

@@ -436,6 +436,7 @@ def order_agreement(runs: pd.DataFrame, theory: str, n: int) -> np.ndarray:
     Returns
     -------
     array (seeds,)
+        nan where the errors or the predictions of a seed are all the same, which have no order.
 
     Raises
     ------
@@ -457,7 +458,8 @@ def order_agreement(runs: pd.DataFrame, theory: str, n: int) -> np.ndarray:
     rows = runs[(runs["n"] == n) & (runs["knob"] != UNTRAINED)]
     if not len(rows):
         raise ValueError(f"n = {n} is not allowed: it must be in the table")
-    return np.array([spearmanr(part["error"], part[theory])[0] for _, part in rows.groupby("seed")])
+    pairs = [(part["error"], part[theory]) for _, part in rows.groupby("seed")]
+    return np.array([spearmanr(*pair)[0] if all(one.nunique() > 1 for one in pair) else np.nan for pair in pairs])
 
 
 @checked

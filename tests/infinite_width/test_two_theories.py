@@ -147,6 +147,8 @@ def test_a_source_of_one_coordinate_is_the_same_theory(lambda_pt, gamma_ft):
         (lambda: simulate_both(1.5, [TwoTasks()], Initialization(1.0), 1.0, 20), "between 1 and d = 20"),
         (lambda: simulate_both(0.5, [TwoTasks(rho=1e-6)], Initialization(1.0), 1.0, 20), "a sampled teacher is zero"),
         (lambda: kernel_end_point(np.ones((2, 3)), np.ones(3), np.eye(3)), "y has shape"),
+        (lambda: kernel_end_point(np.ones((2, 3)), np.ones(2), np.eye(2)), "the shape of M"),
+        (lambda: kernel_end_point(np.ones((2, 3)), np.ones(2), np.eye(3) + np.eye(3, k=1)), "M and its transpose"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -149,6 +149,7 @@ def test_orders_agree_with_a_prediction_that_rises_with_the_error_and_not_with_o
     runs = trends.runs(synthetic(), "quadratic", "nested")
     np.testing.assert_allclose(trends.order_agreement(runs, "diagonal", 60), 1)
     np.testing.assert_allclose(trends.order_agreement(runs, "tangent", 60), -1)
+    assert np.isnan(trends.order_agreement(runs.assign(diagonal=1.0), "diagonal", 60)).all(), "a constant has no order"
     with pytest.raises(ValueError, match="n = 90 is not allowed"):
         trends.order_agreement(runs, "tangent", 90)
 
