@@ -44,9 +44,9 @@ another room of its group):
         figures/                every figure
         book/                   what only the pages of the book need
 
-The theory needs numpy, scipy and matplotlib. `ptft.vision`, `ptft.modular` and `ptft.sweeps` say which extra brings
-what they need, and are imported by name; `ptft.FineTunedRegression` and `ptft.FineTunedRegressionCV` import
-scikit-learn where they are first asked for.
+The theory needs numpy, scipy and matplotlib. What is not in `__all__` is imported by the name of its module, as in
+``from ptft import figures``; `ptft.vision`, `ptft.modular` and `ptft.sweeps` say which extra brings what they need.
+`ptft.FineTunedRegression` and `ptft.FineTunedRegressionCV` import scikit-learn where they are first asked for.
 """
 
 import tomllib

@@ -6,9 +6,11 @@ their stored results.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import nbformat
 from docutils import nodes
+from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -51,11 +53,13 @@ class Claims(SphinxDirective):
 
 
 class ClaimsTally(Claims):
-    """How many claims came to which verdict."""
+    """How many claims came to which verdict; `name` is the label, of which each page needs another."""
+
+    option_spec: ClassVar = {"name": directives.unchanged_required}
 
     def run(self) -> list[nodes.Node]:
         every = [claim for _, claims in self.chapters().values() for claim in claims]
-        return parsed(self, tally(every, "tab-all-claims"))
+        return parsed(self, tally(every, self.options.get("name", "tab-all-claims")))
 
 
 class Testbeds(SphinxDirective):

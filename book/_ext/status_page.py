@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,9 @@ from sphinx.util.typing import ExtensionMetadata
 from ptft.book.computed_text import literal
 from ptft.book.tables import numbered
 
-READS = re.compile(r"""results_file\(["']([^"']+)["']\)""")
+# What reads stored tables: one by its name, or both of a sweep of residual networks by their folder.
+READS = re.compile(r"""results_file\(["'](?P<table>[^"']+)["']\)|stored_runs\((?:["'](?P<folder>[^"']+)["'])?\)""")
+IMAGE_RUNS = ("vision.parquet", "representations.parquet")
 SUFFIX = ".parquet"
 UNKNOWN = "not noted"
 
@@ -41,7 +44,11 @@ def run_of(chapter: Path, runs: Path) -> dict[str, Any] | None:
 def tables_of(notebook: nbformat.NotebookNode) -> list[str]:
     """The stored tables that the cells of a chapter read, in their order."""
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    return list(dict.fromkeys(READS.findall(code)))
+    found: list[str] = []
+    for one in READS.finditer(code):
+        folder = one["folder"] or "."
+        found += [one["table"]] if one["table"] else [posixpath.normpath(f"{folder}/{name}") for name in IMAGE_RUNS]
+    return list(dict.fromkeys(found))
 
 
 def chapter_row(chapter: Path, runs: Path) -> dict[str, object]:

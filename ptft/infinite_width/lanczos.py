@@ -33,7 +33,7 @@ def mean_decay(K: np.ndarray, v: np.ndarray, t: float) -> tuple[np.ndarray, floa
         In the precision of K.
     change : float
         By how much the last steps changed it, relative to its norm: below eps^(2/3), and 0 once the Krylov space is
-        exhausted, so that the process always ends.
+        exhausted, so that the process always ends. It does not contain the rounding of K, see there.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def mean_decay(K: np.ndarray, v: np.ndarray, t: float) -> tuple[np.ndarray, floa
             image -= (known @ image) @ known
         left = float(np.linalg.norm(image))
         require(np.isfinite(left), "K", K, "finite")
-        exhausted = len(diagonal) == v.size or left <= 10 * eps * max(diagonal)
+        exhausted = len(diagonal) == v.size or left <= 10 * eps * max(map(abs, diagonal))
         if exhausted or len(diagonal) % EVERY == 0:
             before = found
             values, vectors = eigh_tridiagonal(np.array(diagonal), np.array(beside))

@@ -46,6 +46,7 @@ class TorchSystem:
     >>> system = TorchSystem(weight_particles(3, 100), [X], np.ones(3), 1.0, "cpu")
     >>> before = system.outputs()[0]
     >>> system.step(1.0)
+    1.0
     >>> bool(np.all(system.outputs()[0] > before))  # towards 1
     True
     """
@@ -67,13 +68,14 @@ class TorchSystem:
         with torch.no_grad():
             return [self._output(self._w, self._z, x).double().cpu().numpy() for x in self._inputs]
 
-    def step(self, dt: float) -> None:
+    def step(self, dt: float) -> float:
         w, z = self._w.requires_grad_(), self._z.requires_grad_()
         loss = torch.mean((self._target - self._output(w, z, self._inputs[0])) ** 2) / 2
         gradients = torch.autograd.grad(loss / self._gamma**2, (w, z))
         with torch.no_grad():
             for weights, gradient in zip((w, z), gradients, strict=True):
                 weights -= dt * self._gamma**2 * len(z) * gradient
+        return dt
 
     def top_eigenvalue(self, iterations: int) -> float:
         weights = self._w.requires_grad_(), self._z.requires_grad_()

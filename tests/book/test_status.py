@@ -65,3 +65,9 @@ def test_the_tables_of_a_chapter_exist_and_its_run_is_noted(stem):
     path = ROOT / "book" / "chapters" / f"{stem}.ipynb"
     assert [name for name in tables_of(nbformat.read(path, 4)) if not (RESULTS / name).is_file()] == []
     assert run_of(path, ROOT / "book" / "runs") is not None, f"run it with book/execute.py {stem}"
+
+
+def test_every_stored_table_is_read_by_a_chapter():
+    chapters = (ROOT / "book" / "chapters").glob("*.ipynb")
+    read = {name for path in chapters for name in tables_of(nbformat.read(path, 4))}
+    assert {path.relative_to(RESULTS).as_posix() for path in RESULTS.rglob("*.parquet")} == read

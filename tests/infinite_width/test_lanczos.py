@@ -73,6 +73,11 @@ def test_spaces_that_end_early(v):
     assert mean == pytest.approx(by_eigenvectors(values, np.eye(4), v, 3.0), abs=1e-14)
 
 
+def test_what_rounding_makes_of_a_zero_matrix_decays_nothing():
+    mean, change = mean_decay(-1e-12 * np.eye(40), np.ones(40), 1.0)
+    assert mean == pytest.approx(np.ones(40), abs=1e-11) and change == 0
+
+
 @pytest.mark.parametrize(
     ("K", "v", "t", "message"),
     [
