@@ -1329,6 +1329,7 @@ def examples():
             "slopes": m["slopes"],
             "name": "tab-a",
             "caption": "b",
+            "digits": 1,
         },
         "book.image_claims.whole_signatures": {"slopes": m["slopes"]},
         "book.image_claims.published_trends": {"runs": m["image runs"]},

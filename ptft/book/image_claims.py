@@ -11,7 +11,7 @@ from ptft.book.image_tables import LETTERS, MARKS, ImageRuns
 from ptft.book.tables import MarkdownTable, numbered
 from ptft.extras import needs_extra
 from ptft.figures.vision import ENOUGH, SYMBOLS
-from ptft.validation import checked, one_of, require
+from ptft.validation import checked, one_of, require, whole_number
 from ptft.vision.representation import columns_of
 
 with needs_extra("vision", __name__):
@@ -300,7 +300,7 @@ def signature_slopes(representations: pd.DataFrame, measured_on: str = vision.ME
 
 
 @checked
-def conventions_table(slopes: Mapping[str, Slopes], name: str, caption: str) -> MarkdownTable | None:
+def conventions_table(slopes: Mapping[str, Slopes], name: str, caption: str, digits: int = 1) -> MarkdownTable | None:
     """`signature_slopes`: one row per knob and half, one column per convention, with `MARKS`.
 
     Parameters
@@ -308,6 +308,8 @@ def conventions_table(slopes: Mapping[str, Slopes], name: str, caption: str) -> 
     slopes : mapping, as `signature_slopes` returns it
     name, caption : str
         As in `ptft.book.tables.numbered`.
+    digits : int, default 1
+        Decimals, in per cent.
 
     Returns
     -------
@@ -324,11 +326,14 @@ def conventions_table(slopes: Mapping[str, Slopes], name: str, caption: str) -> 
     >>> conventions_table(signature_slopes(stored_runs("cifar_10").representations), "tab-example", "Slopes.")
     <table of 8 rows>
     """
+    whole_number(digits, "digits")
     halves = {column: words for column, _, words in HALVES}
     rows = [
         {"knob": SYMBOLS[knob], "slope of": halves[column]}
         | {
-            convention: MARKS[one.verdict].format(f"{100 * one.mean:+.2f}\u00a0±\u00a0{100 * one.half:.2f}")
+            convention: MARKS[one.verdict].format(
+                f"{100 * one.mean:+.{digits}f}\u00a0±\u00a0{100 * one.half:.{digits}f}"
+            )
             for convention, one in ((convention, found[knob, column]) for convention, found in slopes.items())
         }
         for knob, column in next(iter(slopes.values()), {})
