@@ -108,7 +108,7 @@ CASES = (
             (("--kinds", "guess"), "kinds = 'guess' is not allowed: it must be one of theory, network"),
             (("--device", "abacus"), "device = 'abacus' is not allowed"),
         ),
-        others=("cifar_10/rich_transfer.parquet",),
+        others=("cifar_10/rich_transfer.parquet", "cifar_10/larger_source/rich_transfer.parquet"),
     ),
     Case(
         "adapted-kernels",

@@ -218,8 +218,17 @@ def test_the_stored_regressions_on_images_are_whole(monkeypatch, name, widths, d
 @pytest.mark.parametrize(
     ("name", "figures", "where"),
     [
-        ("rich_transfer.parquet", ("3a", "3b", "4", "5"), {}),
-        ("cifar_10/rich_transfer.parquet", ("4", "5"), {"dataset": "cifar10-jpeg", "P1": 1000}),
+        ("rich_transfer.parquet", ("3a", "3b", "4", "5"), {"draws": range(5), "width": 4000}),
+        (
+            "cifar_10/rich_transfer.parquet",
+            ("4", "5"),
+            {"draws": range(5), "width": 4000, "dataset": "cifar10-jpeg", "P1": 1000},
+        ),
+        (
+            "cifar_10/larger_source/rich_transfer.parquet",
+            ("4",),
+            {"draws": (0, 1, 3), "width": 2000, "dataset": "cifar10-jpeg", "P1": 10_000},
+        ),
     ],
 )
 def test_the_stored_runs_on_two_tasks_are_whole_and_came_to_their_end(monkeypatch, name, figures, where):
@@ -227,13 +236,13 @@ def test_the_stored_runs_on_two_tasks_are_whole_and_came_to_their_end(monkeypatc
     monkeypatch.setattr(ptft, "__version__", made["ptft"])
     images = made.get("images", {"sha256": None})
     assert digest(rich_sweep.depends_on(images["sha256"])) == made["key"]
-    plan = rich_sweep.plan(figures, range(5), 4000, **where)
+    plan = rich_sweep.plan(figures, **where)
     assert set(table[list(plan[0]._fields)].drop_duplicates().itertuples(index=False, name=None)) == set(plan)
     complete = table[table["quantity"] == "complete"]
     assert len(complete) == len(plan) and (complete["value"] == 1).all()
     densities = table[table["quantity"] == "limit_density"]  # of the source runs of Figure 4, in bins of one width
     by_run = densities.groupby(["draw", "kind"])["value"].sum() * np.diff(rich_transfer.EDGES)[0]
-    assert len(by_run) == 10 and by_run.between(0.99, 1 + 1e-6).all()
+    assert len(by_run) == 2 * len(where["draws"]) and by_run.between(0.99, 1 + 1e-6).all()
 
 
 def test_the_classes_of_the_stored_regressions_on_photographs_have_names():
