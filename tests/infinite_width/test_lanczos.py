@@ -50,7 +50,7 @@ def test_single_precision_is_kept_and_enough():
     assert np.linalg.norm(mean - exact) < 1e-4 * np.linalg.norm(exact)
 
 
-def test_few_products_are_enough_where_few_directions_matter(monkeypatch):
+def test_few_products_are_enough_where_few_directions_matter():
     class Counted(np.ndarray):
         products = 0
 
