@@ -1,6 +1,7 @@
 """What the files about the project say of each other: requirements, pins, versions, citation."""
 
 import ast
+import importlib.metadata as metadata
 import re
 import shutil
 import subprocess
@@ -15,6 +16,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from ptft.experiments import EXPERIMENTS
+from ptft.sweeps import NAMES
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!]+)")
 
@@ -171,7 +176,7 @@ def test_the_makefile_knows_what_extras_bring_along():
 
 
 def test_the_readme_example_runs():
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
     assert blocks
     for block in blocks:
         done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, cwd=ROOT)
@@ -180,11 +185,71 @@ def test_the_readme_example_runs():
 
 
 def test_the_readme_names_only_what_exists():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = [path for line in readme.splitlines() if line.startswith("| `") for path in re.findall(r"`([^`]+)`", line)]
-    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", readme)
+    table = [path for line in README.splitlines() if line.startswith("| `") for path in re.findall(r"`([^`]+)`", line)]
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
     assert table and pictures
     assert [path for path in [*table, *pictures] if not (ROOT / path).exists()] == []
+
+
+def test_the_pages_ask_for_the_python_that_the_package_needs():
+    needed = f"Python {PROJECT['requires-python'].removeprefix('>=')} or newer"
+    for path in ("README.md", "book/intro.md", "Makefile"):
+        assert needed in (ROOT / path).read_text(encoding="utf-8"), path
+
+
+def installed_with(extra):
+    """Bytes of each package here that an extra brings along, with the core and all that they ask for."""
+    asked = [text for one in extras_within(extra) for text in PROJECT["optional-dependencies"][one]]
+    pending = [one for one in map(Requirement, [*PROJECT["dependencies"], *asked]) if one.name != PROJECT["name"]]
+    sizes, reached = {}, set()
+    while pending:
+        requirement = pending.pop()
+        for inner in {(canonicalize_name(requirement.name), name) for name in ("", *requirement.extras)} - reached:
+            reached.add(inner)
+            found = metadata.distribution(inner[0])
+            paths = [found.locate_file(file) for file in found.files or ()]
+            sizes[inner[0]] = sum(path.stat().st_size for path in paths if path.is_file())
+            every = map(Requirement, found.requires or ())
+            pending += [one for one in every if one.marker is None or one.marker.evaluate({"extra": inner[1]})]
+    return sizes
+
+
+def test_the_readme_says_how_much_is_installed():
+    """To a tenth: which wheels there are, and what is compiled, is not the same everywhere."""
+    if sys.platform != "linux" or "triton" not in {one.name for one in metadata.distributions()}:
+        pytest.skip("the README speaks of Linux with the accelerators' libraries")
+    sizes, read = installed_with("book"), sum(installed_with("pages").values())
+    accelerators = sum(size for name, size in sizes.items() if name.startswith(("nvidia-", "cuda-", "triton")))
+    said = re.search(
+        r"installs (\S+) GB, without PyTorch, .*\nTo run takes another (\S+) GB .* bring (\S+) GB for accel", README
+    )
+    assert said is not None
+    expected = read, sum(sizes.values()) - read, accelerators
+    assert [float(one) for one in said.groups()] == pytest.approx([one / 1e9 for one in expected], rel=0.1)
+
+
+def test_the_readme_knows_the_chapters_of_the_sweeps():
+    (section,) = re.findall(r"## A sweep\n(.*?)\n## ", README, re.S)
+    parts = re.split(r"python -m ptft\.sweeps ([a-z-]+)", section)[1:]
+    sweeps = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert sorted(sweeps) == sorted(NAMES)
+    chapters = {
+        name: re.findall(r"\d+", " ".join(re.findall(r"chapters? ([\d and]+)", text))) for name, text in sweeps.items()
+    }
+    assert len(chapters["vision"]) == 2 and sum(map(len, chapters.values())) > 6
+    for name, numbers in chapters.items():
+        for number in numbers:
+            (path,) = (ROOT / "notebooks").glob(f"{int(number):02d}_*.md")
+            used = rf"ptft\.sweeps(\.| import | ){name.replace('-', '[-_]')}\b"
+            assert re.search(used, path.read_text(encoding="utf-8")), (name, path.name)
+    assert f"(`{EXPERIMENTS[0]}` to `{EXPERIMENTS[-3]}`, `{EXPERIMENTS[-2]}` or `{EXPERIMENTS[-1]}`)" in section
+
+
+def test_the_readme_shows_ranges_that_parameters_have():
+    sources = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "notebooks").glob("*.md"))
+    (shown,) = re.findall(r"its range \(such as (.*?), see ", README)
+    ranges = re.findall(r"`(.+?)`", shown)
+    assert len(ranges) == 2 and [one for one in ranges if f"# {one}" not in sources] == []
 
 
 def unguarded(source, core):

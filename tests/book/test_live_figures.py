@@ -125,7 +125,11 @@ def test_the_page_says_what_is_drawn():
     assert f"{sliders.FEATURES:,} features, of which a tenth is active" in PAGE and sliders.RHO_PT == 0.1
     assert "three decades" in PAGE and np.log10(SLIDERS["examples"].values[-1] / SLIDERS["examples"].values[0]) == 3
     assert "five usual choices" in PAGE and len(USUAL) == 5
-    assert "Four figures" in PAGE and len(sliders.VIEWS) == PAGE.count("```{explorer}") == 4
+    assert len(sliders.VIEWS) == PAGE.count("```{explorer}") == 4
+    for path in ("README.md", "book/intro.md", "book/explorers.md"):
+        assert re.search(r"[Ff]our figures (of the book )?with sliders", (ROOT / path).read_text(encoding="utf-8")), (
+            path
+        )
 
 
 # ------------------------------------------------------------------------------------- what the page says to observe
