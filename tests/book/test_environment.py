@@ -245,11 +245,12 @@ def test_the_readme_knows_the_chapters_of_the_sweeps():
     assert f"(`{EXPERIMENTS[0]}` to `{EXPERIMENTS[-3]}`, `{EXPERIMENTS[-2]}` or `{EXPERIMENTS[-1]}`)" in section
 
 
-def test_the_readme_shows_ranges_that_parameters_have():
+def test_the_readme_and_the_front_page_show_ranges_that_parameters_have():
     sources = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "notebooks").glob("*.md"))
     (shown,) = re.findall(r"its range \(such as (.*?), see ", README)
-    ranges = re.findall(r"`(.+?)`", shown)
-    assert len(ranges) == 2 and [one for one in ranges if f"# {one}" not in sources] == []
+    intro = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
+    ranges = re.findall(r"`(.+?)`", shown) + re.findall(r"its comment begins: `(.+?)`", intro)
+    assert len(ranges) == 3 and [one for one in ranges if f"# {one}" not in sources] == []
 
 
 def unguarded(source, core):
