@@ -142,7 +142,7 @@ def shares(networks: Sequence[QuadraticNetwork], task: ScalarTask, kappa: float,
         Pretrained on the task from `new_quadratic` with this kappa, of one width.
     task : ScalarTask
     kappa : float
-    fitted : float, default 1
+    fitted : float in (0, 1], default 1
         Share of the amplitude at which pretraining ended.
 
     Examples

@@ -61,7 +61,7 @@ from ptft.end_point import min_penalty
 from ptft.modular.group import characters
 from ptft.modular.networks import EMBEDDING_STD, READOUT_STD, Examples, QuadraticNetwork, require_fits
 from ptft.modular.tasks import ScalarTask
-from ptft.validation import checked, generator, nonnegative_number, positive_number, real_array, require, whole_number
+from ptft.validation import checked, fraction, generator, nonnegative_number, positive_number, real_array, require, whole_number
 
 
 @checked
@@ -203,8 +203,9 @@ def least_power(p: int, size: int, fitted: float = 1.0, readout: float = 0.0) ->
     ----------
     p, size : int
         The modulus, odd; and |K|, the number of frequencies.
-    fitted : float, default 1
-        Mean over K of the share of the amplitude that is fitted: at least 1 - sqrt(2 L) at half a mean square of L.
+    fitted : float in (0, 1], default 1
+        Mean over K of the share of the amplitude that is fitted: at least 1 - sqrt(2 L) at half a mean square of L. A
+        single frequency can exceed its target, as the frequencies of a neuron share a readout.
     readout : float, default 0
         Largest abs(v_j) at the start.
 
@@ -221,7 +222,7 @@ def least_power(p: int, size: int, fitted: float = 1.0, readout: float = 0.0) ->
     """
     require(whole_number(p, "p", 3) % 2 == 1, "p", p, "odd")
     whole_number(size, "size", 1, (p - 1) // 2)
-    goal = positive_number(fitted, "fitted") * p * math.sqrt(2 * size)  # |K| A p
+    goal = _positive_share(fitted, "fitted") * p * math.sqrt(2 * size)  # |K| A p
     square = nonnegative_number(readout, "readout") ** 2
     most = (2 * goal**2) ** (1 / 3)  # the root where the square is 0
     return float(brentq(lambda P: P * math.sqrt(P / 2 + square) - goal, 0.0, 1.001 * most, xtol=1e-12 * most))
@@ -295,8 +296,9 @@ def closed_pretraining(
         Number of neurons.
     p, size : int
         The modulus, odd; and the number of frequencies.
-    fitted : float, default 1
-        Share of the amplitude that is fitted at the end.
+    fitted : float in (0, 1], default 1
+        Share of the amplitude that is fitted at the end, the same at all frequencies. A network that begins with more
+        stays as it is.
     draws : int, default 64
         Networks over which is averaged.
     seed : int or numpy Generator, default 0
@@ -315,7 +317,7 @@ def closed_pretraining(
     whole_number(width, "width", 1)
     require(whole_number(p, "p", 3) % 2 == 1, "p", p, "odd")
     whole_number(size, "size", 1, (p - 1) // 2)
-    goal = positive_number(fitted, "fitted") * p * math.sqrt(2 * size)  # |K| A p
+    goal = _positive_share(fitted, "fitted") * p * math.sqrt(2 * size)  # |K| A p
     rng, found = generator(seed), []
     for _ in range(whole_number(draws, "draws", 1)):
         plus, minus = sigma**2 * rng.chisquare(2, (2, size, width))
@@ -329,6 +331,11 @@ def closed_pretraining(
     on, in_phase, together, out_of_phase = (float(mean) for mean in np.mean(found, axis=0))
     beside = 2 * width * (p - 1 - 2 * size) * sigma**2
     return PretrainedLaw(on, beside, in_phase, together, out_of_phase, size, p)
+
+
+def _positive_share(value: float, name: str) -> float:
+    """`value` as a float in (0, 1]."""
+    return fraction(positive_number(value, name), name)
 
 
 def _grown(plus: np.ndarray, minus: np.ndarray, v: np.ndarray, goal: float) -> np.ndarray:

@@ -130,6 +130,21 @@ def test_the_power_on_the_task_has_a_lower_bound_that_the_scale_does_not_change(
         assert share < law.share and (tight is None or 1 - share < tight * (1 - theory.closed_pretraining(0.1).share))
 
 
+def test_one_frequency_can_exceed_its_target_and_the_share_at_which_training_ends_cannot():
+    start = theory.closed_network(TASK, seed=1, kappa=0.5)
+    network = modular.train(start, modular.examples(TASK.table), "flow", 1e-2).network
+    fitted = []
+    for k, phase in zip(TASK.frequencies, TASK.phases, strict=True):
+        wave = modular.ScalarTask(TASK.p, (k,), (phase,)).table
+        fitted.append(np.sum(network.table.numpy() * wave) / np.sum(TASK.table * wave))
+    assert max(fitted) > 1 > np.mean(fitted)  # the frequencies of a neuron share a readout
+    for too_much in (1 + 1e-9, 0.0, -0.1):
+        with pytest.raises(ValueError, match="fitted = "):
+            theory.least_power(7, 2, too_much)
+        with pytest.raises(ValueError, match="fitted = "):
+            theory.closed_pretraining(1.0, 8, 7, 2, fitted=too_much, draws=1)
+
+
 def test_one_neuron_that_holds_everything_meets_the_bound():
     """|K| A p = sum abs(v) q with one neuron, as 2 v^2 = q where both begin at 0."""
     q = theory.least_power(7, 1)
