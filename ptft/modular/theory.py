@@ -61,7 +61,16 @@ from ptft.end_point import min_penalty
 from ptft.modular.group import characters
 from ptft.modular.networks import EMBEDDING_STD, READOUT_STD, Examples, QuadraticNetwork, require_fits
 from ptft.modular.tasks import ScalarTask
-from ptft.validation import checked, fraction, generator, nonnegative_number, positive_number, real_array, require, whole_number
+from ptft.validation import (
+    checked,
+    fraction,
+    generator,
+    nonnegative_number,
+    positive_number,
+    real_array,
+    require,
+    whole_number,
+)
 
 
 @checked
@@ -392,8 +401,7 @@ def strengths(network: QuadraticNetwork, functions: ArrayLike) -> np.ndarray:
     (1, 1)
     """
     E = real_array(functions, "functions", ndim=3)
-    if E.shape[1:] != (network.p, network.p):
-        raise ValueError(f"functions has shape {E.shape}: it must be (m, {network.p}, {network.p})")
+    _require_on_pairs(E, network)
     U, W, v = (weight.double().cpu().numpy() for weight in (network.U, network.W, network.v))
     EW, rows, columns = E @ W, E.sum(axis=2)[..., None], E.sum(axis=1)[..., None]
     dU, dW = 2 * v * (U * rows + EW), 2 * v * (W * columns + E.transpose(0, 2, 1) @ U)
@@ -401,6 +409,52 @@ def strengths(network: QuadraticNetwork, functions: ArrayLike) -> np.ndarray:
     gradients = np.concatenate([part.reshape(len(E), -1) for part in (dU, dW, dv)], axis=1)
     found: np.ndarray = gradients @ gradients.T
     return found
+
+
+@checked
+def costs(network: QuadraticNetwork, functions: ArrayLike) -> np.ndarray:
+    """What functions e of pairs cost to first order: e^T K^-1 e, with the tangent kernel K between all pairs.
+
+    The least squared change of the weights that changes the outputs by e. It is at least 1/strength for a function of
+    unit norm, and as much for an eigenfunction of the kernel.
+
+    Parameters
+    ----------
+    network : QuadraticNetwork
+    functions : array_like (m, p, p)
+
+    Returns
+    -------
+    array (m,)
+        Infinite for a function that no small change of the weights gives.
+
+    Raises
+    ------
+    ValueError
+        If the functions are not on the pairs of the network.
+
+    Examples
+    --------
+    >>> from ptft.modular import new_quadratic
+    >>> network, unit = new_quadratic(5, 64), ScalarTask(5, (2,), (0.0,)).table / 5
+    >>> bool(costs(network, [unit])[0] > 1 / strengths(network, [unit])[0, 0])
+    True
+    """
+    E = real_array(functions, "functions", ndim=3)
+    _require_on_pairs(E, network)
+    E = E.reshape(len(E), -1)
+    each_pair = np.eye(network.p**2).reshape(-1, network.p, network.p)
+    power, modes = np.linalg.eigh(strengths(network, each_pair))
+    parts = (E @ modes) ** 2
+    reached = power > 1e-12 * power[-1]
+    beside = parts[:, ~reached].sum(axis=1) > 1e-12 * parts.sum(axis=1)
+    found: np.ndarray = np.where(beside, np.inf, parts[:, reached] @ (1 / power[reached]))
+    return found
+
+
+def _require_on_pairs(functions: np.ndarray, network: QuadraticNetwork) -> None:
+    if functions.shape[1:] != (network.p, network.p):
+        raise ValueError(f"functions has shape {functions.shape}: it must be (m, {network.p}, {network.p})")
 
 
 @checked

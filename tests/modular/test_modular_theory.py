@@ -221,6 +221,27 @@ def test_strengths_are_squared_gradients(pretrained):
         assert strengths[k, j] == pytest.approx(theory.strengths(start, [np.outer(basis[k], basis[j])])[0, 0], rel=1e-9)
 
 
+def test_a_cost_is_the_least_change_of_the_weights_that_gives_the_function():
+    network = modular.with_new_readout(modular.new_quadratic(5, 16, seed=0), 0.2, seed=1)
+    functions = np.random.default_rng(0).standard_normal((3, 5, 5))
+    free = {name: weight.clone().requires_grad_() for name, weight in network.parameters.items()}
+    outputs = network.with_parameters(free).table.ravel()
+    slopes = [torch.autograd.grad(one, list(free.values()), retain_graph=True) for one in outputs]
+    J = np.array([torch.cat([part.ravel() for part in one]).numpy() for one in slopes])
+    least = [np.linalg.lstsq(J, e.ravel(), rcond=None)[0] for e in functions]
+    found = theory.costs(network, functions)
+    np.testing.assert_allclose(found, [np.sum(change**2) for change in least], rtol=1e-7)
+    unit = functions / np.linalg.norm(functions, axis=(1, 2), keepdims=True)
+    assert (theory.costs(network, unit) * np.diag(theory.strengths(network, unit)) > 1.01).all()  # no eigenfunctions
+    power, modes = np.linalg.eigh(J @ J.T)
+    np.testing.assert_allclose(theory.costs(network, modes.T.reshape(-1, 5, 5)), 1 / power, rtol=1e-6)
+    single = modular.QuadraticNetwork(network.U[:, :1], network.W[:, :1], network.v[:1])
+    assert np.isinf(theory.costs(single, functions)).all()  # 11 weights do not give 25 outputs
+    assert np.isfinite(theory.costs(single, [single.table.numpy()])).all()  # but its own, by its readout
+    with pytest.raises(ValueError, match="functions has shape"):
+        theory.costs(network, np.ones((1, 5, 4)))
+
+
 def test_the_strength_of_a_wave_is_the_sum_of_squares_of_all_products_but_one(pretrained):
     _, start = pretrained
     basis, frequencies = modular.characters(23)
