@@ -15,6 +15,7 @@ from ptft.modular.theory import (
     PretrainedLaw,
     closed_pretraining,
     conserved,
+    costs,
     least_power,
     needed_products,
     quadratures,
@@ -142,7 +143,7 @@ def shares(networks: Sequence[QuadraticNetwork], task: ScalarTask, kappa: float,
         Pretrained on the task from `new_quadratic` with this kappa, of one width.
     task : ScalarTask
     kappa : float
-    fitted : float, default 1
+    fitted : float in (0, 1], default 1
         Share of the amplitude at which pretraining ended.
 
     Examples
@@ -269,21 +270,53 @@ def strengths_by_law(network: QuadraticNetwork, task: ScalarTask, law: Pretraine
     >>> {kind: check.holds for kind, check in found.items()}
     {'of pretraining': True, 'in phase': True, 'out of phase': True, 'new': True}
     """
+    return {
+        kind: relative(
+            f"strength of a function {kind}",
+            law.strengths_with_readout(gamma)[kind],
+            np.diag(strengths(network, functions)).mean(),
+            bound=0.5,
+        )
+        for kind, functions in _by_kind(task).items()
+    }
+
+
+@checked
+def strengths_by_cost(network: QuadraticNetwork, task: ScalarTask) -> dict[str, float]:
+    """Strengths of eigenfunctions of the tangent kernel that cost as much as the functions of `strengths_by_law`.
+
+    Parameters
+    ----------
+    network : QuadraticNetwork
+        Where fine-tuning begins.
+    task : ScalarTask
+        Of pretraining.
+
+    Returns
+    -------
+    dict
+        By kind, the inverse of the mean of `ptft.modular.theory.costs`, which is at most the mean of the strengths.
+
+    Examples
+    --------
+    >>> from ptft.modular import new_quadratic
+    >>> task = ScalarTask(5, (1,), (0.0,))
+    >>> found = strengths_by_cost(new_quadratic(5, 64), task)
+    >>> [f"{kind} {strength:.1f}" for kind, strength in found.items()]  # before any pretraining
+    ['of pretraining 1.0', 'in phase 1.0', 'out of phase 1.4', 'new 1.6']
+    """
+    return {kind: float(1 / costs(network, functions).mean()) for kind, functions in _by_kind(task).items()}
+
+
+def _by_kind(task: ScalarTask) -> dict[str, np.ndarray]:
+    """Functions of unit norm, arrays (m, p, p), by their kind beside a task of pretraining that lacks a frequency."""
     quarter = np.pi / 2
     beside = [k for k in range(1, (task.p + 1) // 2) if k not in task.frequencies]
     pairs = list(zip(task.frequencies, task.phases, strict=True))
-    functions = {
+    tasks = {
         "of pretraining": [task],
         "in phase": [ScalarTask(task.p, (k,), (phase,)) for k, phase in pairs],
         "out of phase": [ScalarTask(task.p, (k,), (phase + quarter,)) for k, phase in pairs],
         "new": [ScalarTask(task.p, (k,), (phase,)) for k in beside for phase in (0.0, quarter)],
     }
-    return {
-        kind: relative(
-            f"strength of a function {kind}",
-            law.strengths_with_readout(gamma)[kind],
-            np.diag(strengths(network, [one.table / task.p for one in tasks])).mean(),
-            bound=0.5,
-        )
-        for kind, tasks in functions.items()
-    }
+    return {kind: np.array([one.table / task.p for one in of_kind]) for kind, of_kind in tasks.items() if of_kind}

@@ -24,7 +24,7 @@ from ptft.modular.networks import (
     scaled,
     with_new_readout,
 )
-from ptft.modular.tasks import RELATIONS, ClassTask, ScalarTask, shuffled, sizes_of, two_tasks
+from ptft.modular.tasks import RELATIONS, ClassTask, ScalarTask, likeness, shuffled, sizes_of, two_tasks
 from ptft.modular.training import ModularRun, train
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "drawn_pairs",
     "effective_frequencies",
     "examples",
+    "likeness",
     "new_quadratic",
     "new_transformer",
     "norms",

@@ -143,6 +143,26 @@ class ClassTask:
 
 
 @checked
+def likeness(first: ScalarTask, second: ScalarTask) -> float:
+    """Absolute correlation of two scalar tasks over all pairs, which both have mean 0 and variance 1.
+
+    Raises
+    ------
+    ValueError
+        If they have another modulus.
+
+    Examples
+    --------
+    >>> first = ScalarTask(7, (1, 3), (0.0, 0.5))
+    >>> turned = ScalarTask(7, (1, 3), (np.pi, 0.5 + np.pi))  # both signs: minus the first
+    >>> round(likeness(first, turned), 12), round(likeness(first, ScalarTask(7, (1, 3), (0.0, 0.5 + np.pi))), 12)
+    (1.0, 0.0)
+    """
+    require(first.p == second.p, "second.p", second.p, f"{first.p}, as of the first task")
+    return float(abs(np.mean(first.table * second.table)))
+
+
+@checked
 def shuffled(table: ArrayLike, seed: int | np.random.Generator) -> np.ndarray:
     """The control: the same outputs in a random order over the pairs, which nothing but memory can fit.
 

@@ -61,7 +61,16 @@ from ptft.end_point import min_penalty
 from ptft.modular.group import characters
 from ptft.modular.networks import EMBEDDING_STD, READOUT_STD, Examples, QuadraticNetwork, require_fits
 from ptft.modular.tasks import ScalarTask
-from ptft.validation import checked, generator, nonnegative_number, positive_number, real_array, require, whole_number
+from ptft.validation import (
+    checked,
+    fraction,
+    generator,
+    nonnegative_number,
+    positive_number,
+    real_array,
+    require,
+    whole_number,
+)
 
 
 @checked
@@ -203,8 +212,9 @@ def least_power(p: int, size: int, fitted: float = 1.0, readout: float = 0.0) ->
     ----------
     p, size : int
         The modulus, odd; and |K|, the number of frequencies.
-    fitted : float, default 1
-        Mean over K of the share of the amplitude that is fitted: at least 1 - sqrt(2 L) at half a mean square of L.
+    fitted : float in (0, 1], default 1
+        Mean over K of the share of the amplitude that is fitted: at least 1 - sqrt(2 L) at half a mean square of L. A
+        single frequency can exceed its target, as the frequencies of a neuron share a readout.
     readout : float, default 0
         Largest abs(v_j) at the start.
 
@@ -221,7 +231,7 @@ def least_power(p: int, size: int, fitted: float = 1.0, readout: float = 0.0) ->
     """
     require(whole_number(p, "p", 3) % 2 == 1, "p", p, "odd")
     whole_number(size, "size", 1, (p - 1) // 2)
-    goal = positive_number(fitted, "fitted") * p * math.sqrt(2 * size)  # |K| A p
+    goal = _positive_share(fitted, "fitted") * p * math.sqrt(2 * size)  # |K| A p
     square = nonnegative_number(readout, "readout") ** 2
     most = (2 * goal**2) ** (1 / 3)  # the root where the square is 0
     return float(brentq(lambda P: P * math.sqrt(P / 2 + square) - goal, 0.0, 1.001 * most, xtol=1e-12 * most))
@@ -295,8 +305,9 @@ def closed_pretraining(
         Number of neurons.
     p, size : int
         The modulus, odd; and the number of frequencies.
-    fitted : float, default 1
-        Share of the amplitude that is fitted at the end.
+    fitted : float in (0, 1], default 1
+        Share of the amplitude that is fitted at the end, the same at all frequencies. A network that begins with more
+        stays as it is.
     draws : int, default 64
         Networks over which is averaged.
     seed : int or numpy Generator, default 0
@@ -315,7 +326,7 @@ def closed_pretraining(
     whole_number(width, "width", 1)
     require(whole_number(p, "p", 3) % 2 == 1, "p", p, "odd")
     whole_number(size, "size", 1, (p - 1) // 2)
-    goal = positive_number(fitted, "fitted") * p * math.sqrt(2 * size)  # |K| A p
+    goal = _positive_share(fitted, "fitted") * p * math.sqrt(2 * size)  # |K| A p
     rng, found = generator(seed), []
     for _ in range(whole_number(draws, "draws", 1)):
         plus, minus = sigma**2 * rng.chisquare(2, (2, size, width))
@@ -329,6 +340,11 @@ def closed_pretraining(
     on, in_phase, together, out_of_phase = (float(mean) for mean in np.mean(found, axis=0))
     beside = 2 * width * (p - 1 - 2 * size) * sigma**2
     return PretrainedLaw(on, beside, in_phase, together, out_of_phase, size, p)
+
+
+def _positive_share(value: float, name: str) -> float:
+    """`value` as a float in (0, 1]."""
+    return fraction(positive_number(value, name), name)
 
 
 def _grown(plus: np.ndarray, minus: np.ndarray, v: np.ndarray, goal: float) -> np.ndarray:
@@ -385,8 +401,7 @@ def strengths(network: QuadraticNetwork, functions: ArrayLike) -> np.ndarray:
     (1, 1)
     """
     E = real_array(functions, "functions", ndim=3)
-    if E.shape[1:] != (network.p, network.p):
-        raise ValueError(f"functions has shape {E.shape}: it must be (m, {network.p}, {network.p})")
+    _require_on_pairs(E, network)
     U, W, v = (weight.double().cpu().numpy() for weight in (network.U, network.W, network.v))
     EW, rows, columns = E @ W, E.sum(axis=2)[..., None], E.sum(axis=1)[..., None]
     dU, dW = 2 * v * (U * rows + EW), 2 * v * (W * columns + E.transpose(0, 2, 1) @ U)
@@ -394,6 +409,52 @@ def strengths(network: QuadraticNetwork, functions: ArrayLike) -> np.ndarray:
     gradients = np.concatenate([part.reshape(len(E), -1) for part in (dU, dW, dv)], axis=1)
     found: np.ndarray = gradients @ gradients.T
     return found
+
+
+@checked
+def costs(network: QuadraticNetwork, functions: ArrayLike) -> np.ndarray:
+    """What functions e of pairs cost to first order: e^T K^-1 e, with the tangent kernel K between all pairs.
+
+    The least squared change of the weights that changes the outputs by e. It is at least 1/strength for a function of
+    unit norm, and as much for an eigenfunction of the kernel.
+
+    Parameters
+    ----------
+    network : QuadraticNetwork
+    functions : array_like (m, p, p)
+
+    Returns
+    -------
+    array (m,)
+        Infinite for a function that no small change of the weights gives.
+
+    Raises
+    ------
+    ValueError
+        If the functions are not on the pairs of the network.
+
+    Examples
+    --------
+    >>> from ptft.modular import new_quadratic
+    >>> network, unit = new_quadratic(5, 64), ScalarTask(5, (2,), (0.0,)).table / 5
+    >>> bool(costs(network, [unit])[0] > 1 / strengths(network, [unit])[0, 0])
+    True
+    """
+    E = real_array(functions, "functions", ndim=3)
+    _require_on_pairs(E, network)
+    E = E.reshape(len(E), -1)
+    each_pair = np.eye(network.p**2).reshape(-1, network.p, network.p)
+    power, modes = np.linalg.eigh(strengths(network, each_pair))
+    parts = (E @ modes) ** 2
+    reached = power > 1e-12 * power[-1]
+    beside = parts[:, ~reached].sum(axis=1) > 1e-12 * parts.sum(axis=1)
+    found: np.ndarray = np.where(beside, np.inf, parts[:, reached] @ (1 / power[reached]))
+    return found
+
+
+def _require_on_pairs(functions: np.ndarray, network: QuadraticNetwork) -> None:
+    if functions.shape[1:] != (network.p, network.p):
+        raise ValueError(f"functions has shape {functions.shape}: it must be (m, {network.p}, {network.p})")
 
 
 @checked

@@ -7,6 +7,7 @@ logarithm of a knob doubles the error with each doubling of the scale. Slopes of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ from ptft.trends import (
     slopes,
     values_of,
 )
-from ptft.validation import checked, one_of, positive_number, require_table
+from ptft.validation import checked, one_of, positive_number, real_number, require_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -420,6 +421,87 @@ def cost(first: pd.DataFrame, second: pd.DataFrame, n: int) -> Effect:
         means.append(rows.groupby("seed")["error"].mean())
     both = sorted(set(means[0].index) & set(means[1].index))
     return effect((means[0][both] - means[1][both]).to_numpy())
+
+
+@checked
+def by_likeness(runs: pd.DataFrame, alike: Mapping[int, float], n: int) -> dict[float, np.ndarray]:
+    """Errors from the baseline by how much the tasks of a seed are alike.
+
+    Parameters
+    ----------
+    runs : DataFrame, as `runs` returns it
+    alike : mapping from a seed to a number, as `ptft.modular.likeness` of its two tasks
+        Numbers with the same three digits are one.
+    n : int
+        Number of pairs.
+
+    Returns
+    -------
+    dict
+        By the number, in increasing order: the column "error" of its seeds, array (seeds,).
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column or the number of pairs, or a seed has no such number.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(s, "baseline", 1.0, 60, error) for s, error in enumerate([-1.0, -3.0, -2.0])]
+    >>> table = pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"])
+    >>> by_likeness(table, {0: 0.2, 1: 1.0, 2: 0.2}, 60)
+    {0.2: array([-1., -2.]), 1.0: array([-3.])}
+    """
+    x, y = _beside_likeness(runs, alike, n)
+    return {float(value): y[x == value] for value in np.unique(x)}
+
+
+@checked
+def likeness_correlation(runs: pd.DataFrame, alike: Mapping[int, float], n: int) -> tuple[float, float, float]:
+    """Correlation over the seeds of the errors from the baseline with how much the tasks of a seed are alike.
+
+    Parameters
+    ----------
+    runs, alike, n
+        As in `by_likeness`.
+
+    Returns
+    -------
+    correlation, low, high : float
+        Pearson's, of the logarithm of the error, with its 95 % interval by Fisher's transformation; nan where all
+        errors or all numbers are the same.
+
+    Raises
+    ------
+    ValueError
+        As `by_likeness`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(s, "baseline", 1.0, 60, error) for s, error in enumerate([-1.0, -3.0, -2.0, -1.5])]
+    >>> table = pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"])
+    >>> [round(x, 2) for x in likeness_correlation(table, {0: 0.2, 1: 1.0, 2: 0.6, 3: 0.2}, 60)]
+    [-0.97, -1.0, -0.1]
+    """
+    from scipy.stats import pearsonr  # whose package takes longer to import than all others here
+
+    x, y = _beside_likeness(runs, alike, n)
+    if not (np.ptp(x) and np.ptp(y)):
+        return np.nan, np.nan, np.nan
+    found = pearsonr(x, y)
+    low, high = found.confidence_interval(0.95)
+    return float(found.statistic), float(low), float(high)
+
+
+def _beside_likeness(runs: pd.DataFrame, alike: Mapping[int, float], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """How much the tasks of each seed are alike, to three digits, and its error from the baseline."""
+    errors = by_seed(runs, *BASELINE, n, "error")
+    missing = [seed for seed in errors if seed not in alike]
+    if missing:
+        raise ValueError(f"alike has no number for the seeds {missing}: it must have one for each seed of runs")
+    return np.array([round(real_number(alike[seed], "alike"), 3) for seed in errors]), np.array(list(errors.values()))
 
 
 @checked

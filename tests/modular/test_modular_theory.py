@@ -130,6 +130,21 @@ def test_the_power_on_the_task_has_a_lower_bound_that_the_scale_does_not_change(
         assert share < law.share and (tight is None or 1 - share < tight * (1 - theory.closed_pretraining(0.1).share))
 
 
+def test_one_frequency_can_exceed_its_target_and_the_share_at_which_training_ends_cannot():
+    start = theory.closed_network(TASK, seed=1, kappa=0.5)
+    network = modular.train(start, modular.examples(TASK.table), "flow", 1e-2).network
+    fitted = []
+    for k, phase in zip(TASK.frequencies, TASK.phases, strict=True):
+        wave = modular.ScalarTask(TASK.p, (k,), (phase,)).table
+        fitted.append(np.sum(network.table.numpy() * wave) / np.sum(TASK.table * wave))
+    assert max(fitted) > 1 > np.mean(fitted)  # the frequencies of a neuron share a readout
+    for too_much in (1 + 1e-9, 0.0, -0.1):
+        with pytest.raises(ValueError, match="fitted = "):
+            theory.least_power(7, 2, too_much)
+        with pytest.raises(ValueError, match="fitted = "):
+            theory.closed_pretraining(1.0, 8, 7, 2, fitted=too_much, draws=1)
+
+
 def test_one_neuron_that_holds_everything_meets_the_bound():
     """|K| A p = sum abs(v) q with one neuron, as 2 v^2 = q where both begin at 0."""
     q = theory.least_power(7, 1)
@@ -204,6 +219,27 @@ def test_strengths_are_squared_gradients(pretrained):
     strengths = theory.character_strengths(start)
     for k, j in ((0, 0), (0, 4), (4, 0), (4, 7)):
         assert strengths[k, j] == pytest.approx(theory.strengths(start, [np.outer(basis[k], basis[j])])[0, 0], rel=1e-9)
+
+
+def test_a_cost_is_the_least_change_of_the_weights_that_gives_the_function():
+    network = modular.with_new_readout(modular.new_quadratic(5, 16, seed=0), 0.2, seed=1)
+    functions = np.random.default_rng(0).standard_normal((3, 5, 5))
+    free = {name: weight.clone().requires_grad_() for name, weight in network.parameters.items()}
+    outputs = network.with_parameters(free).table.ravel()
+    slopes = [torch.autograd.grad(one, list(free.values()), retain_graph=True) for one in outputs]
+    J = np.array([torch.cat([part.ravel() for part in one]).numpy() for one in slopes])
+    least = [np.linalg.lstsq(J, e.ravel(), rcond=None)[0] for e in functions]
+    found = theory.costs(network, functions)
+    np.testing.assert_allclose(found, [np.sum(change**2) for change in least], rtol=1e-7)
+    unit = functions / np.linalg.norm(functions, axis=(1, 2), keepdims=True)
+    assert (theory.costs(network, unit) * np.diag(theory.strengths(network, unit)) > 1.01).all()  # no eigenfunctions
+    power, modes = np.linalg.eigh(J @ J.T)
+    np.testing.assert_allclose(theory.costs(network, modes.T.reshape(-1, 5, 5)), 1 / power, rtol=1e-6)
+    single = modular.QuadraticNetwork(network.U[:, :1], network.W[:, :1], network.v[:1])
+    assert np.isinf(theory.costs(single, functions)).all()  # 11 weights do not give 25 outputs
+    assert np.isfinite(theory.costs(single, [single.table.numpy()])).all()  # but its own, by its readout
+    with pytest.raises(ValueError, match="functions has shape"):
+        theory.costs(network, np.ones((1, 5, 4)))
 
 
 def test_the_strength_of_a_wave_is_the_sum_of_squares_of_all_products_but_one(pretrained):

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
@@ -143,6 +145,68 @@ def test_pretraining_is_worth_what_the_error_without_it_exceeds():
     for kappa in (1.0, 4.0):
         assert all(one.mean == pytest.approx(3) for one in trends.worth(runs, kappa).values())
     assert trends.worth(runs, 1.0, expected_sign=-1)[60].verdict == "disagree"
+
+
+@settings(max_examples=40, deadline=None)
+@given(slope=st.floats(-5, 5), noise=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
+def test_errors_by_likeness_follow_the_runs_whichever_way_these_go(slope, noise, seed):
+    """Made-up runs whose baseline depends on how much the tasks are alike, in other settings the other way round."""
+    rng = np.random.default_rng(seed)
+    seeds = rng.permutation(12)  # in any order
+    alike = {int(s): (0.2, 0.6, 1.0)[s % 3] + 1e-9 * s for s in seeds}  # the same but for rounding
+    error = {int(s): slope * alike[int(s)] + noise * rng.standard_normal() for s in seeds}
+    settings_of = [
+        ("baseline", 1.0, 60, 1),
+        ("baseline", 1.0, 120, -1),
+        ("kappa", 0.5, 60, -1),
+        ("untrained", 1, 60, 0),
+    ]
+    rows = [(int(s), knob, v, n, sign * error[int(s)]) for s in seeds for knob, v, n, sign in settings_of]
+    table = pd.DataFrame(rows, columns=["seed", "knob", "value", "n", "error"])
+    found = trends.by_likeness(table, alike, 60)
+    assert list(found) == [0.2, 0.6, 1.0] and all(len(logs) == 4 for logs in found.values())
+    for i, logs in enumerate(found.values()):
+        assert sorted(logs) == sorted(error[s] for s in error if s % 3 == i)
+    r, low, high = trends.likeness_correlation(table, alike, 60)
+    if np.ptp(list(error.values())) > 1e-6:
+        assert r == pytest.approx(np.corrcoef([round(alike[s], 3) for s in error], list(error.values()))[0, 1])
+        assert -1 <= low <= r <= high <= 1
+        other = trends.likeness_correlation(table, alike, 120)  # the opposite runs, the opposite table
+        assert other == pytest.approx((-r, -high, -low))
+        if abs(slope) > 10 * noise:
+            means = [logs.mean() for logs in found.values()]
+            assert (np.sign(np.diff(means)) == np.sign(slope)).all() and np.sign(low) == np.sign(high) == np.sign(slope)
+
+
+def test_a_likeness_that_decides_nothing_is_told_from_zero_as_rarely_as_the_interval_says():
+    rng, told = np.random.default_rng(0), 0
+    for _ in range(200):
+        table = pd.DataFrame(
+            {"seed": range(10), "knob": "baseline", "value": 1.0, "n": 60, "error": rng.normal(size=10)}
+        )
+        _, low, high = trends.likeness_correlation(table, {s: (0.2, 0.6, 1.0)[s % 3] for s in range(10)}, 60)
+        told += low > 0 or high < 0
+    assert 2 <= told <= 20  # about 5 %
+
+
+def test_without_a_difference_there_is_no_correlation_and_each_seed_needs_its_likeness():
+    runs = trends.runs(synthetic(), "quadratic", "nested")
+    assert np.isnan(trends.likeness_correlation(runs, dict.fromkeys(range(4), 0.6), 60)).all()
+    assert np.isnan(trends.likeness_correlation(runs.assign(error=0.0), {s: float(s) for s in range(4)}, 60)).all()
+    with pytest.raises(ValueError, match=r"alike has no number for the seeds \[2, 3\]"):
+        trends.by_likeness(runs, {0: 0.2, 1: 0.2}, 60)
+
+
+def test_tasks_in_phase_are_alike_by_the_sum_of_their_signs():
+    for seed in range(8):
+        first, second = modular.two_tasks("reuse in phase", 5, seed=seed)
+        signs = np.cos(np.subtract(second.phases, first.phases))
+        assert modular.likeness(first, second) == pytest.approx(abs(signs.sum()) / 5)
+    apart, _ = modular.two_tasks("new", 1, seed=0)
+    assert modular.likeness(*modular.two_tasks("new", 1, seed=0)) == pytest.approx(0, abs=1e-12)
+    assert modular.likeness(apart, apart) == pytest.approx(1)
+    with pytest.raises(ValueError, match=r"second\.p = 11"):
+        modular.likeness(apart, modular.ScalarTask(11, (1,), (0.0,)))
 
 
 def test_orders_agree_with_a_prediction_that_rises_with_the_error_and_not_with_one_that_falls():
