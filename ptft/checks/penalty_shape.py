@@ -448,9 +448,14 @@ def rich_minimiser(
     Parameters
     ----------
     X, y, init, beta_pt
-        As in `lazy_minimiser`, as are errors.
+        As in `lazy_minimiser`.
     weights : array_like, positive, optional
         One number or shape (d,); by default log(1/sqrt(k)), to which they are proportional in the limit.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or shapes do not match.
 
     Examples
     --------
