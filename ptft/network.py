@@ -73,7 +73,7 @@ class TrainingRun:
     time: np.ndarray  # (steps,) recorded times; learning rate times step in gradient descent
     beta: np.ndarray  # (steps, d) coefficients along the way
     residual: np.ndarray  # (steps,) |X beta - y| / |y|
-    conservation_error: float  # largest change of c or lambda, in units of the largest w^2
+    conservation_error: float  # largest change of c or lambda at a recorded time, in units of the largest w^2
     method: str  # "flow" or "descent"
     converged: bool  # residual below the tolerance
 
@@ -227,8 +227,10 @@ def train(
     beta = path[:, 0] * path[:, 1] - path[:, 2] * path[:, 3]
     residual = np.linalg.norm(beta @ X.T - y, axis=1) / size
     end = Weights(*path[-1])
-    drift = np.stack([end.absolute_scale - weights.absolute_scale, *(end.relative_scale - weights.relative_scale)])
-    error = float(np.max(np.abs(drift)) / (np.max(path**2) or 1.0))
+    w1_plus, w2_plus, w1_minus, w2_minus = np.moveaxis(path, 1, 0)
+    conserved = (w1_plus * w1_minus + w2_plus * w2_minus, w1_plus**2 - w2_plus**2, w1_minus**2 - w2_minus**2)
+    drift = max(float(np.max(np.abs(values - values[0]))) for values in conserved)
+    error = drift / (float(np.max(path**2)) or 1.0)
     run = TrainingRun(end, time, beta, residual, error, method, bool(residual[-1] <= 1.01 * tolerance))
     if not run.converged:
         warnings.warn(

@@ -780,6 +780,7 @@ def examples():
         "checks.penalty_shape.bounds": {"beta_ft": K, "beta_pt": K, "init": INIT},
         "checks.penalty_shape.straight_line": {"c_pt": 0.1, "distance": ALPHA, "beta_ft": 1.0, "beta_pt": 1.0},
         "checks.penalty_shape.lazier_with_scale": {"c_pt": ALPHA, "relative": 0.0, "beta_ft": 1.0, "beta_pt": 1.0},
+        "checks.penalty_shape.first_step_of_scale": {"lambda_pt": 0.1, "shares": ALPHA, "beta_ft": 1.0},
         "checks.penalty_shape.means_around": {"init": INIT, "beta_ft": ALPHA, "beta_pt": 1.0, "points": 5},
         "checks.penalty_shape.corner": {"name": "I", "at": ptft.regimes.measures(1.0, 1.0, INIT)},
         "checks.penalty_shape.moves": {
@@ -788,7 +789,7 @@ def examples():
             "pretraining_dependence": 1,
         },
         "checks.penalty_shape.lazy_minimiser": {"X": X, "y": Y, "init": INIT, "beta_pt": X[0]},
-        "checks.penalty_shape.rich_minimiser": {"X": X, "y": Y, "init": INIT, "beta_pt": X[0]},
+        "checks.penalty_shape.rich_minimiser": {"X": X, "y": Y, "init": INIT, "beta_pt": X[0], "weights": 1.0},
         "checks.replica_equations.crossings": {
             "alpha": [0.2, 0.4],
             "settings": [(SLAB, INIT)],
@@ -831,7 +832,7 @@ def examples():
         "checks.training.errors_on_samples": {"ends": X, "teachers": 2 * X, "n_test": 5, "seed": 0},
         "checks.training.least_squares": {"run": m["run"], "X": X, "y": Y},
         "checks.training.rate": {"runs": [m["run"]], "X": X, "c": 0.1},
-        "checks.training.forgotten_sign": {"inits": [INIT], "beta_pt": ALPHA},
+        "checks.training.forgotten_sign": {"runs": [m["run"]], "mirrored": [m["run"]]},
         "checks.two_theories.lazy_distances": {"X": X, "y": Y, "c_pt": ALPHA, "source": K, "M": np.eye(3)},
         "checks.adapted_kernels.spikes": {"features": [m["features"]], "gamma_1": np.ones(1), "kind": "exact"},
         "checks.adapted_kernels.losses": {

@@ -249,11 +249,58 @@ def lazier_with_scale(c_pt: ArrayLike, relative: float = 0.0, beta_ft: float = 1
     c = positive_array(c_pt, "c_pt", ndim=1)
     ell = measures(beta_ft, beta_pt, Initialization.at_distance(c, 1 + relative)).ell_order
     return Check(
-        "decrease of the $\\ell$-order as $c_{\\mathrm{PT}}$ grows at a fixed relative scale",
+        "decrease of the $\\ell$-order as $c_{\\mathrm{PT}}$ grows at a fixed "
+        "$\\lambda_{\\mathrm{PT}}/c_{\\mathrm{PT}}$",
         ell[1:],
         ell[:-1],
         0.0,
         at_most=True,
+    )
+
+
+@checked
+def first_step_of_scale(
+    lambda_pt: float, shares: ArrayLike = (0.5, 0.9, 0.99, 1.01, 1.1, 2.0), beta_ft: float = 1.0
+) -> Check:
+    """As c_pt grows from a fixed lambda_pt > 0 on, the ell-order falls at first where |beta_pt| > sqrt(3) lambda_pt.
+
+    And it rises at first where |beta_pt| is smaller. There is no new readout.
+
+    Parameters
+    ----------
+    lambda_pt : float, positive
+    shares : array_like, positive and not 1, shape (m,)
+        |beta_pt| in units of sqrt(3) lambda_pt.
+    beta_ft : float, not zero, default 1
+
+    Returns
+    -------
+    Check
+        Signs of the first step of the ell-order, c_pt from lambda_pt to (1 + 1e-6) lambda_pt, shape (m,).
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> check = first_step_of_scale(0.01)
+    >>> check.measured, check.holds
+    (array([ 1.,  1.,  1., -1., -1., -1.]), True)
+    """
+    lam, share = float(positive_array(lambda_pt, "lambda_pt", ndim=0)), positive_array(shares, "shares", ndim=1)
+    require(share != 1, "shares", share, "other than 1, where the first step is neither up nor down")
+    ft = real_array(beta_ft, "beta_ft", ndim=0)
+    require(ft != 0, "beta_ft", ft, "other than zero, where the ell-order is 2 whatever the scale is")
+    path = Initialization(lam * np.array([1.0, 1 + 1e-6]), lam)
+    ell = measures(ft, np.sqrt(3) * lam * share[:, None], path).ell_order
+    return Check(
+        "difference of the sign of the first step of the $\\ell$-order as $c_{\\mathrm{PT}}$ grows at a fixed "
+        "$\\lambda_{\\mathrm{PT}}$",
+        np.where(share < 1, 1.0, -1.0),
+        np.sign(np.diff(ell, axis=1)[:, 0]),
+        0.0,
     )
 
 
@@ -393,22 +440,37 @@ def lazy_minimiser(X: ArrayLike, y: ArrayLike, init: Initialization, beta_pt: Ar
 
 
 @checked
-def rich_minimiser(X: ArrayLike, y: ArrayLike, init: Initialization, beta_pt: ArrayLike) -> Check:
-    """For small scales the end point is that of least sum log(1/sqrt(k)) |beta|, shape (d,), by a linear program.
+def rich_minimiser(
+    X: ArrayLike, y: ArrayLike, init: Initialization, beta_pt: ArrayLike, weights: ArrayLike | None = None
+) -> Check:
+    """For small scales the end point is that of least sum weights |beta|, shape (d,), by a linear program.
 
-    Parameters and errors are those of `lazy_minimiser`.
+    Parameters
+    ----------
+    X, y, init, beta_pt
+        As in `lazy_minimiser`.
+    weights : array_like, positive, optional
+        One number or shape (d,); by default log(1/sqrt(k)), to which they are proportional in the limit.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or shapes do not match.
 
     Examples
     --------
     >>> X, y, beta_pt = [[1.0, 2.0]], [1.0], [1.0, 0.0]
     >>> rich_minimiser(X, y, Initialization.at_distance(1e-3, 1e-30), beta_pt).holds
     True
+    >>> rich_minimiser(X, y, Initialization.at_distance(1e-3, 1e-30), beta_pt, weights=1.0).holds  # the plain norm
+    True
     >>> rich_minimiser(X, y, Initialization(1e-3), beta_pt).holds  # the first coordinate is not rich
     False
     """
     (X, y), beta_pt = regression(X, y), real_array(beta_pt, "beta_pt", ndim=1)
-    weights = np.log(1 / np.broadcast_to(init.sqrt_k(beta_pt), beta_pt.shape))
-    both = linprog(np.tile(weights, 2), A_eq=np.hstack([X, -X]), b_eq=y).x
+    given = np.log(1 / init.sqrt_k(beta_pt)) if weights is None else positive_array(weights, "weights")
+    each, _ = broadcast(weights=given, beta_pt=beta_pt)
+    both = linprog(np.tile(each, 2), A_eq=np.hstack([X, -X]), b_eq=y).x
     limit = np.nan if both is None else both[: beta_pt.size] - both[beta_pt.size :]
     measured, size = min_penalty(X, y, init.k(beta_pt)).beta, float(np.linalg.norm(limit))
     return Check("relative distance from the minimiser of the limit", limit, measured, 1e-2, size)

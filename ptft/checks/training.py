@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from ptft.checks.identities import Check
 from ptft.end_point import EndPoint
 from ptft.initialization import Initialization
-from ptft.network import TrainingRun, pretrained_weights
+from ptft.network import TrainingRun, fine_tuning_weights, pretrained_weights
 from ptft.validation import broadcast, checked, generator, real_array, whole_number
 
 LAYERS = ("w1_plus", "w2_plus", "w1_minus", "w2_minus")
@@ -193,19 +193,34 @@ def rate(runs: Sequence[TrainingRun], X: ArrayLike, c: float) -> Check:
 
 
 @checked
-def forgotten_sign(inits: Sequence[Initialization], beta_pt: ArrayLike) -> Check:
-    """The penalty scale k does not depend on the sign of beta_pt; arrays of shape (inits, *beta_pt.shape).
+def forgotten_sign(runs: Sequence[TrainingRun], mirrored: Sequence[TrainingRun]) -> Check:
+    """Pretraining on labels y and on -y leads to opposite coefficients, and to fine-tuning from the same scale.
 
-    Raises
-    ------
-    ValueError
-        If an argument is outside its range.
+    Parameters
+    ----------
+    runs, mirrored : sequences of TrainingRun
+        Pretraining from the same starts, with the labels y and -y.
+
+    Returns
+    -------
+    Check
+        Coefficients, those of `runs` with the other sign, and c_ft after rebalancing without a new readout, shape
+        (runs, 2, d).
 
     Examples
     --------
-    >>> forgotten_sign([Initialization(0.1, 0.05, 0.3)], [0.2, -1.0]).holds
+    >>> from ptft import pretraining_weights, train
+    >>> X, y, start = np.array([[1.0, 0.5]]), np.ones(1), pretraining_weights(Initialization(0.1, 0.05), 2)
+    >>> forgotten_sign([train(X, y, start)], [train(X, -y, start)]).holds
     True
     """
-    beta_pt = real_array(beta_pt, "beta_pt")
-    there, back = (np.array([init.k(np.multiply(sign, beta_pt)) for init in inits]) for sign in (1, -1))
-    return Check("change of $k$ when the sign of the pretrained coefficient changes", there, back, 0.0)
+    there, back = (
+        np.array([[sign * run.weights.beta, fine_tuning_weights(run.weights, 0.0).absolute_scale] for run in some])
+        for sign, some in ((-1, runs), (1, mirrored))
+    )
+    return Check(
+        "difference of $c_{\\mathrm{FT}}$, and of the negated $\\beta_{\\mathrm{PT}}$, after pretraining on $-y$",
+        there,
+        back,
+        1e-9,
+    )

@@ -108,7 +108,7 @@ def penalty_shapes(z: np.ndarray, penalties: Mapping[float, np.ndarray]) -> Figu
     x = np.geomspace(z[0] / max(penalties), z[-1] / min(penalties), 200)
     right.loglog(x, x**2 / 2, "--", color="black", lw=1, label="limit within the scale")
     far = x[x > 1]
-    right.loglog(far, far / 2 * (np.log(4 * far) - 1), ":", color="black", lw=1, label="limit beyond it")
+    right.loglog(far, far / 2 * (np.log(4 * far) - 1) + 1 / 4, ":", color="black", lw=1, label="limit beyond it")
     right.set(xlabel=r"coefficient over scale $|z|/\sqrt{k}$", ylabel=r"$q_k(z)/\sqrt{k}$", title="One function")
     right.legend()
     return fig

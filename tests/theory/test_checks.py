@@ -46,13 +46,16 @@ def trained():
 
 def test_training_conserves_what_it_should_and_ends_where_it_should(trained):
     X_pt, inits, first, second, ends = trained
+    labels = -X_pt @ first[0].weights.beta
+    starts = [ptft.pretraining_weights(init, X_pt.shape[1]) for init in inits]
+    mirrored = [ptft.train(X_pt, labels, start, tolerance=1e-11) for start in starts]
     checks = [
         training.conservation(first + second),
         training.weights_from_coefficients(first, inits),
         training.end_points(second, ends),
         training.certificates(ends),
         training.rate(first, X_pt, 0.1),
-        training.forgotten_sign(inits, first[0].weights.beta),
+        training.forgotten_sign(first, mirrored),
     ]
     assert [check.statement for check in checks if not check.holds] == []
     assert checks[1].theory.shape == (2, 4, 8) and checks[2].error.shape == (2, 8)
@@ -83,6 +86,9 @@ def test_checks_of_training_fail_where_the_sides_do_not_belong_together(trained)
     assert not training.weights_from_coefficients(first, inits[::-1]).holds
     assert not training.end_points(second, ends[::-1]).holds
     assert not training.rate(first, X_pt, 1.0).holds
+    other = ptft.train(X_pt, 2 * X_pt @ first[0].weights.beta, ptft.pretraining_weights(inits[0], X_pt.shape[1]))
+    assert not training.forgotten_sign(first[:1], [other]).holds  # of another size
+    assert not training.forgotten_sign(first, first).holds  # nothing was mirrored
 
 
 def test_the_shape_of_the_penalty():
@@ -93,21 +99,35 @@ def test_the_shape_of_the_penalty():
         *penalty_shape.bounds(*settings),
         penalty_shape.straight_line(0.2, np.linspace(0.001, 2, 50)),
         penalty_shape.lazier_with_scale(np.geomspace(1e-3, 1e2, 60), relative=-0.99),
+        *(penalty_shape.first_step_of_scale(lam, beta_ft=beta_ft) for lam in (1e-3, 1.0) for beta_ft in (0.1, -2.0)),
     ]
     assert [check.statement for check in checks if not check.holds] == []
     assert not penalty_shape.lazier_with_scale([1.0, 0.5]).holds  # a scale that falls
 
 
+def test_the_first_step_of_the_ell_order_tells_where_it_turns(monkeypatch):
+    right = penalty_shape.measures
+    monkeypatch.setattr(penalty_shape, "measures", lambda ft, pt, init: right(ft, 1.05 * pt, init))
+    assert not penalty_shape.first_step_of_scale(0.1).holds  # a threshold that is 5 % lower
+    monkeypatch.setattr(penalty_shape, "measures", lambda ft, pt, init: right(ft, pt / 1.05, init))
+    assert not penalty_shape.first_step_of_scale(0.1).holds
+
+
 def test_minimisers_tend_to_weighted_norms_where_the_scales_differ():
     rng = np.random.default_rng(0)
-    X, beta_pt, spread = rng.standard_normal((6, 12)), np.linspace(0, 1, 12), np.geomspace(1, 10, 12)
-    y = X @ rng.standard_normal(12)
+    X, beta_pt, spread = rng.standard_normal((10, 20)), np.linspace(0, 1, 20), np.geomspace(1, 10, 20)
+    y = X @ rng.standard_normal(20)
     lazy = penalty_shape.lazy_minimiser(X, y, ptft.Initialization(1e6 * spread, 5e5, 1.0), beta_pt)
     least_2 = np.linalg.lstsq(X, y, rcond=None)[0]
     assert lazy.holds
     assert np.linalg.norm(lazy.measured - least_2) > 0.1 * np.linalg.norm(least_2)  # Proposition 2.4 needs one scale
-    for near in (1e-30 * spread, 1e-30 ** np.linspace(0.5, 1, 12)):  # a common rate, and different ones
-        assert penalty_shape.rich_minimiser(X, y, ptft.Initialization.at_distance(1e-3, near), beta_pt).holds
+    factors, powers = (
+        ptft.Initialization.at_distance(1e-3, near) for near in (1e-30 * spread, 1e-30 ** np.linspace(0.5, 1, 20))
+    )
+    assert penalty_shape.rich_minimiser(X, y, factors, beta_pt).holds
+    assert penalty_shape.rich_minimiser(X, y, factors, beta_pt, weights=1.0).holds  # a common rate: the plain norm
+    assert penalty_shape.rich_minimiser(X, y, powers, beta_pt).holds
+    assert not penalty_shape.rich_minimiser(X, y, powers, beta_pt, weights=1.0).holds  # different rates
 
 
 def test_the_equations_of_chapter_3():

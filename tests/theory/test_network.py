@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ptft
+from ptft import network
 
 D = 12
 
@@ -30,6 +31,15 @@ def test_gradient_flow_through_both_stages_ends_at_the_minimiser(c, share, gamma
     assert pretrained.converged and fine_tuned.converged and end.converged
     assert fine_tuned.weights.beta == pytest.approx(end.beta, abs=1e-8)
     assert max(pretrained.conservation_error, fine_tuned.conservation_error) < 1e-10
+
+
+def test_what_is_conserved_is_followed_at_all_recorded_times(monkeypatch):
+    start = np.stack([START.w1_plus, START.w2_plus, START.w1_minus, START.w2_minus])
+    away = start + np.array([0.1, 0.0, 0.0, 0.0])[:, None]
+    monkeypatch.setattr(network, "_flow", lambda *_: (np.arange(3.0), np.stack([start, away, start])))
+    run = ptft.train(np.eye(START.beta.size), np.zeros(START.beta.size), START)
+    changed = (away[0] ** 2 - start[0] ** 2).max() / (away**2).max()
+    assert run.conservation_error == pytest.approx(changed)  # though the end is as the start
 
 
 @pytest.mark.parametrize("share", [-1.0, -0.5, 0.5, 1.0])
