@@ -89,6 +89,21 @@ def test_every_initialization_within_the_bounds_has_its_place():
     assert np.all((inactive >= 0.9999 * low) & (inactive <= 1.0001 * high))
 
 
+@pytest.mark.parametrize("a_pt", [1.0, 30.0])
+def test_what_is_reached_without_drawing_the_readout_again(a_pt):
+    """Proposition `prop-single-parameters`: the difference of the scales times the larger one is at most 16 a^2."""
+    rng, bounds = np.random.default_rng(2), Bounds((1e-9, 1e9), (-1 + 1e-12, 1.0), (0.0, 0.0))
+    c, distance = a_pt * 10 ** rng.uniform(-4, 3, 400), np.append(2 * rng.random(399), 2.0)
+    init = ptft.Initialization.at_distance(c, distance)
+    used, unused = init.sqrt_k(a_pt), init.sqrt_k(0.0)
+    assert (used - unused)[c < a_pt] * used[c < a_pt] == pytest.approx((2 * a_pt * distance[c < a_pt]) ** 2, rel=1e-6)
+    difference, unused = a_pt * 10 ** rng.uniform(-3, 0.6, 400), a_pt * 10 ** rng.uniform(-4, 4, 400)
+    within = difference * (difference + unused) / (16 * a_pt**2)
+    reached = np.array([bounds.allow(*pair, a_pt) for pair in zip(difference, unused, strict=True)])
+    clear = np.abs(np.log(within)) > 1e-6
+    assert np.array_equal(reached[clear], within[clear] <= 1) and 50 < reached.sum() < 350
+
+
 def test_equivalents_have_the_same_error_at_every_data_scale(half):
     alike = half.equivalents(4)
     errors = [
