@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -177,6 +178,7 @@ class Choice:
     init: Initialization
     mse: float  # predicted error at alpha
     alpha_needed: float  # see `alpha_needed`, for the target of the `BestInitialization`
+    init_needed: Initialization  # that needs this data scale: `init`, but for a single task see there
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +197,6 @@ class BestInitialization:
     on_bound: tuple[str, ...]  # the bounds that keep the error from falling further: names of fields of `Bounds`
     target: float  # max(mse, resolution): the error that the other choices are asked to reach
     usual: Mapping[str, Choice]
-    single_task: Choice  # without pretraining, from the best c_pt within `Bounds.single_task`
     place: tuple[float, float] = field(repr=False)  # of the scales within the bounds, see `Bounds.scales`
 
     def equivalents(self, count: int = 5) -> Initialization:
@@ -210,6 +211,15 @@ class BestInitialization:
         |beta_pt| = a_pt, and the decade of |beta_ft| around 1/sqrt(rho_ft); `cost_ratio` is that at 1/sqrt(rho_ft).
         """
         return measures_around(1 / np.sqrt(self.teacher.rho_ft), self.teacher.a_pt, self.init)
+
+    @cached_property
+    def single_task(self) -> Choice:
+        """Without pretraining, from the best c_pt within `Bounds.single_task`; found when it is first asked for.
+
+        At each data scale this is the best c_pt for that data scale: `alpha_needed` is the smallest over all c_pt, and
+        `init_needed` the one that has it.
+        """
+        return _best_alone(self.teacher, self.alpha, self.noise_var, self.bounds, self.target)
 
     def saving(self, choice: Choice) -> float:
         """Share of the examples saved against `choice`: 1 - alpha/alpha_needed, or 0 where that is negative.
@@ -276,7 +286,6 @@ def best_initialization(
         require(isinstance(one, Initialization), f"usual[{name!r}]", one, "an Initialization")
         scalar_initialization(one)
     a_pt, (mixture, active) = float(teacher.a_pt), _groups(teacher)
-    alone = SingleTask(teacher.rho_ft, teacher.slab, teacher.input_variance).mixture(Initialization(1.0))
 
     def fine_tuning(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         difference, inactive = bounds.scales(place, a_pt)
@@ -288,24 +297,18 @@ def best_initialization(
         found[:, told_apart] = solutions_by_rows(np.full(len(rows.k), alpha), rows, noise_var, _REFINE, near)
         return found
 
-    def single(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
-        c = _between(*bounds.single_task, place[:, 0])
-        rows = _rows(alone, np.repeat((2 * c[:, None]) ** 2, len(alone.weight), axis=1))
-        return solutions_by_rows(np.full(len(c), alpha), rows, noise_var, _REFINE, start)
-
     place = _search(fine_tuning, _GRID)
     difference, inactive = (float(v) for v in bounds.scales(place, a_pt))
     init = bounds.initializations(difference, inactive, a_pt)
     curve = replica_curve(alpha, teacher, init, noise_var)
     target = max(float(curve.mse), resolution)
-    c_alone = float(_between(*bounds.single_task, _search(single, _GRID[1:])[0]))
 
-    inits = [*usual.values(), Initialization(c_alone)]
-    k = [*(teacher.mixture(one).k for one in usual.values()), np.full_like(mixture.k, (2 * c_alone) ** 2)]
-    rows = _rows(mixture, np.stack(k))
-    errors = errors_by_rows(np.full(len(inits), alpha), rows, noise_var, refine=1.0).tolist()
-    needed = _alphas_needed(target, rows, noise_var).tolist()
-    choices = [Choice(*of) for of in zip(inits, errors, needed, strict=True)]
+    choices: list[Choice] = []
+    if usual:
+        rows = _rows(mixture, np.stack([teacher.mixture(one).k for one in usual.values()]))
+        errors = errors_by_rows(np.full(len(usual), alpha), rows, noise_var, refine=1.0).tolist()
+        needed = _alphas_needed(target, rows, noise_var).tolist()
+        choices = [Choice(*of) for of in zip(usual.values(), errors, needed, usual.values(), strict=True)]
 
     return BestInitialization(
         teacher=teacher,
@@ -319,10 +322,35 @@ def best_initialization(
         scales=(difference + inactive, inactive),
         on_bound=_on_bound(init, difference, inactive, a_pt, bounds),
         target=target,
-        usual=dict(zip(usual, choices, strict=False)),
-        single_task=choices[-1],
+        usual=dict(zip(usual, choices, strict=True)),
         place=(float(place[0]), float(place[1])),
     )
+
+
+def _best_alone(teacher: SpikeSlab, alpha: float, noise_var: float, bounds: Bounds, target: float) -> Choice:
+    """What the best c_pt makes of the second task without pretraining; see `BestInitialization.single_task`."""
+    law = SingleTask(teacher.rho_ft, teacher.slab, teacher.input_variance).mixture(Initialization(1.0))
+
+    def rows_of(c: np.ndarray) -> MixtureRows:
+        return _rows(law, np.repeat((2 * c[:, None]) ** 2, len(law.weight), axis=1))
+
+    def best_at(scale: float) -> np.ndarray:
+        def solve(place: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+            rows = rows_of(_between(*bounds.single_task, place[:, 0]))
+            return solutions_by_rows(np.full(len(place), scale), rows, noise_var, _REFINE, start)
+
+        return _between(*bounds.single_task, _search(solve, _GRID[1:]))
+
+    c = first = best_at(alpha)
+    mse = float(errors_by_rows(np.array([alpha]), rows_of(c), noise_var, refine=1.0)[0])
+    needed = float(_alphas_needed(target, rows_of(c), noise_var)[0])
+    for _ in range(_MOVES):  # the best c_pt for the data scale that the last one needs has a smaller error there
+        other = best_at(min(needed, _SCAN[-1]))
+        fewer = float(_alphas_needed(target, rows_of(other), noise_var)[0])
+        if fewer >= needed * (1 - 1e-6):
+            break
+        c, needed = other, fewer
+    return Choice(Initialization(float(first[0])), mse, needed, Initialization(float(c[0])))
 
 
 def _task(teacher: SpikeSlab, alpha: float, noise_var: float) -> tuple[float, float]:

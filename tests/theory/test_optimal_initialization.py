@@ -89,6 +89,21 @@ def test_every_initialization_within_the_bounds_has_its_place():
     assert np.all((inactive >= 0.9999 * low) & (inactive <= 1.0001 * high))
 
 
+@pytest.mark.parametrize("a_pt", [1.0, 30.0])
+def test_what_is_reached_without_drawing_the_readout_again(a_pt):
+    """Proposition `prop-single-parameters`: the difference of the scales times the larger one is at most 16 a^2."""
+    rng, bounds = np.random.default_rng(2), Bounds((1e-9, 1e9), (-1 + 1e-12, 1.0), (0.0, 0.0))
+    c, distance = a_pt * 10 ** rng.uniform(-4, 3, 400), np.append(2 * rng.random(399), 2.0)
+    init = ptft.Initialization.at_distance(c, distance)
+    used, unused = init.sqrt_k(a_pt), init.sqrt_k(0.0)
+    assert (used - unused)[c < a_pt] * used[c < a_pt] == pytest.approx((2 * a_pt * distance[c < a_pt]) ** 2, rel=1e-6)
+    difference, unused = a_pt * 10 ** rng.uniform(-3, 0.6, 400), a_pt * 10 ** rng.uniform(-4, 4, 400)
+    within = difference * (difference + unused) / (16 * a_pt**2)
+    reached = np.array([bounds.allow(*pair, a_pt) for pair in zip(difference, unused, strict=True)])
+    clear = np.abs(np.log(within)) > 1e-6
+    assert np.array_equal(reached[clear], within[clear] <= 1) and 50 < reached.sum() < 350
+
+
 def test_equivalents_have_the_same_error_at_every_data_scale(half):
     alike = half.equivalents(4)
     errors = [
@@ -166,10 +181,32 @@ def test_no_choice_is_better_and_savings_are_those_of_the_curves(half):
     for name, choice in {**half.usual, "single task": half.single_task}.items():
         assert half.mse < choice.mse and 0 < half.savings[name] < 1
         teacher = SingleTask(0.1) if name == "single task" else HALF
-        assert float(replica_curve(choice.alpha_needed, teacher, choice.init).mse) == pytest.approx(half.mse, rel=1e-5)
+        again = replica_curve(choice.alpha_needed, teacher, choice.init_needed)
+        assert float(again.mse) == pytest.approx(half.mse, rel=1e-5)
+        assert choice.init_needed is choice.init or name == "single task"
         assert half.savings[name] == half.saving(choice) == pytest.approx(1 - 0.1 / choice.alpha_needed)
     c = half.single_task.init.c_pt * np.array([0.5, 2.0])
     assert all(half.single_task.mse < replica_curve(0.1, SingleTask(0.1), ptft.Initialization(one)).mse for one in c)
+
+
+@pytest.mark.parametrize(
+    ("rho_ft", "omega", "alpha", "noise_var"), [(0.1, 1.0, 0.05, 0.0), (0.1, 0.5, 0.1, 0.0), (0.1, 1.0, 0.05, 0.05)]
+)
+def test_learning_alone_needs_what_the_best_scale_for_that_many_examples_needs(rho_ft, omega, alpha, noise_var):
+    """Not the scale that is best at alpha: no c_pt of a grid reaches the error with fewer examples."""
+    best = ptft.best_initialization(SpikeSlab(0.1, rho_ft, omega), alpha, noise_var, usual={})
+    one, task = best.single_task, SingleTask(rho_ft)
+    assert alpha < one.alpha_needed < 1
+    kept = alpha_needed(best.target, task, one.init, noise_var)
+    assert one.alpha_needed < 0.99 * kept
+    c = np.geomspace(*best.bounds.single_task, 34)
+    k = np.repeat((2 * c[:, None]) ** 2, 2, axis=1)
+    law = task.mixture(one.init)
+    rows = MixtureRows(law.weight[None], law.mean[None], law.variance[None], k, law.input_variance[None])
+    at = errors_by_rows(np.full(c.size, one.alpha_needed * (1 - 1e-4)), rows, noise_var)
+    assert at.min() > best.target * (1 - 1e-6)
+    at = errors_by_rows(np.full(c.size, one.alpha_needed), rows, noise_var)
+    assert at.min() == pytest.approx(best.target, rel=0.01)
 
 
 def test_errors_below_the_resolution_count_as_equal():

@@ -135,6 +135,17 @@ def test_ten_times_the_examples_are_the_same_problem_with_other_weights(a, pretr
     assert then / first == pytest.approx(10 ** -(a + 1.0) * np.ones(3), rel=0.02)  # 1/n at 200
 
 
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_so_it_is_for_steep_tasks_unless_the_first_ranks_are_learned_lazily(pretrained):
+    """Proposition `prop-scale-free` and its exception, in which the first ranks dominate and the exponent is 2b."""
+    a, b = 4.0, 2.0
+    tasks = PowerLawTasks(10**6, a, b, pretrained=pretrained, **SPARSE)
+    inits = [Initialization(1e-2, -0.5e-2, 0.1), Initialization(1e-6), Initialization(1e5)]
+    first = learning_curves(tasks, inits, [200.0])[:, 0]
+    then = learning_curves(tasks, [carried_along(one, 10.0, a) for one in inits], [2000.0])[:, 0]
+    assert then / first == pytest.approx([10 ** (1 - a - b)] * 2 + [10 ** (-2 * b)], rel=0.02)
+
+
 def test_the_exponent_of_a_power_law_with_a_correction_lies_within_its_error():
     n = np.geomspace(10, 1000, 9)
     found = exponent(n, 3 * n**-1.5 * (1 + 2 / n))
