@@ -120,6 +120,13 @@ def test_noisy_pretraining_at_its_peak_is_worse_than_none_above_the_turning_poin
     assert (at_peak > without).tolist() == [False, False, True, True]
 
 
+def test_the_turning_point_comes_later_for_denser_teachers_and_more_negative_relative_scales():
+    teachers = [ptft.SpikeSlab(0.1, rho, 0.1) for rho in (0.01, 0.1, 0.9)]
+    starts = [ptft.Initialization(1e-3, share * 1e-3) for share in (0.0, -0.9, -0.99)]
+    turns = np.array([[two_stages.peak_harms_from(teacher, init) for init in starts] for teacher in teachers])
+    assert np.all(np.diff(turns, axis=0) > 0) and np.all(np.diff(turns, axis=1) > 0)
+
+
 def test_a_lazy_network_is_never_better_at_the_peak_and_one_without_memory_has_none():
     assert two_stages.peak_harms_from(TEACHER, ptft.Initialization(10.0)) == 1e-3
     with pytest.raises(ValueError, match="c_plus_lambda"):
