@@ -814,7 +814,7 @@ def examples():
             "teacher": SLAB,
             "init": INIT,
             "d": D,
-            "seed": [1, 2],
+            "seed": 1,
             "steps": 1,
         },
         "checks.replica_equations.evolution": {"alpha": 0.4, "mixture": MIXTURE, "errors": np.ones((1, 2))},

@@ -19,7 +19,7 @@ from ptft.monte_carlo import MonteCarloCurve
 from ptft.replica import ReplicaCurve, effective_regularisation, scalar_moments
 from ptft.teachers import SLABS, GaussianMixture, SingleTask, SpikeSlab, TeacherGroups
 from ptft.two_stages import TwoStageCurve, two_stage_curve
-from ptft.validation import checked, one_of, positive_array, require
+from ptft.validation import checked, generator, one_of, positive_array, require
 
 # --- the solver against itself --------------------------------------------------------------------------------------
 
@@ -236,29 +236,33 @@ def message_errors(
     """
     errors = np.empty((steps, len(seeds)))
     for column, seed in enumerate(seeds):
-        X, beta_ft, k = _sampled(alpha, teacher, init, d, seed)
+        X, beta_ft, k = _sampled(alpha, teacher, init, d, np.random.default_rng(seed))
         iterates = message_passing(X, X @ beta_ft, k)
         errors[:, column] = [np.mean((m.beta - beta_ft) ** 2) for m in itertools.islice(iterates, 1, steps + 1)]
     return errors
 
 
 def _sampled(
-    alpha: float, teacher: SpikeSlab, init: Initialization, d: int, seed: int | Sequence[int]
+    alpha: float, teacher: SpikeSlab, init: Initialization, d: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs of variance 1/d, coefficients of fine-tuning and penalty scales."""
     require(np.all(np.equal(teacher.input_variance, 1)), "teacher.input_variance", teacher.input_variance, "1")
-    rng = np.random.default_rng(seed)
     beta_pt, beta_ft = teacher.sample(d, rng)
     return rng.standard_normal((round(alpha * d), d)) / np.sqrt(d), beta_ft, init.k(beta_pt)
 
 
 @checked
 def end_of_messages(
-    alpha: float, teacher: SpikeSlab, init: Initialization, d: int, seed: int | Sequence[int], steps: int = 300
+    alpha: float,
+    teacher: SpikeSlab,
+    init: Initialization,
+    d: int,
+    seed: int | np.random.Generator = 0,
+    steps: int = 300,
 ) -> Check:
     """Message passing ends at the minimiser that Newton's method finds: their distance over the length of the latter.
 
-    The arguments are those of `message_errors`, for one seed.
+    The arguments are those of `message_errors`, but for one seed.
 
     Raises
     ------
@@ -270,7 +274,7 @@ def end_of_messages(
     >>> end_of_messages(0.4, SpikeSlab(omega=1.0), Initialization(0.1), d=100, seed=0).holds
     True
     """
-    X, beta_ft, k = _sampled(alpha, teacher, init, d, seed)
+    X, beta_ft, k = _sampled(alpha, teacher, init, d, generator(seed))
     y = X @ beta_ft
     *_, last = itertools.islice(message_passing(X, y, k), steps + 1)
     end = min_penalty(X, y, k, method="newton").beta
