@@ -10,14 +10,16 @@ from numpy.typing import ArrayLike
 
 from ptft.amp import message_passing, state_evolution
 from ptft.checks.identities import Check, relative
+from ptft.end_point import min_penalty
+from ptft.experiments import experiment
 from ptft.generalization import replica_curve
 from ptft.initialization import Initialization
 from ptft.limits import basis_pursuit_error, minimum_norm_error, noisy_pretraining_peak, recovery_threshold
 from ptft.monte_carlo import MonteCarloCurve
 from ptft.replica import ReplicaCurve, effective_regularisation, scalar_moments
-from ptft.teachers import SLABS, GaussianMixture, SpikeSlab, TeacherGroups
+from ptft.teachers import SLABS, GaussianMixture, SingleTask, SpikeSlab, TeacherGroups
 from ptft.two_stages import TwoStageCurve, two_stage_curve
-from ptft.validation import checked, one_of, positive_array, require
+from ptft.validation import checked, generator, one_of, positive_array, require
 
 # --- the solver against itself --------------------------------------------------------------------------------------
 
@@ -55,8 +57,8 @@ def quadrature(mixture: GaussianMixture, alpha: float = 0.3, refinements: ArrayL
 
 
 @checked
-def published_range(slab: str = "gaussian") -> Iterator[tuple[SpikeSlab, Initialization]]:
-    """Teachers and initializations of every published setting, and far beyond them.
+def published_range(slab: str = "gaussian") -> Iterator[tuple[SpikeSlab | SingleTask, Initialization]]:
+    """Teachers and initializations of every published setting, and of all combinations of their values.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def published_range(slab: str = "gaussian") -> Iterator[tuple[SpikeSlab, Initial
     return _published_range(one_of(slab, "slab", SLABS))
 
 
-def _published_range(slab: str) -> Iterator[tuple[SpikeSlab, Initialization]]:
+def _published_range(slab: str) -> Iterator[tuple[SpikeSlab | SingleTask, Initialization]]:
     for rho, omega, c, share, gamma in itertools.product(
         (0.01, 0.04, 0.1, 0.9),
         (0.0, 0.5, 1.0),
@@ -82,6 +84,8 @@ def _published_range(slab: str) -> Iterator[tuple[SpikeSlab, Initialization]]:
     ):
         if omega * rho <= 0.1:  # otherwise the teacher does not exist
             yield SpikeSlab(0.1, rho, omega, slab=slab), Initialization(c, share * c, gamma)
+    for alone in experiment(4):
+        yield SingleTask(alone.rho_ft, slab), alone.init
 
 
 @checked
@@ -112,7 +116,10 @@ def one_solution(curves: Iterable[ReplicaCurve]) -> Check:
 
 @checked
 def crossings(
-    alpha: Sequence[float], settings: Iterable[tuple[SpikeSlab, Initialization]], every: int = 1, points: int = 61
+    alpha: Sequence[float],
+    settings: Iterable[tuple[SpikeSlab | SingleTask, Initialization]],
+    every: int = 1,
+    points: int = 61,
 ) -> Check:
     """Along the solutions theta(tau^2) of the second equation, both sides of the first cross once (uniqueness).
 
@@ -158,7 +165,8 @@ def amplification(alpha: ArrayLike, mixture: GaussianMixture, ridge: float = 0.0
     """The factor by which an error in E (x_hat - beta*)^2 grows, 1 + d mse/d noise_var; of the shape of alpha.
 
     An error e in it shifts the fixed point of the map from one such error to the next by e/(1 - slope), as label noise
-    does. `ridge` is that of the equations, as in `ptft.replica_curve`.
+    does. The slope is that of E (x_hat - beta*)^2 along the solutions theta(tau^2) of the second equation. `ridge` is
+    that of the equations, as in `ptft.replica_curve`.
 
     Examples
     --------
@@ -168,10 +176,12 @@ def amplification(alpha: ArrayLike, mixture: GaussianMixture, ridge: float = 0.0
     >>> amplification([0.2, 0.5], mixture, ridge=1e8).round(4)  # so large that nothing is learned
     array([1., 1.])
     """
-    clean = replica_curve(alpha, mixture, ridge=ridge).mse
-    extra = 1e-4 * float(np.min(clean))
-    noisy = replica_curve(alpha, mixture, noise_var=extra, ridge=ridge).mse
-    return np.asarray(1 + (noisy - clean) / extra)
+    found = replica_curve(alpha, mixture, ridge=ridge)
+    theta, scale = found.theta.ravel(), found.alpha.ravel()
+    at = scalar_moments(found.tau2.ravel(), theta, mixture)
+    along = theta * at.response_tau2 / (scale - at.response - theta * at.response_theta)  # d theta / d tau^2
+    slope = (at.mse_tau2 + at.mse_theta * along) / scale
+    return np.asarray(1 / (1 - slope)).reshape(found.alpha.shape)
 
 
 @checked
@@ -224,15 +234,52 @@ def message_errors(
     >>> message_errors(0.4, SpikeSlab(), Initialization(1e-3), d=100, steps=3, seeds=[0, 1]).shape
     (3, 2)
     """
-    require(np.all(np.equal(teacher.input_variance, 1)), "teacher.input_variance", teacher.input_variance, "1")
     errors = np.empty((steps, len(seeds)))
     for column, seed in enumerate(seeds):
-        rng = np.random.default_rng(seed)
-        beta_pt, beta_ft = teacher.sample(d, rng)
-        X = rng.standard_normal((round(alpha * d), d)) / np.sqrt(d)
-        iterates = message_passing(X, X @ beta_ft, init.k(beta_pt))
+        X, beta_ft, k = _sampled(alpha, teacher, init, d, np.random.default_rng(seed))
+        iterates = message_passing(X, X @ beta_ft, k)
         errors[:, column] = [np.mean((m.beta - beta_ft) ** 2) for m in itertools.islice(iterates, 1, steps + 1)]
     return errors
+
+
+def _sampled(
+    alpha: float, teacher: SpikeSlab, init: Initialization, d: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs of variance 1/d, coefficients of fine-tuning and penalty scales."""
+    require(np.all(np.equal(teacher.input_variance, 1)), "teacher.input_variance", teacher.input_variance, "1")
+    beta_pt, beta_ft = teacher.sample(d, rng)
+    return rng.standard_normal((round(alpha * d), d)) / np.sqrt(d), beta_ft, init.k(beta_pt)
+
+
+@checked
+def end_of_messages(
+    alpha: float,
+    teacher: SpikeSlab,
+    init: Initialization,
+    d: int,
+    seed: int | np.random.Generator = 0,
+    steps: int = 300,
+) -> Check:
+    """Message passing ends at the minimiser that Newton's method finds: their distance over the length of the latter.
+
+    The arguments are those of `message_errors`, but for one seed.
+
+    Raises
+    ------
+    ValueError
+        If inputs have other variances than 1.
+
+    Examples
+    --------
+    >>> end_of_messages(0.4, SpikeSlab(omega=1.0), Initialization(0.1), d=100, seed=0).holds
+    True
+    """
+    X, beta_ft, k = _sampled(alpha, teacher, init, d, generator(seed))
+    y = X @ beta_ft
+    *_, last = itertools.islice(message_passing(X, y, k), steps + 1)
+    end = min_penalty(X, y, k, method="newton").beta
+    distance = float(np.linalg.norm(last.beta - end) / (np.linalg.norm(end) or 1.0))
+    return Check("relative distance of message passing from the end point by Newton's method", 0.0, distance, 1e-8)
 
 
 @checked

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import ptft
+from ptft import experiments
 from ptft.checks import Check, penalty_shape, replica_equations, training
 from ptft.checks.identities import relative
 
@@ -147,7 +148,32 @@ def test_the_equations_of_chapter_3():
         replica_equations.perfect_pretraining(ALPHA, TEACHER, INIT),
         replica_equations.lazy_stages(ALPHA, ptft.SpikeSlab(0.3, 0.2, 0.5, a_pt=2.0)),
         replica_equations.peak(ALPHA, [TEACHER, ptft.SpikeSlab(omega=1.0)], INIT, [1e-3, 0.1]),
+        replica_equations.end_of_messages(0.4, TEACHER, INIT, d=200, seed=1),
     ]
     assert [check.statement for check in checks if not check.holds] == []
     assert not replica_equations.quadrature(mixture, refinements=0.2).holds
     assert not replica_equations.exact_recovery(share=0.9).holds
+    assert not replica_equations.end_of_messages(0.4, TEACHER, INIT, d=200, seed=1, steps=20).holds
+
+
+def test_the_published_range_has_every_published_setting():
+    def numbers(teacher, init):
+        return teacher, float(init.c_pt), float(init.lambda_pt), float(init.gamma_ft)
+
+    looked_at = {numbers(*pair) for pair in replica_equations.published_range()}
+    settings = {s for group in experiments.settings_of("all").values() for s in group}
+    assert len(settings) == 71 and {numbers(s.teacher, s.init) for s in settings} <= looked_at
+
+
+def test_the_amplification_is_the_growth_of_the_error_with_label_noise_however_small_it_is():
+    teacher, init = ptft.SpikeSlab(rho_ft=0.01, omega=1.0), ptft.Initialization(1e-6)
+    mixture, alpha = teacher.mixture(init), np.array([0.01, 0.059, 0.5])
+    for ridge in (0.0, 1e-6):
+        exact = ptft.replica_curve(alpha, mixture, ridge=ridge).mse
+        noisy = [
+            ptft.replica_curve(a, mixture, noise_var=1e-4 * mse, ridge=ridge).mse
+            for a, mse in zip(alpha, exact, strict=True)
+        ]
+        assert exact[-1] < 1e-8 * exact[0]
+        growth = 1 + (np.array(noisy) / exact - 1) / 1e-4
+        assert np.allclose(replica_equations.amplification(alpha, mixture, ridge), growth, rtol=1e-3)
