@@ -843,6 +843,13 @@ def examples():
         "checks.training.forgotten_sign": {"runs": [m["run"]], "mirrored": [m["run"]]},
         "checks.two_theories.lazy_distances": {"X": X, "y": Y, "c_pt": ALPHA, "source": K, "M": np.eye(3)},
         "checks.adapted_kernels.spikes": {"features": [m["features"]], "gamma_1": np.ones(1), "kind": "exact"},
+        "checks.adapted_kernels.second_moments": {
+            "X": X,
+            "y": Y,
+            "gamma": 1.0,
+            "tolerance": 1e-3,
+            "max_evaluations": 99,
+        },
         "checks.adapted_kernels.losses": {
             "measured": m["measured"],
             **alphas,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.integrate import DOP853
 
 from ptft.checks.identities import Check, relative
 from ptft.infinite_width.kernel_transfer import LinearFeatures, mean_losses
@@ -19,7 +20,7 @@ from ptft.infinite_width.linear import (
     rich_limit_loss,
     spike_size,
 )
-from ptft.validation import checked, nonnegative_array
+from ptft.validation import checked, nonnegative_array, positive_array, regression, whole_number
 
 ERRORS = 3.5  # standard errors within which a measured loss agrees
 
@@ -50,6 +51,71 @@ def spikes(features: Sequence[LinearFeatures], gamma_1: ArrayLike, kind: str = "
     theory = 1 + spike_size(gamma_1, [one.nu_1 for one in features], kind)
     measured = 1 + np.array([one.spike for one in features])
     return relative(f"features along the learned direction, {kind} set", theory, measured, bound=0.08)
+
+
+@checked
+def second_moments(
+    X: ArrayLike, y: ArrayLike, gamma: float, tolerance: float = 1e-6, max_evaluations: int = 100_000
+) -> np.ndarray:
+    """All second moments R = <r r^T> of a neuron r = (w, z) after training an infinitely wide linear network.
+
+    They obey the linear equation dR/dt = gamma (A R + R A), A = [[0, v], [v^T, 0]] with the negative gradient
+    v = X^T (y - X beta_hat)/P, which is integrated from the identity. Nothing is assumed of the form of R, as
+    `feature_moment` does, whose least eigenvalue is 1 whatever training does.
+
+    Parameters
+    ----------
+    X : array_like, shape (P, D)
+    y : array_like, shape (P,)
+    gamma : float, positive
+    tolerance : float, default 1e-6
+        On the gradient at the end, relative to that of the predictor 0.
+    max_evaluations : int, default 100,000
+        Of the right-hand side.
+
+    Returns
+    -------
+    ndarray, shape (D + 1, D + 1)
+        <w w^T> without the last row and column, which are <z w> and <z^2>.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or shapes do not match.
+    RuntimeError
+        If the tolerance is not reached.
+
+    Examples
+    --------
+    >>> R = second_moments([[1.0, 0.0]], [1.0], gamma=np.sqrt(3.0))
+    >>> (R + 0.0).round(4)  # the first weight has grown, together with the readout; the second is as it was
+    array([[2.    , 0.    , 1.7321],
+           [0.    , 1.    , 0.    ],
+           [1.7321, 0.    , 2.    ]])
+    """
+    X, y = regression(X, y)
+    P, D = X.shape
+    gamma, tolerance = (float(positive_array(v, n, ndim=0)) for v, n in ((gamma, "gamma"), (tolerance, "tolerance")))
+    whole_number(max_evaluations, "max_evaluations", 1)
+
+    def gradient(R: np.ndarray) -> np.ndarray:
+        return np.asarray(X.T @ (y - X @ R[:D, D] / gamma) / P)
+
+    def velocity(_: float, flat: np.ndarray) -> np.ndarray:
+        R = flat.reshape(D + 1, D + 1)
+        v = gradient(R)
+        AR = np.vstack([np.outer(v, R[D]), v @ R[:D]])
+        return np.asarray(gamma * (AR + AR.T)).ravel()
+
+    R = np.eye(D + 1)
+    enough = tolerance * float(np.linalg.norm(gradient(R)))
+    solver = DOP853(velocity, 0.0, R.ravel(), np.inf, rtol=1e-10, atol=1e-12)
+    while np.linalg.norm(gradient(R)) > enough:
+        if solver.status != "running" or solver.nfev >= max_evaluations:
+            raise RuntimeError(f"training with gamma = {gamma:g} on {P} examples in D = {D} did not converge")
+        solver.step()
+        R = solver.y.reshape(D + 1, D + 1)
+    return R
 
 
 @checked

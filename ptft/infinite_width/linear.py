@@ -281,9 +281,12 @@ def optimal_gamma_1(
 ) -> np.ndarray:
     """The gamma_1 with the smallest `budgeted_loss`, for each nu_2; inf where the loss falls up to gamma_1 = 1e4.
 
+    It is 0, no pretraining, where the loss is the same for every gamma_1 to rounding: without target data, nu_2 = 0,
+    or source data, and where even without a ridge nothing is left to learn.
+
     Parameters
     ----------
-    nu_2 : array_like, any shape
+    nu_2 : array_like, zero or positive, any shape
     alphas, nu_1, relative_ridge, kind
         As in `budgeted_loss`.
 
@@ -294,8 +297,8 @@ def optimal_gamma_1(
 
     Examples
     --------
-    >>> optimal_gamma_1([0.2, 0.8], (0.8, 0.0), 0.5).round(1)
-    array([30.2,  3.3])
+    >>> optimal_gamma_1([0.0, 0.2, 0.8], (0.8, 0.0), 0.5).round(1)
+    array([ 0. , 30.2,  3.3])
     """
     nu_1, relative_ridge = nonnegative_number(nu_1, "nu_1"), nonnegative_number(relative_ridge, "relative_ridge")
     grid = np.linspace(0.0, np.log1p(1e4), 301)  # log(1 + gamma_1)
@@ -304,7 +307,10 @@ def optimal_gamma_1(
         def loss(x: float) -> float:
             return float(budgeted_loss(nu, alphas, np.expm1(x), nu_1, relative_ridge, kind))
 
-        i = int(np.argmin(budgeted_loss(nu, alphas, np.expm1(grid), nu_1, relative_ridge, kind)))
+        losses = budgeted_loss(nu, alphas, np.expm1(grid), nu_1, relative_ridge, kind)
+        if np.ptp(losses) <= 64 * np.finfo(float).eps * np.max(losses):  # rounding would choose among equals
+            return 0.0
+        i = int(np.argmin(losses))
         if i in (0, grid.size - 1):
             return 0.0 if i == 0 else np.inf
         return float(np.expm1(minimize_scalar(loss, bounds=(grid[i - 1], grid[i + 1]), method="bounded").x))

@@ -215,6 +215,21 @@ def test_target_draws_are_averaged_within_a_seed_alone():
     assert kernel_transfer.differences(pd.DataFrame(rows)).loc[100, (20, 0.0)] == pytest.approx(np.sqrt(square))
 
 
+def test_differences_by_width_are_those_of_all_seeds_and_target_sizes():
+    pd = pytest.importorskip("pandas")
+    rows = []
+    for width, off in ((400, 0.1), (100, 0.3)):  # the relative difference, of either sign
+        for P_1, s, P_2 in [(P_1, s, P_2) for P_1 in (20, 100) for s in (0, 1) for P_2 in (4, 8)]:
+            fixed = {"width": width, "P_1": P_1, "gamma_1": 1.0, "P_2": P_2, "seed": s, "draw": 0}
+            network = 0.5 * (1 + (-1) ** s * off * (2 if P_1 == 100 else 1))
+            rows += [fixed | {"features": "network", "loss": network}, fixed | {"features": "mean field", "loss": 0.5}]
+    found = kernel_transfer.differences(pd.DataFrame(rows))
+    assert list(found.index) == [100, 400]  # so that a step from a row to the next is to a wider network
+    assert found[20, 1.0].tolist() == pytest.approx([0.3, 0.1]) and found[100, 1.0].tolist() == pytest.approx(
+        [0.6, 0.2]
+    )
+
+
 def test_classes_of_the_digits():
     rows = solve_point("digits", (0, 1), (0, 9), 20, 0.0, [4, 16], 32, draws=4, N=500)
     assert len(rows) == 16 and {row["dataset"] for row in rows} == {"digits"} and {row["P_1"] for row in rows} == {20}

@@ -81,7 +81,7 @@ def test_the_kinds_agree_for_lazy_pretraining_and_the_exact_spike_is_the_larger(
     assert [spike_size(lazy, nu, kind) for kind in KINDS] == pytest.approx([nu * lazy**2 / 2] * 2, rel=1e-7)
 
 
-def test_spikes_at_the_published_sizes():
+def test_spikes_in_numbers():
     assert spike_size([1.0, 4.0], 0.5, "caption") == pytest.approx([0.207, 1.562], abs=1e-3)
     assert spike_size([1.0, 4.0], 0.5) == pytest.approx([np.sqrt(1.5) - 1, 2.0], rel=1e-12)
     assert spike_size(2.0, 2.0) == pytest.approx(1.236, abs=1e-3)
@@ -231,6 +231,20 @@ def test_optimal_gamma_1_at_the_ends_of_its_range():
     assert optimal_gamma_1(0.5, (1.0, 0.0), 1.0) == np.inf  # nothing to lose
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("relative_ridge", [0.0, 1e-4, 0.02, 1.0])
+def test_no_pretraining_is_the_best_where_all_richnesses_are_as_good(relative_ridge, kind):
+    """Without target data every readout is zero, and its loss 1; rounding must not choose a richness."""
+    for alphas in ((0.8, 0.0), (0.9, 0.1), (0.0, 0.0)):
+        assert np.ptp(budgeted_loss(0.0, alphas, np.geomspace(1e-3, 1e4, 50), 0.5, relative_ridge, kind)) < 1e-14
+        assert optimal_gamma_1(0.0, alphas, 0.5, relative_ridge, kind) == 0
+        assert optimal_gamma_1(0.5, alphas, 0.0, relative_ridge, kind) == 0  # nor without source data
+    assert optimal_gamma_1(1.5, (0.8, 0.0), 0.5, 0.0, kind) == 0  # all is learned
+    assert optimal_gamma_1(1e-9, (0.8, 0.0), 0.5, relative_ridge, kind) > 0  # the least data make a difference
+    with pytest.raises(ValueError, match=r"nu_2 = -0\.1 is not allowed"):
+        optimal_gamma_1(-0.1, (0.8, 0.0), 0.5, relative_ridge, kind)
+
+
 # --- the same loss, measured ----------------------------------------------------------------------------------------
 
 
@@ -348,6 +362,22 @@ def test_a_run_out_of_evaluations_warns():
     with pytest.warns(UserWarning, match="raise max_evaluations"):
         run = train_linear(X, X @ s, 1.0, max_evaluations=50)
     assert not run.converged and np.all(np.isfinite(run.b))
+
+
+@pytest.mark.parametrize(("gamma", "nu_1"), [(0.5, 0.5), (20.0, 0.4), (3.0, 1.6)])
+def test_second_moments_without_the_conservation_law_are_those_with_it(gamma, nu_1):
+    X, s = source_task(20, nu_1)
+    R, b = checks.second_moments(X, X @ s, gamma, tolerance=1e-9), train_linear(X, X @ s, gamma).b[-1]
+    assert R[:-1, :-1] == pytest.approx(feature_moment(b), abs=1e-6)
+    assert R[:-1, -1] == pytest.approx(b, abs=1e-6) and R[-1, -1] == pytest.approx(np.sqrt(1 + b @ b), abs=1e-6)
+    assert np.linalg.eigvalsh(R[:-1, :-1])[0] == pytest.approx(1, abs=1e-9)
+
+
+def test_second_moments_of_training_that_does_nothing_or_does_not_end():
+    assert np.array_equal(checks.second_moments(np.ones((2, 3)), np.zeros(2), 1.0), np.eye(4))
+    X, s = source_task(12, 0.5)
+    with pytest.raises(RuntimeError, match="gamma = 2 on 6 examples in D = 12 did not converge"):
+        checks.second_moments(X, X @ s, 2.0, max_evaluations=20)
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------
