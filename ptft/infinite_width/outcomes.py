@@ -181,8 +181,8 @@ def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
 def at_equal_train_loss(table: pd.DataFrame, train_loss: float | None = None) -> tuple[pd.DataFrame, dict[str, float]]:
     """The table as if target training had ended at one train loss in all runs of a figure, and that loss by figure.
 
-    A run ends at the first recorded time at or below it. So runs that were stopped by the time limit can be compared
-    with those that converged.
+    Between the last recorded time above it and the next one, time and test losses are interpolated linearly in the
+    logarithm of the train loss. So runs that were stopped by the time limit can be compared with those that converged.
 
     Parameters
     ----------
@@ -201,8 +201,8 @@ def at_equal_train_loss(table: pd.DataFrame, train_loss: float | None = None) ->
     >>> losses = {"scratch": (1.0, 0.2, 0.05), "centred": (1.0, 0.02, 0.01)}  # at three times
     >>> rows = [(*point, s, "train_loss", float(t), loss) for s in losses for t, loss in enumerate(losses[s])]
     >>> ended, level = at_equal_train_loss(pd.DataFrame(rows, columns=list(COLUMNS)))
-    >>> level, ended.groupby("start")["x"].max().to_dict()
-    ({'3a': 0.1}, {'centred': 1.0, 'scratch': 2.0})
+    >>> level, ended.groupby("start")["x"].max().round(2).to_dict()
+    ({'3a': 0.1}, {'centred': 0.59, 'scratch': 1.5})
     """
     run = list(RichTransferPoint._fields)
     train = _training(table)
@@ -213,9 +213,19 @@ def at_equal_train_loss(table: pd.DataFrame, train_loss: float | None = None) ->
         missed = (least > positive_number(train_loss, "train_loss")).any()
         require(not missed, "train_loss", train_loss, f"at least {least.max():g}, which all runs reach")
         level = dict.fromkeys(level, float(train_loss))
-    there = train[train["value"] <= train["figure"].map(level)].groupby(run)["x"].min().rename("end").reset_index()
-    end = table[run].merge(there, on=run, how="left")["end"].to_numpy()
-    return table[~(table["quantity"].isin(LOSSES) & (table["x"] > end))], level
+    cut = table["quantity"].isin(LOSSES) & (table["start"] != SOURCE)
+    losses = table[cut].pivot(index=[*run, "x"], columns="quantity", values="value")
+    over = np.log(losses["train_loss"] / losses.index.get_level_values("figure").map(level))
+    at = losses.assign(train_loss=over).reset_index("x").set_axis(losses.index)
+    passed = (over <= 0).groupby(run).cumsum()  # how many of the recorded times, up to each, are at or below the loss
+    crossing = (over <= 0) & (passed == 1)
+    after, before = at[crossing], at.groupby(run).shift()[crossing]
+    way = before["train_loss"] / (before["train_loss"] - after["train_loss"])
+    reached = before.add((after - before).mul(way, axis=0)).fillna(after)  # a run may begin below the loss
+    ended = pd.concat([at[passed == 0], reached]).droplevel("x").reset_index()
+    ended["train_loss"] = np.exp(ended["train_loss"]) * ended["figure"].map(level)
+    ended = ended.melt([*run, "x"], var_name="quantity").dropna(subset="value")
+    return pd.concat([table[~cut], ended[list(table.columns)]], ignore_index=True), level
 
 
 @checked

@@ -1,5 +1,6 @@
 """How curves, ends and comparisons are read from a table of runs on two tasks in a row."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -48,7 +49,7 @@ def test_network_and_theory_are_compared_at_each_time_that_both_have():
 
 
 def test_runs_that_time_has_stopped_are_compared_with_others_at_the_loss_that_all_reach():
-    """Of test losses 4 and 8 at a train loss of 0.03, and 1 and 2 at the end, only the first two are comparable."""
+    """At the train loss 0.1, which lies between two recorded times, and at 0.5, which one run has at a recorded time."""
     table = pd.concat(
         [
             made_up([[1.0, 0.03, 0.0001]], "train_loss"),
@@ -61,9 +62,16 @@ def test_runs_that_time_has_stopped_are_compared_with_others_at_the_loss_that_al
     )
     ended, level = at_equal_train_loss(table)
     assert level == {"3a": 0.1}
-    assert ratios(ended, figure="3a").to_numpy().tolist() == [[0.5]]
+    centred, scratch = (9 - 5 * np.log(1 / 0.1) / np.log(1 / 0.03), 9 - np.log(0.5 / 0.1) / np.log(0.5 / 0.03))
+    assert ratios(ended, figure="3a").to_numpy() == pytest.approx(np.array([[centred / scratch]]))
     earlier, level = at_equal_train_loss(table, 0.5)
-    assert level == {"3a": 0.5} and ratios(earlier, figure="3a").to_numpy().tolist() == [[4 / 9]]
+    sooner = 9 - 5 * np.log(1 / 0.5) / np.log(1 / 0.03)
+    assert level == {"3a": 0.5} and ratios(earlier, figure="3a").to_numpy() == pytest.approx(np.array([[sooner / 9]]))
+    at_once, _ = at_equal_train_loss(table, 2.0)  # which all runs are below when they begin
+    assert ratios(at_once, figure="3a").to_numpy().tolist() == [[1.0]]
+    for of, loss in ((ended, 0.1), (earlier, 0.5)):
+        last = of[(of["quantity"] == "train_loss") & (of["start"] != "source")].groupby("start")["value"].min()
+        assert last.to_numpy() == pytest.approx(loss)
     with pytest.raises(ValueError, match=r"train_loss = 0\.001 is not allowed: it must be at least"):
         at_equal_train_loss(table, 0.001)
     kept = ended.groupby(["quantity", "start"]).size()

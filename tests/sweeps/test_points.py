@@ -227,7 +227,7 @@ def test_the_stored_regressions_on_images_are_whole(monkeypatch, name, widths, d
         (
             "cifar_10/larger_source/rich_transfer.parquet",
             ("4",),
-            {"draws": (0, 1, 3), "width": 2000, "dataset": "cifar10-jpeg", "P1": 10_000},
+            {"draws": range(5), "width": 2000, "dataset": "cifar10-jpeg", "P1": 10_000},
         ),
     ],
 )
