@@ -30,7 +30,7 @@ import ptft
 from ptft.book.results import results_file
 from ptft.files import require_writable, write_sealed
 from ptft.infinite_width.rich_transfer import GAUSSIAN
-from ptft.sweeps import NAMES, adapted_kernels, engine
+from ptft.sweeps import NAMES, adapted_kernels, engine, two_stages
 from ptft.sweeps.__main__ import main
 from ptft.sweeps.engine import WorkersLost
 from ptft.sweeps.sweep import fits, machine
@@ -44,6 +44,7 @@ def tiny_numbers():
         for name in ("SETTING", "P_1", "GAMMA_1"):
             value = getattr(adapted_kernels, name)
             patch.setattr(adapted_kernels, name, dict(value) if name == "SETTING" else value)
+        patch.setattr(two_stages, "experiments", two_stages.experiments)
         if importlib.util.find_spec("torch"):
             from ptft import vision
             from ptft.modular.protocol import PROTOCOLS
