@@ -1362,7 +1362,7 @@ def examples():
         },
         "book.image_claims.causes_table": {
             "owed": {"CIFAR-10": image_claims.published_trends(m["image runs"])},
-            "others": {"same": {"CIFAR-10": (m["image runs"], m["image runs"])}},
+            "others": {"same": {"CIFAR-10": [(m["image runs"], m["image runs"])]}},
             "measure": "accuracy",
             "name": "tab-a",
             "caption": "b",

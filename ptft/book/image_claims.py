@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ptft import trends, vision
 from ptft.book.claims import Claim, beyond_zero, cases, claim
@@ -452,7 +452,7 @@ def moved(runs: ImageRuns, other: ImageRuns, knob: str, measure: str = "accuracy
 @checked
 def causes_table(
     owed: Mapping[str, PublishedTrends],
-    others: Mapping[str, Mapping[str, tuple[ImageRuns, ImageRuns]]],
+    others: Mapping[str, Mapping[str, Iterable[tuple[ImageRuns, ImageRuns]]]],
     measure: str,
     name: str,
     caption: str,
@@ -462,8 +462,8 @@ def causes_table(
     Parameters
     ----------
     owed : mapping from the names of sets to what `published_trends` returns
-    others : mapping from heads of columns to mappings from the names of sets to pairs of ImageRuns
-        What `moved` compares.
+    others : mapping from heads of columns to mappings from the names of sets to lists of pairs of ImageRuns
+        What `moved` compares: the first pair that has the knob.
     measure : one of those of `published_trends`
     name, caption : str
         As in `ptft.book.tables.numbered`; the marks are explained in the table's caption.
@@ -493,10 +493,10 @@ def causes_table(
                     "added as published": published,
                     "by recalibration": recalibrated,
                 }
-                pairs = {head: of_sets.get(images) for head, of_sets in others.items()}
-                rows[knob].append(
-                    row | {head: moved(pair[0], pair[1], knob, measure) if pair else "" for head, pair in pairs.items()}
-                )
+                for head, of_sets in others.items():
+                    compared = (moved(*pair, knob, measure) for pair in of_sets.get(images, ()))
+                    row[head] = next(filter(None, compared), "")
+                rows[knob].append(row)
     every = [row for of_knob in rows.values() for row in of_knob]
     require(len(every) > 0, "measure", measure, "that of a published trend")
     marks = "bold, on the published side; †, on the other."

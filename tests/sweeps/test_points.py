@@ -309,7 +309,8 @@ def test_every_field_of_the_protocol_changes_the_key_and_those_of_pretraining_it
         assert (folder == sweep.preparation.folder) == (field in AFTER_PRETRAINING), field
 
 
-IN_COLOUR = ["cifar_10/", *(f"tiny_imagenet/{beside}" for beside in ("", "smaller/", "stricter/", "fewer_classes/"))]
+BESIDE = ("", "smaller/", "stricter/", "smaller_stricter/", "fewer_classes/")
+IN_COLOUR = ["cifar_10/", *(f"tiny_imagenet/{folder}" for folder in BESIDE)]
 
 
 @pytest.mark.parametrize("folder", ["", "controls/", "smaller/", "stricter/", *IN_COLOUR])

@@ -756,6 +756,7 @@ def test_stored_dimensions_obey_their_bounds(stored):
         ("smaller", {"pretraining_images"}),
         ("tiny_imagenet/stricter", {"fine_tuning_loss"}),
         ("tiny_imagenet/smaller", {"images_per_class", "pretraining_cap"}),
+        ("tiny_imagenet/smaller_stricter", {"images_per_class", "pretraining_cap", "fine_tuning_loss"}),
         ("tiny_imagenet/fewer_classes", {"n_pt", "images_per_class", "pretraining_cap"}),
     ],
 )
