@@ -49,7 +49,7 @@ def test_network_and_theory_are_compared_at_each_time_that_both_have():
 
 
 def test_runs_that_time_has_stopped_are_compared_with_others_at_the_loss_that_all_reach():
-    """At the train loss 0.1, which lies between two recorded times, and at 0.5, which one run has at a recorded time."""
+    """At the train loss 0.1, which lies between two recorded times, and at 0.5, which a run has at a recorded time."""
     table = pd.concat(
         [
             made_up([[1.0, 0.03, 0.0001]], "train_loss"),
