@@ -56,13 +56,18 @@ class Weights:
     @property
     def absolute_scale(self) -> np.ndarray:
         """w1_plus w1_minus + w2_plus w2_minus = c, conserved by gradient flow, shape (d,)."""
-        result: np.ndarray = self.w1_plus * self.w1_minus + self.w2_plus * self.w2_minus
-        return result
+        scale: np.ndarray = _conserved(self.w1_plus, self.w2_plus, self.w1_minus, self.w2_minus)[0]
+        return scale
 
     @property
     def relative_scale(self) -> np.ndarray:
         """w1^2 - w2^2 = lambda in the positive and in the negative pathway, each conserved, shape (2, d)."""
-        return np.stack([self.w1_plus**2 - self.w2_plus**2, self.w1_minus**2 - self.w2_minus**2])
+        return _conserved(self.w1_plus, self.w2_plus, self.w1_minus, self.w2_minus)[1:]
+
+
+def _conserved(w1_plus: np.ndarray, w2_plus: np.ndarray, w1_minus: np.ndarray, w2_minus: np.ndarray) -> np.ndarray:
+    """c, and lambda of the positive and of the negative pathway: three arrays of the shape of the weights."""
+    return np.stack([w1_plus * w1_minus + w2_plus * w2_minus, w1_plus**2 - w2_plus**2, w1_minus**2 - w2_minus**2])
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,10 +232,8 @@ def train(
     beta = path[:, 0] * path[:, 1] - path[:, 2] * path[:, 3]
     residual = np.linalg.norm(beta @ X.T - y, axis=1) / size
     end = Weights(*path[-1])
-    w1_plus, w2_plus, w1_minus, w2_minus = np.moveaxis(path, 1, 0)
-    conserved = (w1_plus * w1_minus + w2_plus * w2_minus, w1_plus**2 - w2_plus**2, w1_minus**2 - w2_minus**2)
-    drift = max(float(np.max(np.abs(values - values[0]))) for values in conserved)
-    error = drift / (float(np.max(path**2)) or 1.0)
+    conserved = _conserved(*np.moveaxis(path, 1, 0))
+    error = float(np.max(np.abs(conserved - conserved[:, :1]))) / (float(np.max(path**2)) or 1.0)
     run = TrainingRun(end, time, beta, residual, error, method, bool(residual[-1] <= 1.01 * tolerance))
     if not run.converged:
         warnings.warn(

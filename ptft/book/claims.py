@@ -25,6 +25,7 @@ FARED = {  # the verdicts, with their marks, as words of a sentence
     VERDICTS[2]: "undecided",
     VERDICTS[3]: "not as stated",
 }
+MARKS = {"agree": "**{}**", "undecided": "{}", "disagree": "{} †"}  # of an effect in a table, by its verdict
 ORIGINS = {"Companion": "the companion paper", "This project": "this project"}  # how a source begins, and whose it is
 PAPER = "the paper"  # whose the other statements are
 

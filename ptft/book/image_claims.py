@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ptft import trends, vision
-from ptft.book.claims import Claim, beyond_zero, cases, claim
+from ptft.book.claims import MARKS, Claim, beyond_zero, cases, claim
 from ptft.book.computed_text import listed
-from ptft.book.image_tables import LETTERS, MARKS, ImageRuns
+from ptft.book.image_tables import LETTERS, ImageRuns
 from ptft.book.tables import MarkdownTable, numbered
 from ptft.extras import needs_extra
 from ptft.figures.vision import ENOUGH, SYMBOLS

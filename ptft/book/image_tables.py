@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptft import trends, vision
+from ptft.book.claims import MARKS
 from ptft.book.computed_text import listed
 from ptft.book.results import IMAGES, accelerators, results_file
 from ptft.book.tables import MarkdownTable, numbered
@@ -22,7 +23,6 @@ with needs_extra("vision", __name__):
     import pandas as pd
 
 LETTERS = {"kappa": "κ", "c": "c", "gamma": "γ", "weights": "s"}  # of the knobs, in words that are computed
-MARKS = {"agree": "**{}**", "undecided": "{}", "disagree": "{} †"}  # of an effect, by its verdict
 CLASSES = dict.fromkeys(vision.DATASETS, 10) | {"cifar-100": 100}
 PUBLISHED_PROTOCOL = {  # Section 6 and Appendix D of the paper, by the parts of `protocol_parts`
     "images": "CIFAR-100, $32 \\times 32$, colour",

@@ -15,12 +15,11 @@ from ptft.infinite_width.linear import (
     Coefficients,
     MeasuredLoss,
     Numbers,
-    budgeted_loss,
     fine_tuning_loss,
     rich_limit_loss,
     spike_size,
 )
-from ptft.validation import checked, nonnegative_array, positive_array, regression, whole_number
+from ptft.validation import checked, positive_array, regression, whole_number
 
 ERRORS = 3.5  # standard errors within which a measured loss agrees
 
@@ -199,46 +198,6 @@ def no_harm(nu_2: ArrayLike, alphas: Numbers, coefficients: Coefficients) -> Che
     """
     without, loss = fine_tuning_loss(nu_2), fine_tuning_loss(nu_2, alphas, coefficients)
     return Check("loss above that without pretraining", without, loss, bound=1e-12, unit=without, at_most=True)
-
-
-@checked
-def richer_is_better(
-    nu_2: ArrayLike, alphas: Numbers, gamma_1: ArrayLike, nu_1: float, kind: str = "exact", relative_ridge: float = 0.0
-) -> Check:
-    """Losses at each richness of pretraining, of which those at the one before are upper bounds, as without a budget.
-
-    Parameters
-    ----------
-    nu_2 : array_like, shape (n,)
-    alphas : (alpha_s, alpha_g)
-    gamma_1 : array_like, shape (m,), increasing
-    nu_1 : float
-    kind : "exact" (default) or "caption"
-    relative_ridge : float, default 0
-        Budget, as in `budgeted_loss`.
-
-    Returns
-    -------
-    Check
-        Its arrays have shape (n, m - 1).
-
-    Raises
-    ------
-    ValueError
-        As `budgeted_loss`.
-
-    Examples
-    --------
-    >>> gamma_1 = [1.0, 10.0, 100.0, 1000.0]
-    >>> richer_is_better([0.2, 0.8], (0.8, 0.0), gamma_1, 0.5).holds
-    True
-    >>> richer_is_better([0.2, 0.8], (0.8, 0.0), gamma_1, 0.5, relative_ridge=0.02).error.round(3)
-    array([[0.   , 0.   , 0.064],
-           [0.007, 0.192, 0.218]])
-    """
-    nu_2, gamma_1 = nonnegative_array(nu_2, "nu_2", ndim=1), nonnegative_array(gamma_1, "gamma_1", ndim=1)
-    loss = budgeted_loss(nu_2[:, None], alphas, gamma_1, nu_1, relative_ridge, kind)
-    return Check("rise of the loss with the richness", loss[:, :-1], loss[:, 1:], bound=0.0, at_most=True)
 
 
 @checked
