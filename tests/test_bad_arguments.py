@@ -1298,6 +1298,13 @@ def examples():
             "longer": image_tables.stored_runs("stricter"),
         },
         "book.image_tables.worth": {"table": m["image runs"].accuracies, "column": "accuracy"},
+        "book.image_tables.by_ending": {
+            "runs": m["image runs"],
+            "knob": "kappa",
+            "value": 0.25,
+            "column": "accuracy",
+        },
+        "book.image_tables.grid_in_words": {"runs": m["image runs"]},
         "book.image_tables.loss_table": {"compared": m["by loss"], "name": "tab-a", "caption": "b"},
         "book.image_tables.apart_by_loss": {"compared": m["by loss"]},
         "book.image_tables.apart_from_published": {"table": m["image runs"].accuracies},

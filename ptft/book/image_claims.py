@@ -33,6 +33,7 @@ PUBLISHED_IN = {
 APPENDIX = dict(zip(vision.KNOBS, (6, 7, 8, 9), strict=True))  # the figures of Appendix D
 # both measures of the signature, the sign of the published slope of each, and words for it
 HALVES = (("change", 1, "change of log PR"), ("inherited", -1, "inherited share"))
+ADDED = "added as published", "by recalibration", "by batch statistics"  # the heads of what `published_trends` adds
 ALIKE = "batch"  # the convention that measures the network before and after fine-tuning alike
 CHECK = (
     "change of the accuracy per doubling of the knob, pooled over its values and {}, {{numref}}`{}`, and its mean "
@@ -383,7 +384,8 @@ def published_trends(runs: ImageRuns) -> PublishedTrends:
     -------
     dict of dict
         Of each trend `ptft.vision.causes`: the slope as trained and in evaluation mode; what is added to it where it
-        is measured as in the published figures, and where the running statistics are recalibrated.
+        is measured as in the published figures, where the running statistics are recalibrated, and, to the halves of
+        the signature, by the statistics of the batch, `ALIKE`.
 
     Raises
     ------
@@ -395,13 +397,13 @@ def published_trends(runs: ImageRuns) -> PublishedTrends:
     >>> from ptft.book.image_tables import stored_runs
     >>> found = published_trends(stored_runs("cifar_10"))
     >>> len(found), list(found["kappa", "Figure 6", "inherited share"])
-    (12, ['as trained', 'published', 'recalibrated'])
+    (12, ['as trained', 'published', 'recalibrated', 'batch'])
     """
     shapes, found = vision.signatures(runs.representations), {}
     for knob in vision.knobs_of(runs.accuracies):
         found[knob, PUBLISHED_IN[knob].split(",")[0], "accuracy"] = vision.causes(runs.accuracies, knob)
         for half, sign, words in HALVES:
-            ways = {half: "as trained", f"{half}_published": "published", f"{half}_recalibrated": "recalibrated"}
+            ways = {half: "as trained"} | {f"{half}_{one}": one for one in ("published", "recalibrated", ALIKE)}
             found[knob, f"Figure {APPENDIX[knob]}", words] = vision.causes(shapes, knob, ways, sign)
     return found
 
@@ -420,8 +422,8 @@ def moved(runs: ImageRuns, other: ImageRuns, knob: str, measure: str = "accuracy
     Returns
     -------
     str
-        In per cent per doubling; the change has an interval if there are class splits enough, and is left out if not.
-        Empty if one of them lacks the knob.
+        In per cent per doubling, the halves of the signature by the statistics of the batch, `ALIKE`; the change has
+        an interval if there are class splits enough, and is left out if not. Empty if one of them lacks the knob.
 
     Raises
     ------
@@ -442,7 +444,8 @@ def moved(runs: ImageRuns, other: ImageRuns, knob: str, measure: str = "accuracy
     if any(knob not in vision.knobs_of(one.accuracies) for one in (runs, other)):
         return ""
     first, second = (
-        one.accuracies if measure == "accuracy" else vision.signature(one.representations) for one in (runs, other)
+        one.accuracies if measure == "accuracy" else vision.signature(one.representations, convention=ALIKE)
+        for one in (runs, other)
     )
     here, there = vision.slopes_of_both(first, second, knob, column)
     change = f" ({trends.effect(there - here)})" if len(here) >= ENOUGH else ""
@@ -485,14 +488,10 @@ def causes_table(
         told = trends.holm(next(iter(added.values())) for added in found.values())
         for ((knob, figure, of), added), one in zip(found.items(), told, strict=True):
             if of == measure:
-                trained, published, recalibrated = map(str, added.values())
-                row = {
-                    "published trend": f"{SYMBOLS[knob]}, {figure}",
-                    "images": images,
-                    "here, as trained": MARKS[one.verdict].format(trained),
-                    "added as published": published,
-                    "by recalibration": recalibrated,
-                }
+                trained, *others_add = map(str, added.values())
+                row = {"published trend": f"{SYMBOLS[knob]}, {figure}", "images": images}
+                row["here, as trained"] = MARKS[one.verdict].format(trained)
+                row |= dict(zip(ADDED, others_add, strict=False))  # the accuracy has no statistics of the batch
                 for head, of_sets in others.items():
                     compared = (moved(*pair, knob, measure) for pair in of_sets.get(images, ()))
                     row[head] = next(filter(None, compared), "")

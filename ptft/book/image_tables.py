@@ -5,6 +5,7 @@ Differences of accuracies are in per cent of all answers, paired over class spli
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ with needs_extra("vision", __name__):
 
 LETTERS = {"kappa": "κ", "c": "c", "gamma": "γ", "weights": "s"}  # of the knobs, in words that are computed
 CLASSES = dict.fromkeys(vision.DATASETS, 10) | {"cifar-100": 100}
-PUBLISHED_PROTOCOL = {  # Section 6 and Appendix D of the paper, by the parts of `protocol_parts`
+PUBLISHED_PROTOCOL = {  # Section 6 and Appendix D, by the parts of `protocol_parts`; the cap is from the public code
     "images": "CIFAR-100, $32 \\times 32$, colour",
     "classes, pretraining and fine-tuning": "98 + 2",
     "pretraining images": "49,000",
@@ -33,7 +34,7 @@ PUBLISHED_PROTOCOL = {  # Section 6 and Appendix D of the paper, by the parts of
     "network": "resnet18 of torchvision, unmodified",
     "optimizer": "SGD, rate 0.001, momentum 0.9, batches of $\\min(n, 128)$",
     "pretraining ends at a mean loss of an epoch below": "0.01",
-    "fine-tuning ends below": "0.0001",
+    "fine-tuning ends below": "0.0001, or after 1000 epochs",
     "arithmetic": "not stated",
     "class splits": "30 to 50",
 }
@@ -334,6 +335,24 @@ def settings_of(table: pd.DataFrame) -> list[tuple[str, float]]:
 
 
 @checked
+def grid_in_words(runs: ImageRuns) -> str:
+    """The knobs, values and numbers of images of some runs.
+
+    Raises
+    ------
+    ValueError
+        If `runs` is no `ImageRuns`.
+
+    Examples
+    --------
+    >>> grid_in_words(stored_runs("tiny_imagenet/stricter"))
+    'κ = 0.25, c = 2 and γ = 0.1, 3, at 10, 100, 500 images'
+    """
+    sizes = ", ".join(map(str, vision.sizes_of(runs.accuracies)))
+    return f"{listed(in_words(settings_of(runs.accuracies)))}, at {sizes} images"
+
+
+@checked
 def in_words(settings: Iterable[tuple[str, float]]) -> list[str]:
     """Values of the four knobs as a sentence has them, those of a knob together.
 
@@ -384,6 +403,9 @@ def by_loss(runs: ImageRuns, longer: ImageRuns) -> dict[float, pd.DataFrame]:
 def loss_table(compared: Mapping[float, pd.DataFrame], name: str, caption: str) -> MarkdownTable:
     """Differences from the baseline by the loss at which fine-tuning ends, one row per setting and number of images.
 
+    ‡ marks those whose runs, or the baseline's, the cap on epochs ended above that loss, and is explained in the
+    caption.
+
     Parameters
     ----------
     compared : mapping
@@ -403,20 +425,17 @@ def loss_table(compared: Mapping[float, pd.DataFrame], name: str, caption: str) 
     """
     require(len(compared) > 0, "compared", dict(compared), "one table at least")
     *_, longer = compared.values()
-    rows = [
-        {
-            "setting": setting(knob, value),
-            "$n$": n,
-            **{
-                f"loss {loss:g}{how}": str(vision.paired_effect(vision.differences(table, knob, value, n, column), 1))
-                for column, how in (("accuracy", ""), ("accuracy_recalibrated", ", recalibrated"))
-                for loss, table in compared.items()
-            },
-        }
-        for knob, value in _all_settings(longer)
-        for n in vision.sizes_of(longer)
-    ]
-    return numbered(rows, name, caption)
+    rows, capped = [], {loss: _capped(table) for loss, table in compared.items()}
+    for (knob, value), n in itertools.product(_all_settings(longer), vision.sizes_of(longer)):
+        rows.append({"setting": setting(knob, value), "$n$": str(n)})
+        for column, how in (("accuracy", ""), ("accuracy_recalibrated", ", recalibrated")):
+            for loss, table in compared.items():
+                effect = vision.paired_effect(vision.differences(table, knob, value, n, column), 1)
+                mark = " ‡" if {(knob, value, n), (*vision.BASELINE, n)} & capped[loss] else ""
+                rows[-1][f"loss {loss:g}{how}"] = f"{effect}{mark}"
+    marked = any(cell.endswith("‡") for row in rows for cell in row.values())
+    note = " ‡: the cap on epochs ended some of these runs, or of the baseline's, above that loss." if marked else ""
+    return numbered(rows, name, f"{caption}{note}")
 
 
 @checked
@@ -463,6 +482,40 @@ def apart_from_published(table: pd.DataFrame) -> str:
 
 
 @checked
+def by_ending(runs: ImageRuns, knob: str, value: float, column: str = "accuracy") -> dict[str, trends.Effect]:
+    """Difference from the baseline, averaged over sizes, by whether pretraining reached its loss or the cap ended it.
+
+    Returns
+    -------
+    dict
+        An effect over the class splits for "loss" and for "cap", as far as there are any.
+
+    Raises
+    ------
+    ValueError
+        If nothing was pretrained at that value of the knob.
+
+    Examples
+    --------
+    >>> list(by_ending(stored_runs("cifar_10"), "kappa", 0.25))
+    ['loss']
+    """
+    starts = runs.pretrainings
+    chosen = starts[(starts["knob"] == knob) & (starts["value"] == value)]
+    require(len(chosen) > 0, "knob, value", (knob, value), "one that was pretrained")
+    table, found = runs.accuracies, {}
+    for ending, part in chosen.groupby("pretraining_stopped_by", sort=False):
+        of_splits = table[table["seed"].isin(part["seed"])]
+        found[str(ending)] = trends.effect(trends.differences_over_sizes(of_splits, knob, value, column))
+    return found
+
+
+def _capped(table: pd.DataFrame) -> set[tuple[str, float, int]]:
+    """The knobs, values and sizes of which the cap on epochs ended a run."""
+    return {*table.loc[table["stopped_by"] == "cap", ["knob", "value", "n"]].itertuples(index=False, name=None)}
+
+
+@checked
 def pretraining_epochs(runs: ImageRuns, knob: str, value: float) -> float:
     """Median number of epochs of the pretrainings at a value of a knob.
 
@@ -504,6 +557,8 @@ def worth(table: pd.DataFrame, column: str = "accuracy") -> float:
 def ended_by_the_cap(runs: ImageRuns) -> str:
     """How many pretrainings at which value of a knob the cap on epochs ended, and at which losses, in words.
 
+    Those that were to last a number of epochs, a control, are left out, as they end there whatever their loss.
+
     Raises
     ------
     ValueError
@@ -515,11 +570,12 @@ def ended_by_the_cap(runs: ImageRuns) -> str:
     'none'
     """
     starts = runs.pretrainings
-    capped = starts[starts["pretraining_stopped_by"] == "cap"]
+    capped = starts[(starts["pretraining_stopped_by"] == "cap") & (starts["knob"] != "epochs")]
     if capped.empty:
         return "none"
+    letters = LETTERS | {"kappa_rate": "the learning rate of κ"}
     names = {
-        place: f"{LETTERS[place[0]]} = {place[1]:g}" if place[0] in LETTERS else "the baseline"
+        place: f"{letters[place[0]]} = {place[1]:g}" if place[0] in letters else "the baseline"
         for place in zip(capped["knob"], capped["value"], strict=True)
     }
     said = [

@@ -23,6 +23,10 @@ PUBLISHED_SCALING = {
     1.0: (0.613, 0.636, 0.724, 0.784, 0.839, 0.877, 0.897),
     2.0: (0.504, 0.508, 0.521, 0.551, 0.661, 0.841, 0.880),
 }
+PUBLISHED_VALUES = {  # of two knobs in the sweeps of the authors' public code
+    "kappa": (0.1, 0.2, 0.5, 1.0, 2.0, 10.0),
+    "gamma": (0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0),
+}
 PUBLISHED_UNTRAINED = (0.523, 0.515, 0.550, 0.588, 0.736, 0.824, 0.857)
 
 

@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 from ptft import vision
 from ptft.book import image_claims, image_tables
 from ptft.book.claims import VERDICTS
-from ptft.trends import holm
+from ptft.trends import holm, pooled_slopes
 from ptft.vision.representation import columns_of
 
 SIZES = (10, 50, 200, 500)
@@ -27,8 +27,8 @@ def runs(slope, seeds=6, spread=0.002, knobs=tuple(VALUES)):
         for (knob, value), n in itertools.product(places, SIZES):
             moved = slope * np.log2(value) * (1 + rng.standard_normal() * spread / abs(slope)) if knob in knobs else 0.0
             one = 0.7 + 0.01 * seed + moved - 0.1 * (knob == "untrained")
-            rows.append((seed, knob, value, n, *(one,) * 3))
-    return pd.DataFrame(rows, columns=["seed", "knob", "value", "n", *vision.ACCURACIES])
+            rows.append((seed, knob, value, n, *(one,) * 3, "loss"))
+    return pd.DataFrame(rows, columns=["seed", "knob", "value", "n", *vision.ACCURACIES, "stopped_by"])
 
 
 def shapes(change, inherited, width=0.0, seeds=6):
@@ -195,12 +195,57 @@ def test_causes_are_marked_among_all_trends_of_a_set_and_compared_where_both_wer
             mark = {"agree": cell[2].startswith("**"), "disagree": cell[2].endswith("†")}
             verdict = next((word for word, there in mark.items() if there), "undecided")
             assert verdict == told[cell[1], knob, measure]
-            assert (len(cell) > 5 and " to " in cell[5]) == (cell[1] == "clothes" and knob != "c")
+            shown = 5 + (measure != "accuracy")  # which has no statistics of the batch
+            assert (len(cell) > shown and " to " in cell[shown]) == (cell[1] == "clothes" and knob != "c")
+            if measure != "accuracy":
+                half = {words: half for half, _, words in image_claims.HALVES}[measure]
+                here, batch = (
+                    pooled_slopes(vision.signature(sets[cell[1]].representations, convention=one), knob, half)
+                    for one in ("evaluation", "batch")
+                )
+                assert (
+                    cell[5].replace("−", "-").startswith(f"{100 * (batch - here).mean():+.1f}".replace("+0.0", "0.0"))
+                )
     with pytest.raises(ValueError, match="measure = 'loss' is not allowed"):
         image_claims.causes_table(owed, others, "loss", "tab-a", "b")
 
 
+def test_runs_that_the_cap_on_epochs_ended_are_marked_where_losses_are_compared():
+    short, longer = runs(-0.02), runs(-0.03)
+    longer.loc[(longer["knob"] == "kappa") & (longer["value"] == 0.25), "stopped_by"] = "cap"
+    table = image_tables.loss_table({1e-2: short, 1e-4: longer}, "tab-a", "b.")
+    rows = [line for line in table.splitlines() if line.startswith("| $")]
+    assert [line.count("‡") for line in rows] == [2 * ("= 0.25" in line) for line in rows] and "‡:" in table
+    longer.loc[longer["knob"] == "baseline", "stopped_by"] = "cap"  # which every difference is from
+    table = image_tables.loss_table({1e-2: short, 1e-4: longer}, "tab-a", "b.")
+    assert all(line.count("‡") == 2 for line in table.splitlines() if line.startswith("| $"))
+    assert "‡" not in image_tables.loss_table({1e-2: short, 1e-4: short}, "tab-a", "b.")
+
+
+def test_differences_by_how_pretraining_ended_are_those_of_these_class_splits():
+    many = image_tables.stored_runs("tiny_imagenet")
+    starts = many.pretrainings.query("knob == 'c' and value == 2")
+    found = image_tables.by_ending(many, "c", 2.0)
+    assert set(found) == {"loss", "cap"} == set(starts["pretraining_stopped_by"])
+    for ending, effect in found.items():
+        seeds = starts["seed"][starts["pretraining_stopped_by"] == ending]
+        means = [
+            100 * many.accuracies.query("seed == @seed and knob == @knob").accuracy.mean() * sign
+            for seed in seeds
+            for knob, sign in (("c", 1), ("baseline", -1))
+        ]
+        assert 100 * effect.mean == pytest.approx(sum(means) / len(seeds))
+    with pytest.raises(ValueError, match="one that was pretrained"):
+        image_tables.by_ending(many, "gamma", 0.1)
+
+
 def test_pretrainings_that_the_cap_ended_are_counted_by_setting():
+    few = image_tables.stored_runs("tiny_imagenet/smaller")
+    held = few.pretrainings.iloc[:1].assign(knob="epochs", value=31.0, pretraining_stopped_by="cap")
+    with_control = replace(
+        few, provenance={**few.provenance, "pretrainings": [*few.provenance["pretrainings"], *held.to_dict("records")]}
+    )
+    assert image_tables.ended_by_the_cap(with_control) == image_tables.ended_by_the_cap(few) != "none"
     many = image_tables.stored_runs("tiny_imagenet")
     starts = many.pretrainings
     capped = starts[starts["pretraining_stopped_by"] == "cap"]
