@@ -125,7 +125,7 @@ def _digits() -> Drawn:
 
 
 def _spectra() -> Drawn:
-    """Spectra of blood serum: six measured concentrations, each with random absorption bands, and noise."""
+    """Spectra of blood serum: six measurements, each with random absorption bands, and noise."""
     rng, channel = np.random.default_rng(0), np.linspace(0, 1, CHANNELS)
     amounts = StandardScaler().fit_transform(load_diabetes().data[:, 4:])
     height, middle, width = (

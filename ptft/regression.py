@@ -100,8 +100,20 @@ class _FineTuned(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         ----------
         X_pt : array_like or DataFrame, shape (samples, features)
         y_pt : array_like, shape (samples,)
+
+        Warns
+        -----
+        UserWarning
+            If all coefficients are 0, as where all labels are the same: there is nothing to remember.
         """
         first = clone(self).set_params(coef_pt=None).fit(X_pt, y_pt)
+        if not np.any(first.coef_):
+            same = "all its labels are the same" if np.ptp(np.asarray(y_pt)) == 0 else "its labels follow no column"
+            warnings.warn(
+                f"the first task has left every coefficient 0, as {same}: there is nothing to remember",
+                UserWarning,
+                stacklevel=2,
+            )
         names = getattr(first, "feature_names_in_", None)
         self.coef_pt = first.coef_ if names is None else dict(zip(names, first.coef_.tolist(), strict=True))
         return self
@@ -275,7 +287,7 @@ class FineTunedRegressionCV(_FineTuned):
     Raises
     ------
     ValueError
-        As there; also if there are fewer samples than folds.
+        As there; also if there are fewer samples than folds, of which there are five by default.
 
     Examples
     --------
@@ -336,6 +348,12 @@ class FineTunedRegressionCV(_FineTuned):
 
     def _folds(self, X: np.ndarray, y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Rows to learn from and rows to test on, of every fold."""
+        usual = check_cv(None).get_n_splits()
+        if self.cv is None and len(X) < usual:
+            raise ValueError(
+                f"X has {len(X)} samples: cross-validation needs one for each of its {usual} folds, which is the "
+                f"default; cv={len(X)} or less makes fewer"
+            )
         try:
             folds = [(np.arange(len(X))[kept], np.arange(len(X))[left]) for kept, left in check_cv(self.cv).split(X, y)]
         except (TypeError, IndexError, ValueError) as error:

@@ -44,6 +44,22 @@ def test_without_a_first_task_nothing_of_it_is_compared():
     assert not set(methods) & {*STARTS, "adaptive lasso", "first task's coefficients"} and set(ALONE) <= set(methods)
 
 
+@pytest.mark.parametrize(("n", "ends"), [(65, True), (66, False)])
+def test_training_is_followed_to_its_end_where_there_are_no_more_examples_than_columns(n, ends):
+    tasks = load_tasks("diabetes-alone")
+    assert tasks.X.shape[1] == 65
+    found = {row["method"]: row["error"] for row in measured_errors("diabetes-alone", n, SEED, ridges=2)}
+    assert [name for name in found if "interpolating" in name] == ends * [f"{ALONE[i]}, interpolating" for i in (0, 2)]
+    if ends:
+        order = np.random.default_rng(SEED).permutation(len(tasks.y))
+        train, test = order[:n], order[n:]
+        rich = FineTunedRegressionCV(ridges=RIDGES[:1], cv=2).fit(tasks.X[train], tasks.y[train]).inits_[0]
+        end = FineTunedRegression(rich, ridge=0.0).fit(tasks.X[train], tasks.y[train])
+        assert end.predict(tasks.X[train]) == pytest.approx(tasks.y[train], abs=1e-6)
+        error = np.mean((tasks.y[test] - end.predict(tasks.X[test])) ** 2)
+        assert found["alone, rich, interpolating"] == pytest.approx(error, rel=1e-6)
+
+
 def test_examples_are_left_for_the_test():
     check_examples("wine", len(load_tasks("wine").y) - 20)
     with pytest.raises(ValueError, match="n = 70 is not allowed"):

@@ -249,6 +249,22 @@ def test_a_first_task_that_found_nothing_and_labels_that_say_nothing_are_no_erro
         assert constant.coef_ == pytest.approx(0) and constant.intercept_ == 2 and constant.converged_
 
 
+@pytest.mark.parametrize("estimator", [FineTunedRegression(), FineTunedRegressionCV(**QUICK)], ids=["one", "cv"])
+def test_a_first_task_that_leaves_nothing_to_remember_is_said(estimator):
+    X, y = data()
+    for inputs, labels, said in (
+        (X, np.full(20, 0.1), "all its labels are the same"),
+        (pd.DataFrame(X), [7] * 20, "all its labels are the same"),
+        (np.ones((20, 30)), y, "its labels follow no column"),
+    ):
+        with pytest.warns(UserWarning, match=f"the first task has left every coefficient 0, as {said}: there is"):
+            found = clone(estimator).fit_pretrained(inputs, labels)
+        assert not np.any(found.coef_pt)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.any(clone(estimator).fit_pretrained(X, y).coef_pt)
+
+
 @pytest.mark.parametrize("d", [3, 40])
 @pytest.mark.parametrize("estimator", [FineTunedRegression(), FineTunedRegressionCV(**QUICK)], ids=["one", "cv"])
 def test_columns_that_say_nothing_leave_the_mean_with_a_certificate(estimator, d):
@@ -338,6 +354,12 @@ def test_too_little_is_refused_with_a_sentence(estimator):
         estimator.fit_pretrained(X[:1], y[:1])
     with pytest.raises(ValueError, match="NaN"):
         estimator.fit(np.where(X > 2, np.nan, X), y)
+    if isinstance(estimator, FineTunedRegressionCV):
+        for call in (estimator.fit, estimator.fit_pretrained):
+            with pytest.raises(ValueError, match=r"^X has 3 samples: .* its 5 folds, .* default; cv=3 or less makes"):
+                call(X[:3], y[:3])
+        assert clone(estimator).set_params(cv=3).fit(X[:3], y[:3]).mse_path_.shape[2] == 3
+        assert estimator.fit(X[:5], y[:5]).mse_path_.shape[2] == 5
     with pytest.raises(ValueError, match=r"scale = 0\. is not allowed: it must be positive"):
         initializations_at(0.0)
 
