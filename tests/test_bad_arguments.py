@@ -689,7 +689,7 @@ def examples():
         },
         "infinite_width.kernel_transfer.mean_losses": {"rows": m["kernels"], "features": "network"},
         "infinite_width.kernel_transfer.mean_over_targets": {"table": m["table"]},
-        "infinite_width.kernel_transfer.differences": {"table": m["table"]},
+        "infinite_width.kernel_transfer.differences": {"table": m["table"], "features": "network"},
         "infinite_width.images.class_pair_tasks": {
             "source": (1, 2),
             "target": (8, 9),

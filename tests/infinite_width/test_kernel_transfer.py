@@ -230,6 +230,16 @@ def test_differences_by_width_are_those_of_all_seeds_and_target_sizes():
     )
 
 
+def test_networks_of_all_widths_are_compared_with_the_theory_with_the_most_particles():
+    pd = pytest.importorskip("pandas")
+    fixed = {"P_1": 20, "gamma_1": 1.0, "seed": 0, "P_2": 4, "draw": 0}
+    losses = {"mean field": {100: 0.60, 400: 0.54, 1600: 0.50}, "network": {100: 0.60, 400: 0.55, 1600: 0.49}}
+    rows = [fixed | {"features": f, "width": N, "loss": x} for f, one in losses.items() for N, x in one.items()]
+    table = pd.DataFrame(rows)
+    assert kernel_transfer.differences(table)[20, 1.0].tolist() == pytest.approx([0.2, 0.1, 0.02])
+    assert kernel_transfer.differences(table, "mean field")[20, 1.0].tolist() == pytest.approx([0.2, 0.08, 0.0])
+
+
 def test_classes_of_the_digits():
     rows = solve_point("digits", (0, 1), (0, 9), 20, 0.0, [4, 16], 32, draws=4, N=500)
     assert len(rows) == 16 and {row["dataset"] for row in rows} == {"digits"} and {row["P_1"] for row in rows} == {20}
