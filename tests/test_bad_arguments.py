@@ -689,7 +689,7 @@ def examples():
         },
         "infinite_width.kernel_transfer.mean_losses": {"rows": m["kernels"], "features": "network"},
         "infinite_width.kernel_transfer.mean_over_targets": {"table": m["table"]},
-        "infinite_width.kernel_transfer.differences": {"table": m["table"]},
+        "infinite_width.kernel_transfer.differences": {"table": m["table"], "features": "network"},
         "infinite_width.images.class_pair_tasks": {
             "source": (1, 2),
             "target": (8, 9),
@@ -856,6 +856,8 @@ def examples():
             "coefficients": COEFFICIENTS,
             "ridge": np.array(0.1),
         },
+        "checks.adapted_kernels.interval_ends": {"measured": m["measured"], "theory": ALPHA, "unit": ALPHA},
+        "checks.adapted_kernels.excess": {"measured": m["measured"], "theory": ALPHA},
         "checks.adapted_kernels.collapsed_losses": {"measured": m["measured"], "nu_1": np.array(0.5), **alphas},
         "checks.adapted_kernels.no_harm": {"nu_2": ALPHA, **alphas, "coefficients": COEFFICIENTS},
         "checks.adapted_kernels.image_losses": {"rows": m["kernels"]},

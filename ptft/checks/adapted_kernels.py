@@ -19,7 +19,7 @@ from ptft.infinite_width.linear import (
     rich_limit_loss,
     spike_size,
 )
-from ptft.validation import checked, positive_array, regression, whole_number
+from ptft.validation import checked, positive_array, real_array, regression, whole_number
 
 ERRORS = 3.5  # standard errors within which a measured loss agrees
 
@@ -147,6 +147,72 @@ def losses(measured: MeasuredLoss, alphas: Numbers, coefficients: Coefficients, 
 
 
 @checked
+def interval_ends(measured: MeasuredLoss, theory: ArrayLike, unit: ArrayLike = 1.0) -> np.ndarray:
+    """Ends of the 95 % intervals of measured less predicted losses, of all settings the furthest at each nu_2.
+
+    Parameters
+    ----------
+    measured : MeasuredLoss
+        At nu_2 of shape (n,), of several settings or of one.
+    theory : array_like
+        Predicted losses, of the shape of the means or one that broadcasts to it.
+    unit : array_like, default 1
+        Of the differences: the theory for relative ones.
+
+    Returns
+    -------
+    ndarray, shape (2, n)
+        The lowest of the lower ends, and the highest of the upper.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or shapes do not match.
+
+    Examples
+    --------
+    >>> measured = MeasuredLoss(np.array([0.3]), np.array([[[0.5, 0.7]], [[0.6, 0.6]]]))  # two settings, two draws
+    >>> interval_ends(measured, 0.5, unit=0.5).round(2).tolist()
+    [[-2.34], [2.74]]
+    """
+    middle = np.subtract(measured.mean, real_array(theory, "theory"))
+    half, unit = measured.half_width, positive_array(unit, "unit")
+    low, high = (middle - half) / unit, (middle + half) / unit
+    settings = tuple(range(low.ndim - 1))
+    return np.array([low.min(axis=settings), high.max(axis=settings)])
+
+
+@checked
+def excess(measured: MeasuredLoss, theory: ArrayLike) -> np.ndarray:
+    """By how much each draw of target data is above the predicted loss, relative to it, in the mean over all points.
+
+    Parameters
+    ----------
+    measured : MeasuredLoss
+    theory : array_like
+        Predicted losses, positive, of the shape of the means or one that broadcasts to it.
+
+    Returns
+    -------
+    ndarray, shape (draws,)
+        Independent of each other.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or shapes do not match.
+
+    Examples
+    --------
+    >>> measured = MeasuredLoss(np.array([0.3, 0.6]), np.array([[0.5, 0.6], [0.2, 0.3]]))  # (nu_2, draws)
+    >>> excess(measured, [0.5, 0.2]).round(2)
+    array([0.  , 0.35])
+    """
+    ratio = measured.losses / positive_array(theory, "theory")[..., None]
+    return np.asarray(ratio.mean(axis=tuple(range(ratio.ndim - 1))) - 1)
+
+
+@checked
 def collapsed_losses(measured: MeasuredLoss, nu_1: ArrayLike, alphas: Numbers) -> Check:
     """Measured losses on features that have collapsed on one direction beside `rich_limit_loss` (Result 4).
 
@@ -154,8 +220,9 @@ def collapsed_losses(measured: MeasuredLoss, nu_1: ArrayLike, alphas: Numbers) -
     ----------
     measured : MeasuredLoss
         At nu_2 of shape (n,).
-    nu_1, alphas
-        As in `rich_limit_loss`, numbers.
+    nu_1 : float
+    alphas
+        As in `rich_limit_loss`: of the shape of the settings.
 
     Raises
     ------
@@ -170,7 +237,8 @@ def collapsed_losses(measured: MeasuredLoss, nu_1: ArrayLike, alphas: Numbers) -
     >>> collapsed_losses(measured, rich.nu_1, (0.8, 0.0)).holds, collapsed_losses(measured, 1.0, (0.8, 0.0)).holds
     (True, False)
     """
-    return Check("loss on collapsed features", rich_limit_loss(nu_1, alphas), measured.mean, bound=0.04)
+    a_s, a_g = (np.asarray(one)[..., None] for one in alphas)
+    return Check("loss on collapsed features", rich_limit_loss(nu_1, (a_s, a_g)), measured.mean, bound=0.04)
 
 
 @checked

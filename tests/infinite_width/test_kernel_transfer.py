@@ -5,6 +5,7 @@ import pytest
 
 from ptft.checks import adapted_kernels as checks
 from ptft.infinite_width import (
+    MeasuredLoss,
     Task,
     arccosine_kernel,
     budgeted_loss,
@@ -15,6 +16,7 @@ from ptft.infinite_width import (
     spike_size,
 )
 from ptft.infinite_width.kernel_transfer import fine_tune_linear, pretrain_linear, solve_point
+from ptft.trends import effect
 
 # --- linear networks ------------------------------------------------------------------------------------------------
 
@@ -112,6 +114,44 @@ def test_the_check_of_collapsed_features_fails_without_the_budget_that_collapses
     with_ridge, without = (fine_tune_linear(rich, [0.3, 0.8], (0.8, 0.0), r) for r in (0.01, 0.0))
     assert checks.collapsed_losses(with_ridge, rich.nu_1, (0.8, 0.0)).holds
     assert not checks.collapsed_losses(without, rich.nu_1, (0.8, 0.0)).holds
+
+
+def test_collapsed_features_are_checked_at_several_alignments():
+    rich, several = pretrain_linear(1e5, 0.5, D=100), (np.array([0.8, 0.6]), np.array([0.0, 0.6]))
+    measured = fine_tune_linear(rich, [0.3, 0.8], several, 0.01)
+    assert checks.collapsed_losses(measured, rich.nu_1, several).error.shape == (2, 2)
+    assert checks.collapsed_losses(measured, rich.nu_1, several).holds
+    assert not checks.collapsed_losses(measured, rich.nu_1, (several[0], -several[1])).holds
+
+
+def test_fitting_one_number_to_few_examples_adds_a_loss_that_the_limit_leaves_out():
+    rich, P = pretrain_linear(1e5, 0.5, D=100), 20
+    measured = fine_tune_linear(rich, P / 100, (0.8, 0.0), 0.01, draws=400)
+    limit = 1 - rich.nu_1 * 0.8**2
+    assert abs(measured.mean - limit) > measured.half_width
+    assert abs(measured.mean - limit - limit / P) < measured.half_width
+
+
+def test_the_ends_of_intervals_are_those_of_the_furthest_setting():
+    rng = np.random.default_rng(0)
+    measured = MeasuredLoss(np.array([0.2, 0.6]), rng.uniform(0.5, 1.0, (3, 2, 9)))
+    theory = rng.uniform(0.5, 1.0, (3, 2))
+    low, high = checks.interval_ends(measured, theory, theory)
+    each = [(measured[i].mean - theory[i], measured[i].half_width) for i in range(3)]
+    assert low == pytest.approx(np.min([(d - h) / t for (d, h), t in zip(each, theory, strict=True)], axis=0))
+    assert high == pytest.approx(np.max([(d + h) / t for (d, h), t in zip(each, theory, strict=True)], axis=0))
+
+
+def test_a_finite_number_of_dimensions_and_of_neurons_raises_the_loss():
+    """Beside the formula for infinitely many of both; the same source and target data with and without width."""
+    above = []
+    for N in (None, 1000):
+        features = pretrain_linear(5.0, 0.5, D=40, N=N)
+        measured = fine_tune_linear(features, [0.3, 0.6], (0.9, 0.1), draws=400)
+        theory = fine_tuning_loss(measured.nu_2, (0.9, 0.1), source_coefficients(5.0, features.nu_1))
+        above.append(checks.excess(measured, theory))
+        assert above[-1].shape == (400,)
+    assert effect(above[0], 1).verdict == effect(above[1] - above[0], 1).verdict == "agree"
 
 
 # --- ReLU networks --------------------------------------------------------------------------------------------------
@@ -228,6 +268,16 @@ def test_differences_by_width_are_those_of_all_seeds_and_target_sizes():
     assert found[20, 1.0].tolist() == pytest.approx([0.3, 0.1]) and found[100, 1.0].tolist() == pytest.approx(
         [0.6, 0.2]
     )
+
+
+def test_networks_of_all_widths_are_compared_with_the_theory_with_the_most_particles():
+    pd = pytest.importorskip("pandas")
+    fixed = {"P_1": 20, "gamma_1": 1.0, "seed": 0, "P_2": 4, "draw": 0}
+    losses = {"mean field": {100: 0.60, 400: 0.54, 1600: 0.50}, "network": {100: 0.60, 400: 0.55, 1600: 0.49}}
+    rows = [fixed | {"features": f, "width": N, "loss": x} for f, one in losses.items() for N, x in one.items()]
+    table = pd.DataFrame(rows)
+    assert kernel_transfer.differences(table)[20, 1.0].tolist() == pytest.approx([0.2, 0.1, 0.02])
+    assert kernel_transfer.differences(table, "mean field")[20, 1.0].tolist() == pytest.approx([0.2, 0.08, 0.0])
 
 
 def test_classes_of_the_digits():
