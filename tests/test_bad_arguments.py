@@ -1327,6 +1327,8 @@ def examples():
             "place": "tab-a",
             "images": "",
         },
+        "book.image_claims.nearness": {"runs": m["signature"]},
+        "book.image_claims.from_one": {"runs": m["image runs"]},
         "book.image_claims.published_claims": {
             "runs": m["image runs"],
             "accuracy_at": "tab-a",
