@@ -1234,6 +1234,12 @@ def examples():
             "bf16": False,
         },
         "vision.training.recalibrate": {"model": m["network"], "images": IMAGES},
+        "vision.training.outputs_apart": {
+            "model": m["network"],
+            "other": m["network"],
+            "images": IMAGES,
+            "batch_statistics": True,
+        },
         "vision.training.train": {
             "model": m["network"],
             "images": IMAGES,
