@@ -1236,6 +1236,12 @@ def examples():
             "bf16": False,
         },
         "vision.training.recalibrate": {"model": m["network"], "images": IMAGES},
+        "vision.training.outputs_apart": {
+            "model": m["network"],
+            "other": m["network"],
+            "images": IMAGES,
+            "batch_statistics": True,
+        },
         "vision.training.train": {
             "model": m["network"],
             "images": IMAGES,
@@ -1336,6 +1342,8 @@ def examples():
             "place": "tab-a",
             "images": "",
         },
+        "book.image_claims.nearness": {"runs": m["signature"]},
+        "book.image_claims.from_one": {"runs": m["image runs"]},
         "book.image_claims.published_claims": {
             "runs": m["image runs"],
             "accuracy_at": "tab-a",

@@ -11,7 +11,7 @@ from ptft.book.image_tables import LETTERS, ImageRuns
 from ptft.book.tables import MarkdownTable, numbered
 from ptft.extras import needs_extra
 from ptft.figures.vision import ENOUGH, SYMBOLS
-from ptft.validation import checked, one_of, require, whole_number
+from ptft.validation import checked, one_of, require, require_table, whole_number
 from ptft.vision.representation import columns_of
 
 with needs_extra("vision", __name__):
@@ -38,7 +38,8 @@ ALIKE = "batch"  # the convention that measures the network before and after fin
 CHECK = (
     "change of the accuracy per doubling of the knob, pooled over its values and {}, {{numref}}`{}`, and its mean "
     "difference from the baseline for the values {} 1 alone, paired over class splits, as trained, at the best epoch "
-    "and recalibrated; each of the {} is a case, which holds where its 95 % interval is on the stated side of zero"
+    "and recalibrated; each of the {} is a case, which holds where its 95 % interval is on the stated side of zero; "
+    "unless all hold so, the intervals are those of Holm's procedure among them"
 )
 
 
@@ -105,6 +106,10 @@ def intermediate(table: pd.DataFrame) -> list[int]:
 def accuracy_claim(table: pd.DataFrame, knob: str, place: str, images: str = "") -> Claim:
     """The published statement on the accuracy by a knob, tested on the runs of a table.
 
+    It agrees where every plain 95 % interval is on the stated side of zero: if one of the means is not, the chance of
+    that is at most that of its own interval. Otherwise any one of them might be told from zero by chance, and the cases
+    are `ptft.book.claims.beyond_zero`.
+
     Parameters
     ----------
     table : DataFrame, as `ptft.sweeps.vision` stores it
@@ -133,13 +138,15 @@ def accuracy_claim(table: pd.DataFrame, knob: str, place: str, images: str = "")
     names = next(iter(seen.values()))
     words = "six" if len(names) > 1 else "three means (with one value besides 1 the slope says the same)"
     said = [f"{name}: {', '.join(f'{one[name][0]} % {how}' for how, one in seen.items())}" for name in names]
-    each = [(sign * one.low, sign * one.high) for effects in seen.values() for one, sign in effects.values()]
+    each, signs = zip(*(one for effects in seen.values() for one in effects.values()), strict=True)
+    ends = [sorted((sign * one.low, sign * one.high)) for one, sign in zip(each, signs, strict=True)]
+    plain = cases(*zip(*ends, strict=True), above=0.0)
     return claim(
         f"{STATED[knob]}{images}.",
         PUBLISHED_IN[knob],
         CHECK.format(f"$n$ from {used[0]} to {used[-1]}", place, side, words),
         f"{'; '.join(said)}; single differences as trained: {trends.tally(singles)}",
-        cases(*zip(*map(sorted, each), strict=True), above=0.0),
+        plain if all(one.outcome == "holds" for one in plain) else beyond_zero(each, signs),
     )
 
 
@@ -222,11 +229,61 @@ def signature_claim(runs: pd.DataFrame, knob: str, place: str, images: str = "")
         "inherited share in per cent, in the last stage, both networks with the statistics of the batch: slope per "
         f"doubling, and mean difference from the baseline for the values {side} 1, paired over class splits; "
         f"each of the {len(every)} is a case, which holds where it is told from zero on the stated side by Holm's "
-        f"procedure, {{numref}}`{place}`",
+        f"procedure, {{numref}}`{place}`; a share beyond 1 counts as more",
         "; ".join(f"{words}: {one}" for words, (one, _) in every.items())
         + (f" (opposite: {listed(opposite)})" if opposite else ""),
         beyond_zero([one for one, _ in every.values()], [sign for _, sign in every.values()]),
     )
+
+
+@checked
+def nearness(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of a signature with the nearness of the inherited share to 1, which is no bound, in its place.
+
+    It is 1 less the distance of the share from 1: `signature_claim` then asks for a share that comes nearer to 1,
+    where it asks for one that rises otherwise.
+
+    Parameters
+    ----------
+    runs : DataFrame, as `ptft.vision.signature` returns it
+
+    Raises
+    ------
+    ValueError
+        If the table has no such share.
+
+    Examples
+    --------
+    >>> nearness(pd.DataFrame({"inherited": [0.75, 1.25]}))["inherited"].tolist()
+    [0.75, 0.75]
+    """
+    require_table(runs, "runs", ["inherited"])
+    return runs.assign(inherited=1 - (runs["inherited"] - 1).abs())
+
+
+@checked
+def from_one(runs: ImageRuns) -> str:
+    """How the mean distance of the inherited share from 1 changes on the side of 1 that a statement names, in words.
+
+    Returns
+    -------
+    str
+        For each knob, from the baseline to these values, in the last stage and by the statistics of the batch.
+
+    Raises
+    ------
+    ValueError
+        If a knob has no values on the side of 1 that its statement is about.
+
+    Examples
+    --------
+    >>> from ptft.book.image_tables import stored_runs
+    >>> from_one(stored_runs("tiny_imagenet")).split(", ")[0]
+    'κ +1.2\xa0±\xa00.9'
+    """
+    rows = nearness(vision.signature(runs.representations, convention=ALIKE))
+    distance = {k: -trends.mean_differences(rows, k, SIDES[k], "inherited") for k in vision.knobs_of(rows)}
+    return listed([f"{LETTERS[knob]} {trends.effect(one)}" for knob, one in distance.items()])
 
 
 @checked

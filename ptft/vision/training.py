@@ -346,6 +346,38 @@ def recalibrate(model: ResNet, images: Tensor) -> ResNet:
     return model.train(was_training)
 
 
+@checked
+def outputs_apart(model: ResNet, other: ResNet, images: Tensor, batch_statistics: bool = False) -> float:
+    """How far the outputs of another network on some images are from those of a network, relative to their norm.
+
+    Parameters
+    ----------
+    model, other : torchvision.models.ResNet
+        With as many outputs; both are kept.
+    images : tensor (samples, 3, H, W)
+    batch_statistics : bool, default False
+        Instead of evaluation mode, let batch norm use the statistics of `images`.
+
+    Raises
+    ------
+    ValueError
+        If the networks have different numbers of outputs.
+
+    Examples
+    --------
+    >>> images, model = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(0)), new_model(2, seed=0)
+    >>> outputs_apart(model, model, images), round(outputs_apart(model, scale_readout(model, 0.75), images), 6)
+    (0.0, 0.25)
+    """
+    if model.fc.out_features != other.fc.out_features:
+        raise ValueError(
+            f"other has {other.fc.out_features} outputs: it must have {model.fc.out_features}, as model has"
+        )
+    with torch.no_grad():
+        own, those = (copy.deepcopy(one).train(batch_statistics)(images) for one in (model, other))
+    return float((those - own).norm() / own.norm())
+
+
 def _scaled(model: ResNet, prefixes: tuple[str, ...], factor: float, name: str) -> ResNet:
     factor = float(positive_array(factor, name, ndim=0))
     model = copy.deepcopy(model)

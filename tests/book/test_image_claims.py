@@ -69,6 +69,43 @@ def test_a_trend_that_comes_from_the_other_side_of_1_does_not_decide_alone():
     assert image_claims.accuracy_claim(table, "kappa", "tab-a").verdict == VERDICTS[1]
 
 
+def about_the_baseline(shift, columns, mirrored=False):
+    """Runs of kappa about the baseline, of which some columns are better below 1, and above 1 as much worse or not."""
+    table, noise = runs(-0.02, knobs=("kappa",)), np.array([1, -1, 1, -1, 1, -1]) / 100
+    base = table[table["knob"] == "baseline"].set_index(["seed", "n"])
+    for column in vision.ACCURACIES:
+        below = noise + (shift if column in columns else 0.0)
+        for value, moved in ((0.25, below), (4.0, -below if mirrored else np.array([5, 5, -5, -5, 5, -5]) / 100)):
+            rows = table["value"] == value
+            places = table.loc[rows, ["seed", "n"]].itertuples(index=False, name=None)
+            table.loc[rows, column] = [base.loc[place, column] + moved[place[0]] for place in places]
+    return table
+
+
+@pytest.mark.parametrize(
+    ("shift", "verdict", "outcomes"),
+    [  # 3 standard errors have p = 0.03: enough for one interval, and not for one of six; 11 have p = 0.0001
+        (0.0134, 2, {"undecided": 6}),
+        (0.05, 1, {"holds": 1, "undecided": 5}),
+        (-0.05, 3, {"fails": 1, "undecided": 5}),
+    ],
+)
+def test_one_interval_of_six_has_to_be_told_from_zero_among_the_six(shift, verdict, outcomes):
+    table = about_the_baseline(shift, columns=["accuracy"])
+    plain = [one for way in vision.ACCURACIES for one, _ in image_claims.decisive(table, "kappa", way).values()]
+    assert [one.verdict != "undecided" for one in plain] == [False, True, False, False, False, False]
+    found = image_claims.accuracy_claim(table, "kappa", "tab-a")
+    assert found.verdict == VERDICTS[verdict] and "Holm's procedure" in found.check
+    assert {word: [one.outcome for one in found.cases].count(word) for word in outcomes} == outcomes
+
+
+def test_six_intervals_on_the_stated_side_agree_as_they_are():
+    table = about_the_baseline(0.0134, columns=vision.ACCURACIES, mirrored=True)
+    effects = [one for way in vision.ACCURACIES for one in image_claims.decisive(table, "kappa", way).values()]
+    assert all(0.02 < one.p_value < 0.05 for one, _ in effects)  # none of which Holm's procedure tells from zero
+    assert image_claims.accuracy_claim(table, "kappa", "tab-a").verdict == VERDICTS[0]
+
+
 def test_a_knob_with_one_value_besides_1_has_one_number_for_each_way_of_measuring():
     table = runs(-0.02)
     found = image_claims.accuracy_claim(table[table["value"] != 4.0], "kappa", "tab-a")
@@ -90,6 +127,22 @@ def test_the_verdict_on_the_signature_is_that_of_the_runs(knob, change, inherite
     assert found.verdict == VERDICTS[verdict]
     assert found.marked_verdict == VERDICTS[verdict] + (" †" if verdict == 1 else "")
     assert found.result.count("opposite") == (verdict > 0)
+
+
+def test_a_share_that_rises_beyond_1_need_not_come_nearer_to_it():
+    runs_of = replace(image_tables.stored_runs(), representations=shapes(0.1, -0.15))  # 0.8 in the baseline
+    said = dict(part.split(" ", 1) for part in image_claims.from_one(runs_of).replace(" and ", ", ").split(", "))
+    changes = {knob: float(one.split("\u00a0")[0]) for knob, one in said.items()}
+    # the mean shares are 1.1, 0.65, 1.298 and 0.95 at kappa = 0.25, c = 2, gamma = 0.1 and s = 0.5
+    assert changes == pytest.approx({"κ": -10.0, "c": 15.0, "γ": 9.8, "s": -15.0}, abs=0.5)
+    rows = vision.signature(runs_of.representations, convention=image_claims.ALIKE)
+    nearer = image_claims.nearness(rows)
+    for knob, mark in {"kappa": "", "gamma": " †"}.items():
+        of_share, of_distance = (image_claims.signature_claim(one, knob, "fig-a") for one in (rows, nearer))
+        assert of_share.verdict == VERDICTS[0] and "beyond 1 counts as more" in of_share.check
+        assert of_distance.marked_verdict == VERDICTS[1 if mark else 0] + mark
+    with pytest.raises(ValueError, match="runs"):
+        image_claims.nearness(rows.drop(columns="inherited"))
 
 
 def test_slopes_and_knobs_of_the_whole_signature_are_those_of_the_runs():

@@ -103,6 +103,16 @@ def test_kappa_keeps_the_initial_function_and_divides_the_stem_gradient(sharp_ne
     )
 
 
+def test_kappa_moves_the_initial_outputs_by_the_epsilon_of_batch_norm_and_by_running_statistics(network, noise):
+    images, state = noise.float(), {name: x.clone() for name, x in network.state_dict().items()}
+    scaled = vision.scale_early_layers(network, 0.25)
+    assert 0.01 < vision.outputs_apart(network, scaled, images, batch_statistics=True) < 0.1
+    assert vision.outputs_apart(network, scaled, images) > 0.5
+    assert all(torch.equal(x, state[name]) for name, x in network.state_dict().items())  # nor its running statistics
+    with pytest.raises(ValueError, match="other has 3 outputs: it must have 10, as model has"):
+        vision.outputs_apart(network, vision.new_model(3, seed=0), images)
+
+
 @pytest.mark.parametrize("c", [0.5, 2.0])
 def test_scaling_all_parameters_squares_at_the_initial_outputs(sharp_network, noise, c):
     torch.testing.assert_close(
@@ -561,6 +571,14 @@ def test_known_spectra_give_known_dimensions():
     assert vision.participation_ratio(with_spectrum(np.ones(7))) == pytest.approx(7)
     assert vision.ensd(with_spectrum(p), with_spectrum(q)) == pytest.approx(pr_p * pr_q * (p @ q) / (p.sum() * q.sum()))
     assert vision.ensd(with_spectrum([1.0, 1.0, 0.0, 0.0]), with_spectrum([0.0, 0.0, 1.0, 5.0])) == pytest.approx(0)
+
+
+def test_equal_variances_of_the_units_do_not_make_the_participation_ratio_the_rank():
+    one, other = with_spectrum([1.0, 1.0]).T
+    twins = np.column_stack([one, one, other])  # two units that are the same, and a third: eigenvalues 2, 1 and 0
+    np.testing.assert_allclose(twins.var(axis=0), twins[:, 0].var())
+    assert np.linalg.matrix_rank(twins) == 2 and vision.participation_ratio(twins) == pytest.approx(9 / 5)
+    assert vision.participation_ratio(np.column_stack([one, other, 0 * one])) == pytest.approx(2)
 
 
 def test_shared_dimensions_can_exceed_the_smaller_participation_ratio():
