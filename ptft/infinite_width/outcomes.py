@@ -411,7 +411,7 @@ def interior_minimum(loss: pd.DataFrame) -> np.ndarray:
     array([0.8 , 1.25])
     """
     require(len(loss) >= 3, "rows of loss", len(loss), "at least 3, one for each gamma_2")
-    return (loss.iloc[1:-1].min() / np.minimum(loss.iloc[0], loss.iloc[-1])).to_numpy()
+    return np.asarray(loss.iloc[1:-1].min() / np.minimum(loss.iloc[0], loss.iloc[-1]))
 
 
 @checked
@@ -444,7 +444,7 @@ def balance(loss: pd.DataFrame, source_loss: pd.DataFrame) -> np.ndarray:
     inner = interior_minimum(loss)
     same = loss.shape == source_loss.shape
     require(same, "shape of source_loss", source_loss.shape, f"{loss.shape}, as that of loss")
-    return np.maximum(inner, (source_loss.iloc[1:-1].max() / source_loss.iloc[-1]).to_numpy())
+    return np.asarray(np.maximum(inner, source_loss.iloc[1:-1].max() / source_loss.iloc[-1]))
 
 
 @checked
@@ -628,7 +628,7 @@ def unpredicted(distances: LawDistances, most: float, share: float) -> np.ndarra
     """
     positive_number(most, "most")
     allowed = positive_number(share, "share") * distances.by_target.iloc[-1]
-    return np.maximum(distances.from_theory.max() - most, distances.from_theory.iloc[-1] - allowed).to_numpy()
+    return np.asarray(np.maximum(distances.from_theory.max() - most, distances.from_theory.iloc[-1] - allowed))
 
 
 def _over_theory(table: pd.DataFrame, point: dict[str, Any]) -> pd.Series:
