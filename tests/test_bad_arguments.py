@@ -122,6 +122,7 @@ STAGE = vision.Stage(lr=0.1, momentum=0.9, batch=4, loss_below=0.1, max_epochs=1
 SCALAR = modular.ScalarTask(5, (1,), (0.5,))
 QUADRATIC, TRANSFORMER = modular.new_quadratic(5, 4), modular.new_transformer(5, 4, 2, 4)
 PAIRS = modular.examples(SCALAR.table, [0, 7, 9])
+LOSSES = pd.DataFrame([[0.5, 0.5], [0.4, 0.5], [0.6, 0.7]])
 POINT = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0)
 
 
@@ -156,6 +157,15 @@ def made():
                 for kind in rich_transfer.KINDS
                 for start in ("scratch", "centred")
                 for x in (0.0, 2.0)
+            ],
+            columns=list(outcomes.COLUMNS),
+        ),
+        "way": pd.DataFrame(
+            [
+                (*POINT, start, quantity, x, 1.0 - x / 2)
+                for start in ("scratch", "centred")
+                for quantity in ("train_loss", "test_loss")
+                for x in (0.0, 1.0)
             ],
             columns=list(outcomes.COLUMNS),
         ),
@@ -756,6 +766,27 @@ def examples():
         "infinite_width.outcomes.curves": {"table": m["table"], "quantity": "test_loss"},
         "infinite_width.outcomes.ends": {"table": m["table"], "quantity": "test_loss"},
         "infinite_width.outcomes.at_time": {"table": m["table"], "time": 1.0},
+        "infinite_width.outcomes.recorded_time": {"table": m["table"], "time": 1.0},
+        "infinite_width.outcomes.largest_ratios": {
+            "table": m["table"],
+            "after": 1.0,
+            "figure": "3a",
+            "start": "centred",
+        },
+        "infinite_width.outcomes.ratios_on_the_way": {
+            "table": m["way"],
+            "train_losses": np.array([0.5]),
+            "figure": "3a",
+        },
+        "infinite_width.outcomes.interior_minimum": {"loss": LOSSES},
+        "infinite_width.outcomes.balance": {"loss": LOSSES, "source_loss": LOSSES},
+        "infinite_width.outcomes.offset": {"table": m["table"]},
+        "infinite_width.outcomes.law_distances": {"table": m["table"]},
+        "infinite_width.outcomes.unpredicted": {
+            "distances": outcomes.LawDistances(LOSSES, LOSSES[0], LOSSES, LOSSES, LOSSES[0]),
+            "most": 0.02,
+            "share": 0.5,
+        },
         "infinite_width.outcomes.at_equal_train_loss": {"table": m["table"], "train_loss": 1.0},
         "infinite_width.outcomes.stopped_by_time": {"table": m["table"], "tolerance": 1e-6},
         "infinite_width.outcomes.gammas": {"table": m["table"], "figure": "3a"},
@@ -1408,7 +1439,8 @@ experiments.Panel teachers.Teacher infinite_width.particles.Particles infinite_w
 infinite_width.dmft.NumpySystem infinite_width.network.TorchSystem vision.replay.Replayed
 infinite_width.linear.MeasuredLoss
 infinite_width.linear.LinearRun infinite_width.kernel_transfer.LinearFeatures infinite_width.rich_transfer.Law
-infinite_width.outcomes.RichTransferPoint modular.training.ModularRun modular.theory.PretrainedLaw
+infinite_width.outcomes.RichTransferPoint infinite_width.outcomes.Offset infinite_width.outcomes.LawDistances
+modular.training.ModularRun modular.theory.PretrainedLaw
 modular.protocol.ModularProtocol checks.penalty_shape.Derivatives monte_carlo.Diagnostics
 figures.adapted_kernels.Line figures.data.Look figures.scaling.Curve figures.two_stages.ErrorPanel
 figures.two_theories.BothCurves

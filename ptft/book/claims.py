@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from ptft.book.computed_text import inline, listed
 from ptft.book.tables import MarkdownTable, numbered
 from ptft.checks import Check
-from ptft.trends import Effect, simultaneous
-from ptft.validation import checked, instance_of, real_array, require
+from ptft.trends import Effect, effect, simultaneous
+from ptft.validation import checked, instance_of, positive_array, real_array, require
 
 KEY = "ptft_claims"  # in the metadata of an executed chapter's output, under which it holds its entries
 VERDICTS = ("agrees", "agrees in part", "undecided", "does not agree")
@@ -278,6 +278,35 @@ def count_of(outcomes: ArrayLike, of: str) -> str:
     """
     held = np.asarray(outcomes, dtype=bool)
     return f"{held.sum()} of {held.size} {of}"
+
+
+@checked
+def told_from_one(ratios: Mapping[str, ArrayLike]) -> str:
+    """Where ratios, one of each draw, are below 1 in the geometric mean, above it, or not told from it, in words.
+
+    Each 95 % interval is taken by itself.
+
+    Parameters
+    ----------
+    ratios : mapping from a place, in words, to ratios (draws,)
+
+    Raises
+    ------
+    ValueError
+        If there is no place.
+
+    Examples
+    --------
+    >>> told_from_one({"0.5": [1.2, 1.3, 1.2], "0.3": [0.6, 0.7, 0.6], "0.1": [0.9, 1.0, 1.2], "0": [0.5, 0.6, 0.5]})
+    'above 1 at 0.5, below it at 0.3 and 0 and not told from it at 0.1'
+    """
+    require(len(ratios) > 0, "number of ratios", len(ratios), "at least 1")
+    words = {"agree": "above", "disagree": "below", "undecided": "not told from"}
+    places: dict[str, list[str]] = {verdict: [] for verdict in words}
+    for place, one in ratios.items():
+        places[effect(np.log(positive_array(one, "ratios"))).verdict].append(place)
+    said = [f"{words[verdict]} it at {listed(found)}" for verdict, found in places.items() if found]
+    return listed([said[0].replace(" it ", " 1 ", 1), *said[1:]])
 
 
 @checked

@@ -28,11 +28,14 @@ from ptft.infinite_width.particles import Task
 from ptft.infinite_width.rich_transfer import (
     EDGES,
     FIGURES,
+    KINDS,
     Law,
     TransferSetting,
     preactivations,
+    total_variation,
     untrained_preactivations,
 )
+from ptft.trends import Effect, effect
 from ptft.validation import checked, one_of, positive_array, positive_number, require, require_table, whole_number
 
 with needs_extra("sweep", __name__):
@@ -178,6 +181,27 @@ def at_time(table: pd.DataFrame, time: float) -> pd.DataFrame:
 
 
 @checked
+def recorded_time(table: pd.DataFrame, time: float, **point: Any) -> float:
+    """The last time up to the given one at which the runs with the given columns have a loss, as `at_time` ends them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such run, or none has a loss by then.
+
+    Examples
+    --------
+    >>> point = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0, "scratch")
+    >>> rows = [(*point, "test_loss", x, value) for x, value in ((0.0, 1.0), (1.3, 0.7), (2.5, 0.5))]
+    >>> recorded_time(pd.DataFrame(rows, columns=list(COLUMNS)), 2.0, figure="3a")
+    1.3
+    """
+    recorded = _rows(table, "test_loss", point)["x"]
+    require((recorded <= time).any(), "time", time, f"at least {recorded.min():g}, the first that was recorded")
+    return float(recorded[recorded <= time].max())
+
+
+@checked
 def at_equal_train_loss(table: pd.DataFrame, train_loss: float | None = None) -> tuple[pd.DataFrame, dict[str, float]]:
     """The table as if target training had ended at one train loss in all runs of a figure, and that loss by figure.
 
@@ -301,6 +325,129 @@ def ratios(table: pd.DataFrame, *, start: str = "centred", **point: Any) -> pd.D
 
 
 @checked
+def largest_ratios(
+    table: pd.DataFrame, *, after: float, figure: str, start: str = "centred", **point: Any
+) -> pd.DataFrame:
+    """`ratios` at the recorded time after a given one at which their geometric mean over draws is largest.
+
+    The time is chosen by what is found at it, which can only speak against a statement that pretraining helps at all
+    times. A run that has ended keeps its last loss.
+
+    Returns
+    -------
+    DataFrame
+        A row for each gamma_2 and the time x, a column for each draw.
+
+    Raises
+    ------
+    ValueError
+        If there is no such run, or none has a loss after that time.
+
+    Examples
+    --------
+    >>> point = ("3a", "gaussian", 8, 4, 0, "network", 10, 1.0)
+    >>> losses = {"scratch": (1.0, 0.8, 0.6, 0.6), "centred": (1.0, 0.6, 0.66, 0.3)}  # at four times
+    >>> rows = [(*point, s, "test_loss", float(t), loss) for s in losses for t, loss in enumerate(losses[s])]
+    >>> largest_ratios(pd.DataFrame(rows, columns=list(COLUMNS)), after=1.0, figure="3a").round(2).to_dict("index")
+    {(1.0, 2.0): {0: 1.1}}
+    """
+    found = {}
+    for g in gammas(table, figure):
+        each = [curves(table, figure=figure, gamma_2=g, start=s, **point) for s in (start, "scratch")]
+        times = each[0].index.union(each[1].index)
+        ratio = each[0].reindex(times).ffill() / each[1].reindex(times).ffill()
+        ratio = ratio[times > after]
+        require(len(ratio) > 0, "after", after, f"below {times.max():g}, the last recorded time")
+        x = np.log(ratio).mean(axis=1).idxmax()
+        found[g, x] = ratio.loc[x]
+    return pd.DataFrame(found).T.rename_axis(["gamma_2", "x"])
+
+
+@checked
+def ratios_on_the_way(
+    table: pd.DataFrame, train_losses: ArrayLike, *, figure: str, **point: Any
+) -> dict[float, np.ndarray]:
+    """`ratios` at equal train losses on the way, by train loss: for each draw the geometric mean over gamma_2.
+
+    Raises
+    ------
+    ValueError
+        If there is no such run, or one does not reach a train loss.
+
+    Examples
+    --------
+    >>> from ptft.book.results import results_file
+    >>> table = pd.read_parquet(results_file("rich_transfer.parquet"))
+    >>> found = ratios_on_the_way(table, [0.3, 0.1], figure="4", kind="network")
+    >>> {loss: one.shape for loss, one in found.items()}
+    {0.3: (5,), 0.1: (5,)}
+    """
+    one_of(figure, "figure", FIGURES)
+    require_table(table, "table", COLUMNS)
+    part = table[table["figure"] == figure]
+    return {
+        loss: geometric_mean(ratios(at_equal_train_loss(part, loss)[0], figure=figure, **point), axis=0)
+        for loss in positive_array(train_losses, "train_losses", ndim=1).tolist()
+    }
+
+
+@checked
+def interior_minimum(loss: pd.DataFrame) -> np.ndarray:
+    """The least loss between the smallest and the largest gamma_2 over the lesser of those at the two, by draw.
+
+    Parameters
+    ----------
+    loss : DataFrame
+        As from `by_gamma`, with three rows or more.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three gamma_2.
+
+    Examples
+    --------
+    >>> interior_minimum(pd.DataFrame({0: [0.5, 0.4, 0.6], 1: [0.4, 0.5, 0.6]}))
+    array([0.8 , 1.25])
+    """
+    require(len(loss) >= 3, "rows of loss", len(loss), "at least 3, one for each gamma_2")
+    return np.asarray(loss.iloc[1:-1].min() / np.minimum(loss.iloc[0], loss.iloc[-1]))
+
+
+@checked
+def balance(loss: pd.DataFrame, source_loss: pd.DataFrame) -> np.ndarray:
+    """Whether an intermediate gamma_2 is best for the target and better for the source than the largest: then below 1.
+
+    Of two ratios the larger: the `interior_minimum` of the target loss, and the largest source loss between the
+    smallest and the largest gamma_2 over that at the largest.
+
+    Parameters
+    ----------
+    loss, source_loss : DataFrame
+        Losses on the target and on the source after both tasks, as from `by_gamma`, with three rows or more.
+
+    Returns
+    -------
+    ndarray (draws,)
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three gamma_2, or the two have not the same rows and columns.
+
+    Examples
+    --------
+    >>> loss = pd.DataFrame({0: [0.5, 0.4, 0.6], 1: [0.4, 0.5, 0.6]})
+    >>> balance(loss, source_loss=pd.DataFrame([[1, 1], [2, 2], [8, 8]]))
+    array([0.8 , 1.25])
+    """
+    inner = interior_minimum(loss)
+    same = loss.shape == source_loss.shape
+    require(same, "shape of source_loss", source_loss.shape, f"{loss.shape}, as that of loss")
+    return np.asarray(np.maximum(inner, source_loss.iloc[1:-1].max() / source_loss.iloc[-1]))
+
+
+@checked
 def geometric_mean(ratios: ArrayLike, axis: int | None = None) -> np.ndarray:
     """Of ratios, positive numbers.
 
@@ -360,6 +507,132 @@ def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
     >>> bool(disagreements(table, figure="3a", start="scratch", gamma_2=0.1).max() < 0.5)
     True
     """
+    over_theory = _over_theory(table, point)
+    return (over_theory - 1).abs().groupby(level=[*range(over_theory.index.nlevels - 1)]).max()
+
+
+class Offset(NamedTuple):
+    """The test loss of networks over that of the theory, in logarithms, of runs at one point, over their draws."""
+
+    low: float  # the least lower end of the 95 % intervals of the mean, over the recorded times
+    high: float  # the largest upper end
+    last: Effect  # at the last recorded time
+    deviation: float  # largest standard deviation over draws
+
+
+@checked
+def offset(table: pd.DataFrame, **point: Any) -> Offset:
+    """How far networks are from the theory on average over draws, at all recorded times that every draw has.
+
+    The intervals are those of single times. That a mean is told from zero at one of many times is no surprise, but that
+    all intervals are in a range is.
+
+    Raises
+    ------
+    ValueError
+        If there are no runs of both kinds, or the columns leave more than one pair of a draw.
+
+    Examples
+    --------
+    >>> from ptft.book.results import results_file
+    >>> table = pd.read_parquet(results_file("rich_transfer.parquet"))
+    >>> one = offset(table, figure="3a", start="scratch", gamma_2=1.0)
+    >>> bool(-0.02 < one.low < one.last.mean < one.high < 0.02)
+    True
+    """
+    over_theory = _over_theory(table, point).rename("value").reset_index()
+    require(
+        not over_theory.duplicated(["draw", "x"]).any(), "point", str(point), "the columns of one pair of each draw"
+    )
+    each = np.log(over_theory.pivot(index="x", columns="draw", values="value").dropna().sort_index())
+    means = [effect(row) for row in each.to_numpy()]
+    low, high = np.min([one.low for one in means]), np.max([one.high for one in means])
+    return Offset(float(low), float(high), means[-1], float(each.std(axis=1).max()))
+
+
+class LawDistances(NamedTuple):
+    """Total variation distances of laws of the preactivations; by gamma_2 and draw, or by draw."""
+
+    of_networks: pd.DataFrame  # from before training at infinite width to networks after both tasks
+    of_networks_after_source: pd.Series  # and to networks after the source
+    by_target: pd.DataFrame  # from the theory after the source to the theory after both
+    from_theory: pd.DataFrame  # from the theory after both to networks after both
+    untrained: pd.Series  # between the two samples of neurons before training
+
+
+@checked
+def law_distances(table: pd.DataFrame) -> LawDistances:
+    """How far pretraining, the target task and a finite width move the law of the preactivations in Figure 4.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, or the densities of a run.
+
+    Examples
+    --------
+    >>> from ptft.book.results import results_file
+    >>> found = law_distances(pd.read_parquet(results_file("rich_transfer.parquet")))
+    >>> bool((found.from_theory.loc[2.0] < 0.5 * found.by_target.loc[2.0]).all())
+    True
+    """
+    point = {"figure": "4"}
+
+    def between(first: pd.DataFrame, second: pd.DataFrame) -> pd.Series:
+        return pd.Series(total_variation(first, second), index=first.columns)
+
+    def by_richness(of: dict[float, pd.Series]) -> pd.DataFrame:
+        return pd.DataFrame(of).T.rename_axis("gamma_2")
+
+    before = curves(table, "limit_density", **point, kind="theory")
+    after_source = {kind: curves(table, "density", **point, kind=kind, start=SOURCE) for kind in KINDS}
+    untrained = [curves(table, "untrained_density", **point, kind=kind) for kind in KINDS]
+    after_both = {
+        kind: {g: curves(table, "density", **point, kind=kind, start="centred", gamma_2=g) for g in gammas(table, "4")}
+        for kind in KINDS
+    }
+    theory, network = (after_both[kind] for kind in ("theory", "network"))
+    return LawDistances(
+        by_richness({g: between(one, before) for g, one in network.items()}),
+        between(after_source["network"], before),
+        by_richness({g: between(one, after_source["theory"]) for g, one in theory.items()}),
+        by_richness({g: between(theory[g], one) for g, one in network.items()}),
+        between(*untrained),
+    )
+
+
+@checked
+def unpredicted(distances: LawDistances, most: float, share: float) -> np.ndarray:
+    """By how much networks miss a law that the theory would predict, by draw: negative where it does predict it.
+
+    They have to be within `most` of the theory at every gamma_2, and at the largest also within a share of the distance
+    by which the target task moves the theory. By the first alone a theory that does not train on the target would do as
+    well where the target moves little.
+
+    Returns
+    -------
+    ndarray (draws,)
+        The larger of the two excesses.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive.
+
+    Examples
+    --------
+    >>> from ptft.book.results import results_file
+    >>> found = law_distances(pd.read_parquet(results_file("rich_transfer.parquet")))
+    >>> bool((unpredicted(found, most=0.02, share=0.5) < 0).all())
+    True
+    """
+    positive_number(most, "most")
+    allowed = positive_number(share, "share") * distances.by_target.iloc[-1]
+    return np.asarray(np.maximum(distances.from_theory.max() - most, distances.from_theory.iloc[-1] - allowed))
+
+
+def _over_theory(table: pd.DataFrame, point: dict[str, Any]) -> pd.Series:
+    """Test loss of the network over that of the theory at each time that both have, by the point of both and time."""
     require_table(table, "table", COLUMNS)
     require(set(point) <= set(RichTransferPoint._fields), "point", str(point), "of columns of `RichTransferPoint`")
     columns = [*(c for c in RichTransferPoint._fields if c != "kind"), "x"]
@@ -369,7 +642,7 @@ def disagreements(table: pd.DataFrame, **point: Any) -> pd.Series:
     sides = [rows[rows["kind"] == kind].set_index(columns)["value"] for kind in ("network", "theory")]
     network, theory = sides[0].align(sides[1], join="inner")
     require(len(network) > 0, "point", str(point), "that of runs of network and theory")
-    return (network / theory - 1).abs().groupby(level=list(range(len(columns) - 1))).max()
+    return network / theory
 
 
 def _training(table: pd.DataFrame) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from ptft.book.claims import (
     count_held,
     read_claim,
     tally,
+    told_from_one,
 )
 from ptft.trends import paired_effect
 
@@ -96,6 +97,17 @@ def test_effects_hold_on_the_side_where_each_is_expected():
     assert [one.outcome for one in beyond_zero([up, down, flat], [1, -1, 1])] == ["holds", "holds", "undecided"]
     with pytest.raises(ValueError, match="expected_sign"):
         beyond_zero([up], 0)
+
+
+def test_it_is_said_on_which_side_of_one_ratios_are_and_where_none_can_be_told():
+    lower, higher, unclear = [0.8, 0.82, 0.81], [1.2, 1.22, 1.21], [0.9, 1.1, 1.0]
+    assert told_from_one({"a": unclear, "b": [1.5]}) == "not told from 1 at a and b"
+    assert (
+        told_from_one({"a": higher, "b": lower, "c": unclear})
+        == "above 1 at a, below it at b and not told from it at c"
+    )
+    with pytest.raises(ValueError, match="number of ratios"):
+        told_from_one({})
 
 
 def test_the_tally_separates_whose_statements_they_are():

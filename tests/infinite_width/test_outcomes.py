@@ -4,16 +4,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ptft.book.results import results_file
 from ptft.infinite_width import outcomes
 from ptft.infinite_width.outcomes import (
     at_equal_train_loss,
     at_time,
+    balance,
     curves,
     disagreements,
     ends,
+    interior_minimum,
+    largest_ratios,
+    law_distances,
+    offset,
     ratios,
+    ratios_on_the_way,
+    recorded_time,
     spread,
     stopped_by_time,
+    unpredicted,
 )
 
 
@@ -81,3 +90,71 @@ def test_runs_that_time_has_stopped_are_compared_with_others_at_the_loss_that_al
 
 def test_a_time_cuts_losses_and_nothing_else():
     assert len(at_time(made_up([[0.0] * 12], "density"), 3.0)) == 12
+
+
+def test_the_last_recorded_time_is_the_one_at_which_a_table_is_cut():
+    table = made_up([[3.0, 2.0, 1.0], [4.0, 0.5]])
+    assert recorded_time(table, 1.9, start="centred") == 1.0
+    assert ends(at_time(table, recorded_time(table, 1.9))).equals(ends(at_time(table, 1.9)))
+    with pytest.raises(ValueError, match="at least 0, the first that was recorded"):
+        recorded_time(table, -1.0)
+
+
+def test_an_advantage_that_is_lost_on_the_way_is_found_though_both_ends_have_it():
+    """In the mean the loss is lower early and late, and higher at the time 2, when one run has ended."""
+    scratch = made_up([[1.0, 0.8, 0.6, 0.6], [1.0, 0.8, 0.6, 0.6]], start="scratch")
+    table = pd.concat([scratch, made_up([[1.0, 0.4, 0.72, 0.3], [1.0, 0.66]])])
+    for table_at in (at_time(table, 1.0), table):
+        assert outcomes.geometric_mean(ratios(table_at, figure="3a")) < 1
+    found = largest_ratios(table, after=1.0, figure="3a")
+    assert list(found.index) == [(1.0, 2.0)] and found.to_numpy() == pytest.approx(np.array([[1.2, 1.1]]))
+    with pytest.raises(ValueError, match="below 3, the last recorded time"):
+        largest_ratios(table, after=3.0, figure="3a")
+
+
+def test_on_the_way_runs_are_compared_at_one_train_loss_over_all_gamma():
+    runs = [("centred", 1.0, 0.4), ("centred", 2.0, 0.9), ("scratch", 1.0, 0.8), ("scratch", 2.0, 0.8)]
+    table = pd.concat(
+        made_up([[1.0, end]], quantity, start=start, gamma_2=g)
+        for start, g, loss in runs
+        for quantity, end in (("train_loss", 0.1), ("test_loss", loss))
+    )
+    found = ratios_on_the_way(table, [0.5, 0.1], figure="3a")
+    assert found[0.1] == pytest.approx([np.sqrt(0.5 * 0.9 / 0.8)])
+    way = np.log(2) / np.log(10)
+    at_half = [1 - way * (1 - loss) for *_, loss in runs]
+    assert found[0.5] == pytest.approx([np.sqrt(at_half[0] * at_half[1] / (at_half[2] * at_half[3]))])
+
+
+def test_an_offset_is_the_mean_over_draws_of_times_that_all_have():
+    theory, network = made_up([[2.0, 1.0, 1.0], [1.0, 1.0]]), made_up([[2.0, 1.02, 9.0], [1.0, 0.98]], kind="network")
+    found = offset(pd.concat([theory, network]), figure="3a")
+    logs = np.log([1.02, 0.98])
+    assert found.last.mean == pytest.approx(logs.mean()) and found.deviation == pytest.approx(logs.std(ddof=1))
+    assert (found.low, found.high) == (found.last.low, found.last.high) and found.low < 0 < found.high
+    biased = offset(pd.concat([theory, made_up([[2.0, 0.9], [1.0, 0.91]], kind="network")]), figure="3a")
+    assert biased.last.verdict == "disagree" and biased.high == 0  # of the start, where both are the same
+
+
+def test_a_theory_that_does_not_train_on_the_target_does_not_predict_the_law_after_it():
+    """On photographs the target moves the law by so little that a bound of 0.02 alone lets such a theory pass."""
+    stored = pd.read_parquet(results_file("cifar_10/larger_source/rich_transfer.parquet"))
+    found = law_distances(stored)
+    assert np.all(unpredicted(found, most=0.02, share=0.5) < 0)
+    of_theory = (stored["kind"] == "theory") & (stored["quantity"] == "density")
+    source = stored[of_theory & (stored["start"] == "source")]
+    stays = [source.assign(start="centred", gamma_2=g) for g in found.by_target.index]
+    untouched = law_distances(pd.concat([stored[~(of_theory & (stored["start"] == "centred"))], *stays]))
+    assert np.all(untouched.by_target == 0) and (untouched.from_theory.max() < 0.021).all()
+    assert np.all(unpredicted(untouched, most=0.021, share=0.5) > 0)
+
+
+def test_a_balance_needs_a_minimum_inside_and_less_forgetting_there():
+    losses = pd.DataFrame({0: [0.5, 0.4, 0.6], 1: [0.4, 0.5, 0.6], 2: [0.5, 0.4, 0.6]})
+    forgotten = pd.DataFrame({0: [0.1, 0.2, 0.8], 1: [0.1, 0.2, 0.8], 2: [0.1, 0.9, 0.8]})
+    assert (balance(losses, forgotten) < 1).tolist() == [True, False, False]
+    assert (interior_minimum(losses) < 1).tolist() == [True, False, True]
+    with pytest.raises(ValueError, match="at least 3"):
+        interior_minimum(losses.iloc[:2])
+    with pytest.raises(ValueError, match="as that of loss"):
+        balance(losses, forgotten.iloc[:2])
