@@ -354,9 +354,8 @@ def outputs_apart(model: ResNet, other: ResNet, images: Tensor, batch_statistics
     ----------
     model, other : torchvision.models.ResNet
         With as many outputs; both are kept.
-    images : tensor (samples, 3, H, W)
-    batch_statistics : bool, default False
-        Instead of evaluation mode, let batch norm use the statistics of `images`.
+    images, batch_statistics
+        As in `ptft.vision.activations`.
 
     Raises
     ------

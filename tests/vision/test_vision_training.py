@@ -103,14 +103,21 @@ def test_kappa_keeps_the_initial_function_and_divides_the_stem_gradient(sharp_ne
     )
 
 
-def test_kappa_moves_the_initial_outputs_by_the_epsilon_of_batch_norm_and_by_running_statistics(network, noise):
-    images, state = noise.float(), {name: x.clone() for name, x in network.state_dict().items()}
-    scaled = vision.scale_early_layers(network, 0.25)
-    assert 0.01 < vision.outputs_apart(network, scaled, images, batch_statistics=True) < 0.1
-    assert vision.outputs_apart(network, scaled, images) > 0.5
-    assert all(torch.equal(x, state[name]) for name, x in network.state_dict().items())  # nor its running statistics
+def test_kappa_moves_the_initial_outputs_by_the_epsilon_of_batch_norm_and_by_running_statistics(sharp_network, noise):
+    apart = {}
+    for epsilon in (1e-5, 1e-6, 1e-30):
+        model = copy.deepcopy(sharp_network)
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eps = epsilon
+        state = {name: x.clone() for name, x in model.state_dict().items()}
+        scaled = vision.scale_early_layers(model, 0.25)
+        apart[epsilon] = vision.outputs_apart(model, scaled, noise, batch_statistics=True)
+        assert vision.outputs_apart(model, scaled, noise) > 0.5  # at the running statistics of both, which are the same
+        assert all(torch.equal(x, state[name]) for name, x in model.state_dict().items())
+    assert apart[1e-30] < 1e-8 < 1e-3 < apart[1e-5] == pytest.approx(10 * apart[1e-6], rel=0.1)
     with pytest.raises(ValueError, match="other has 3 outputs: it must have 10, as model has"):
-        vision.outputs_apart(network, vision.new_model(3, seed=0), images)
+        vision.outputs_apart(model, vision.new_model(3, seed=0), noise)
 
 
 @pytest.mark.parametrize("c", [0.5, 2.0])
