@@ -815,6 +815,7 @@ def test_a_table_in_colour_has_its_grid_once_for_each_split_and_fine_tunes_no_cl
     assert (points["pretraining_images"] == images * (points["knob"] != "untrained")).all()
     settings = {(knob, value) for knob in vision.knobs_of(points) for value in vision.values_of(points, knob)}
     settings = {vision.BASELINE if value == 1 else (knob, value) for knob, value in settings} | {vision.UNTRAINED}
+    settings |= {("kappa_rate", 0.25), ("epochs", 31.0)} if "smaller" in folder else set()  # the controls
     seeds, sizes = points["seed"].unique(), vision.sizes_of(points)
     ran = [knob for knob in vision.KNOBS if knob != "c" or "fewer" not in folder]  # c was not run from few classes
     assert vision.knobs_of(points) == ran and (sizes[0], sizes[-1]) == (10, 500)
