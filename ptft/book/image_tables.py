@@ -192,7 +192,7 @@ def epochs_table(runs: ImageRuns, name: str, images: str = "") -> MarkdownTable:
     Examples
     --------
     >>> epochs_table(stored_runs("cifar_10"), "tab-example")
-    <table of 9 rows>
+    <table of 11 rows>
     """
     starts, sizes = runs.pretrainings, vision.sizes_of(runs.accuracies)
     rows = []
@@ -284,7 +284,7 @@ def gains_table(table: pd.DataFrame, column: str, name: str, caption: str) -> Ma
     Examples
     --------
     >>> gains_table(stored_runs("cifar_10").accuracies, "accuracy", "tab-example", "Gains.")
-    <table of 7 rows>
+    <table of 9 rows>
     """
     rows = []
     for knob in vision.knobs_of(table):
@@ -500,14 +500,19 @@ def by_ending(runs: ImageRuns, knob: str, value: float, column: str = "accuracy"
     >>> list(by_ending(stored_runs("cifar_10"), "kappa", 0.25))
     ['loss']
     """
-    starts = runs.pretrainings
-    chosen = starts[(starts["knob"] == knob) & (starts["value"] == value)]
-    require(len(chosen) > 0, "knob, value", (knob, value), "one that was pretrained")
     table, found = runs.accuracies, {}
-    for ending, part in chosen.groupby("pretraining_stopped_by", sort=False):
+    for ending, part in _pretrained_at(runs, knob, value).groupby("pretraining_stopped_by", sort=False):
         of_splits = table[table["seed"].isin(part["seed"])]
         found[str(ending)] = trends.effect(trends.differences_over_sizes(of_splits, knob, value, column))
     return found
+
+
+def _pretrained_at(runs: ImageRuns, knob: str, value: float) -> pd.DataFrame:
+    """The pretrainings at a value of a knob, of which there must be one."""
+    starts = runs.pretrainings
+    chosen = starts[(starts["knob"] == knob) & (starts["value"] == value)]
+    require(len(chosen) > 0, "knob, value", (knob, value), "one that was pretrained")
+    return chosen
 
 
 def _capped(table: pd.DataFrame) -> set[tuple[str, float, int]]:
@@ -530,10 +535,7 @@ def pretraining_epochs(runs: ImageRuns, knob: str, value: float) -> float:
     >>> pretraining_epochs(runs, "kappa", 0.25) > pretraining_epochs(runs, *vision.BASELINE)
     True
     """
-    starts = runs.pretrainings
-    chosen = (starts["knob"] == knob) & (starts["value"] == value)
-    require(bool(chosen.any()), "knob, value", (knob, value), "one that was pretrained")
-    return float(starts["pretraining_epochs"][chosen].median())
+    return float(_pretrained_at(runs, knob, value)["pretraining_epochs"].median())
 
 
 @checked

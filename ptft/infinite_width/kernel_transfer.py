@@ -434,7 +434,8 @@ def differences(table: pd.DataFrame, features: str = "network") -> pd.DataFrame:
     >>> differences(pd.DataFrame(rows))[20, 0.0].round(3).tolist()  # from 0.5
     [0.2, 0.0]
     """
-    mean = mean_over_targets(table)[one_of(features, "features", FEATURES)].unstack("width")
-    theory = mean_over_targets(table)["mean field"].unstack("width")
-    square = (mean.div(theory[theory.columns.max()], axis=0) - 1) ** 2
+    one_of(features, "features", FEATURES)
+    mean = mean_over_targets(table).unstack("width")
+    theory = mean["mean field"]
+    square = (mean[features].div(theory[theory.columns.max()], axis=0) - 1) ** 2
     return np.sqrt(square.groupby(["P_1", "gamma_1"]).mean()).T
