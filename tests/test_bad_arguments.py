@@ -197,6 +197,7 @@ def made():
         + [f"power{task}_{when}" for when in ("before", "after") for task in ("", "_pt", "_ft")],
     )
     found["image runs"] = image_tables.stored_runs("cifar_10")
+    found["controls"] = image_tables.stored_runs("controls")
     found["signature"] = vision.signature(found["image runs"].representations, convention="batch")
     found["slopes"] = image_claims.signature_slopes(found["image runs"].representations)
     found["by loss"] = image_tables.by_loss(image_tables.stored_runs(), image_tables.stored_runs("stricter"))
@@ -1408,6 +1409,15 @@ def examples():
             "caption": "b",
         },
         "book.image_claims.wrong_answers": {"table": m["accuracies"], "knob": "kappa"},
+        "book.image_controls.controls_of": {"table": m["controls"].accuracies},
+        "book.image_controls.control_changes": {"runs": m["controls"]},
+        "book.image_controls.controls_table": {"runs": m["controls"], "name": "tab-a", "caption": "b"},
+        "book.image_controls.control_claim": {
+            "runs": m["controls"],
+            "knob": "kappa_rate",
+            "place": "tab-a",
+            "images": "",
+        },
         "book.claims.bounded": {"value": 0.1, "bound": 0.2},
         "book.claims.claims_table": {"claims": [claim("a", "b", "c", "d", CASES)], "name": "tab-a", "caption": "b"},
         "book.computed_text.listed": {"words": ["a"], "none": "none"},
