@@ -781,6 +781,7 @@ def examples():
         },
         "infinite_width.outcomes.interior_minimum": {"loss": LOSSES},
         "infinite_width.outcomes.balance": {"loss": LOSSES, "source_loss": LOSSES},
+        "infinite_width.outcomes.growth_power": {"before": LOSSES.iloc[0], "after": LOSSES.set_axis([0.5, 1.0, 2.0])},
         "infinite_width.outcomes.offset": {"table": m["table"]},
         "infinite_width.outcomes.law_distances": {"table": m["table"]},
         "infinite_width.outcomes.unpredicted": {
@@ -964,7 +965,7 @@ def examples():
         "figures.rich_transfer.images": {"table": m["table"], "draw": 0},
         "figures.rich_transfer.title": {"name": "4", "dataset": "digits"},
         "figures.rich_transfer.gains": {"table": m["table"], "names": ("3a",), "kind": "network"},
-        "figures.rich_transfer.sample_sizes": {"table": m["table"], "kind": "network"},
+        "figures.rich_transfer.sample_sizes": {"table": m["table"]},
         "figures.rich_transfer.forgetting": {"table": m["table"], "P2": {"3a": 4}, "kind": "network"},
         "figures.rich_transfer.live": {"pairs": {"one": (m["flow"], m["flow"])}},
         "figures.tour.penalties": {"inits": {"one": INIT}, "a_pt": 1.0, "size": 1.0},

@@ -177,16 +177,17 @@ def gains(table: pd.DataFrame, names: tuple[str, ...] = ("3a", "3b", "4"), kind:
 
 
 @checked
-def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
+def sample_sizes(table: pd.DataFrame) -> Figure:
     """Test loss of the target where its runs end against the number of its examples, over draws (Figure 5).
 
-    Left and middle: after pretraining and from random neurons, means and standard deviations. Right: the ratio of the
-    two, draw by draw.
+    Left and middle: after pretraining and from random neurons, means and standard deviations over draws of networks,
+    and (dashed) means of the mean-field theory. Right: the ratio of the two for each draw of networks, and geometric
+    means over draws of networks and (dashed) of the theory.
 
     Raises
     ------
     ValueError
-        If the table lacks a column, or another argument is not allowed.
+        If the table lacks a column, or the runs of networks or of the theory.
 
     Examples
     --------
@@ -195,23 +196,28 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
     >>> [ax.get_title() for ax in fig.axes]
     ['after pretraining', 'from scratch', 'ratio']
     """
-    one_of(kind, "kind", KINDS)
     require_table(table, "table", COLUMNS)
     fig, (axes,) = figure(1, 3, height=2.8)
     values = gammas(table, "5")
     sizes = sorted(table.loc[(table["figure"] == "5") & (table["P2"] > 0), "P2"].unique().tolist())
-    ratio = {P2: ratios(table, figure="5", kind=kind, P2=P2) for P2 in sizes}
+    ratio = {(kind, P2): ratios(table, figure="5", kind=kind, P2=P2) for kind in KINDS for P2 in sizes}
     for (i, gamma_2), color in zip(enumerate(values), ordered_colors(len(values)), strict=True):
-        for ax, start in zip(axes, _PLAIN, strict=False):
-            point: dict[str, Any] = {"figure": "5", "start": start, "gamma_2": gamma_2, "kind": kind}
-            last = pd.DataFrame([ends(table, P2=P2, **point) for P2 in sizes])
-            bars = ax.errorbar(sizes, last.mean(axis=1), last.std(axis=1), color=color, marker="o", ms=3, capsize=2)
-            beside(bars.get_children(), i, len(values))
-        gain = np.array([ratio[P2].loc[gamma_2] for P2 in sizes])
-        drawn = axes[2].plot(np.repeat(sizes, gain.shape[1]), gain.ravel(), "o", color=color, ms=3, alpha=0.6)
-        label = rf"$\gamma_2$ = {number(gamma_2)}"
-        drawn += axes[2].plot(sizes, np.exp(np.log(gain).mean(axis=1)), color=color, label=label)
-        beside(drawn, i, len(values))
+        for kind, look in STYLES.items():
+            for ax, start in zip(axes, _PLAIN, strict=False):
+                point: dict[str, Any] = {"figure": "5", "start": start, "gamma_2": gamma_2, "kind": kind}
+                last = pd.DataFrame([ends(table, P2=P2, **point) for P2 in sizes])
+                if kind == "theory":
+                    drawn = ax.plot(sizes, last.mean(axis=1), color=color, **look)
+                else:
+                    bars: dict[str, Any] = {"fmt": "o", "ms": 3, "capsize": 2, "color": color}
+                    drawn = ax.errorbar(sizes, last.mean(axis=1), last.std(axis=1), **bars).get_children()
+                beside(drawn, i, len(values))
+            gain = np.array([ratio[kind, P2].loc[gamma_2] for P2 in sizes])
+            drawn = axes[2].plot(sizes, np.exp(np.log(gain).mean(axis=1)), color=color, **look)
+            if kind == "network":
+                each = np.repeat(sizes, gain.shape[1]), gain.ravel()
+                drawn += axes[2].plot(*each, "o", color=color, ms=3, alpha=0.6)
+            beside(drawn, i, len(values))
     axes[1].sharey(axes[0])
     axes[2].axhline(1, color="black", lw=0.8, ls="--")
     for ax, title in zip(axes, (*map(TITLES.get, _PLAIN), "ratio"), strict=True):
@@ -221,7 +227,9 @@ def sample_sizes(table: pd.DataFrame, kind: str = "network") -> Figure:
         ax.minorticks_off()
     axes[0].set_ylabel("target test loss")
     axes[2].set_ylabel("target loss, over scratch")
-    axes[2].legend(fontsize="x-small")
+    points = Line2D([], [], color="black", marker="o", ms=3, ls="", label="network")
+    axes[0].legend(handles=[points, KIND_HANDLES[1]], fontsize="x-small")
+    axes[2].legend(handles=_gamma_handles(table, "5"), fontsize="x-small")
     return fig
 
 

@@ -448,6 +448,45 @@ def balance(loss: pd.DataFrame, source_loss: pd.DataFrame) -> np.ndarray:
 
 
 @checked
+def growth_power(before: pd.Series, after: pd.DataFrame) -> np.ndarray:
+    """The power of gamma_2 as which the source loss grows on the target, between the smallest and the largest gamma_2.
+
+    From the centred start the network function of the source changes by gamma_2/gamma_1 times that of the target. So
+    the power is 2 where the latter does not depend on gamma_2, and no misfit on the source was there before.
+
+    Parameters
+    ----------
+    before : Series (draws,)
+        The source loss where pretraining ends, as from `ends`.
+    after : DataFrame
+        The source loss after both tasks, as from `by_gamma`, with two rows or more.
+
+    Returns
+    -------
+    ndarray (draws,)
+        Not a number where the loss does not grow at one of the two gamma_2.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two gamma_2, one is not positive, or the draws are not the same.
+
+    Examples
+    --------
+    >>> after = pd.DataFrame({0: [0.2, 0.5, 1.7], 1: [0.2, 0.3, 0.9]}, index=[0.5, 1.0, 2.0])
+    >>> growth_power(pd.Series([0.1, 0.3]), after)
+    array([ 2., nan])
+    """
+    require(len(after) >= 2, "rows of after", len(after), "at least 2, one for each gamma_2")
+    gamma = positive_array(after.index, "gamma_2 of after")
+    same = list(before.index) == list(after.columns)
+    require(same, "draws of before", list(before.index), f"{list(after.columns)}, as those of after")
+    growth = (after - before).iloc[[0, -1]]
+    ratio = (growth.iloc[1] / growth.iloc[0]).where((growth > 0).all())
+    return np.asarray(np.log(ratio) / np.log(gamma[-1] / gamma[0]))
+
+
+@checked
 def geometric_mean(ratios: ArrayLike, axis: int | None = None) -> np.ndarray:
     """Of ratios, positive numbers.
 

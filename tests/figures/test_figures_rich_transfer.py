@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 
 from ptft.figures import rich_transfer as figures
 from ptft.infinite_width import rich_transfer
-from ptft.infinite_width.outcomes import curves
+from ptft.infinite_width.outcomes import curves, ends
 from ptft.infinite_width.rich_transfer import DIGITS, FIGURES, GAUSSIAN, KINDS, STARTS
 from ptft.sweeps import engine
 from ptft.sweeps import rich_transfer as rich_sweep
@@ -66,8 +66,14 @@ def test_forgetting_and_sample_sizes(table):
     axes = figures.forgetting(table, {"3a": 4, "5": 4}).axes
     assert [len(ax.lines) for ax in axes] == [4, 4]  # two draws, each after and before
     after, scratch, ratio = figures.sample_sizes(table).axes
-    assert len(after.containers) == len(scratch.containers) == 2 and len(ratio.lines) == 5
+    assert len(after.containers) == len(scratch.containers) == 2  # networks, with one dashed line of theory for each
+    assert len(ratio.lines) == 2 * (2 + 1) + 1  # means of both kinds and points of networks, and the line at one
     assert after.get_ylim() == scratch.get_ylim() and ratio.get_xlabel()
+    drawn = [line.get_ydata() for line in scratch.lines if line.get_linestyle() == "--"]
+    for gamma_2 in (0.5, 1.0):
+        points = [{"figure": "5", "start": "scratch", "gamma_2": gamma_2, "kind": "theory", "P2": P2} for P2 in (2, 4)]
+        wanted = [ends(table, **point).mean() for point in points]
+        assert sum(np.array_equal(one, wanted) for one in drawn) == 1
 
 
 def test_live_runs():

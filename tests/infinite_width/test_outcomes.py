@@ -13,6 +13,7 @@ from ptft.infinite_width.outcomes import (
     curves,
     disagreements,
     ends,
+    growth_power,
     interior_minimum,
     largest_ratios,
     law_distances,
@@ -158,3 +159,15 @@ def test_a_balance_needs_a_minimum_inside_and_less_forgetting_there():
         interior_minimum(losses.iloc[:2])
     with pytest.raises(ValueError, match="as that of loss"):
         balance(losses, forgotten.iloc[:2])
+
+
+def test_the_source_loss_grows_as_the_square_of_gamma_where_the_function_of_the_target_stays():
+    """With a misfit on the source its overlap with that function counts, most of all at the smallest gamma_2."""
+    gamma = np.array([0.1, 1.0, 2.0])
+    after = pd.DataFrame({0: 0.2 + 0.5 * gamma**2, 1: 0.3 + 0.5 * gamma**1.5, 2: 0.4 + 0.5 * gamma**2 - 0.1 * gamma})
+    found = growth_power(pd.Series([0.2, 0.3, 0.4]), after.set_index(gamma))
+    assert found[:2] == pytest.approx([2, 1.5]) and np.isnan(found[2])
+    with pytest.raises(ValueError, match="at least 2"):
+        growth_power(after.iloc[0], after.set_index(gamma).iloc[:1])
+    with pytest.raises(ValueError, match="as those of after"):
+        growth_power(pd.Series([0.2, 0.3]), after.set_index(gamma))
