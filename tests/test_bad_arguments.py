@@ -1411,11 +1411,17 @@ def examples():
         },
         "book.image_claims.wrong_answers": {"table": m["accuracies"], "knob": "kappa"},
         "book.image_controls.controls_of": {"table": m["controls"].accuracies},
-        "book.image_controls.control_changes": {"runs": m["controls"]},
+        "book.image_controls.changes": {"runs": m["controls"], "knob": "kappa", "value": 0.25},
         "book.image_controls.controls_table": {"runs": m["controls"], "name": "tab-a", "caption": "b"},
-        "book.image_controls.control_claim": {
+        "book.image_controls.rate_claim": {
             "runs": m["controls"],
-            "knob": "kappa_rate",
+            "reference": m["image runs"],
+            "place": "tab-a",
+            "images": "",
+        },
+        "book.image_controls.length_claim": {
+            "runs": m["controls"],
+            "reference": m["image runs"],
             "place": "tab-a",
             "images": "",
         },

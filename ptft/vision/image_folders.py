@@ -115,7 +115,8 @@ def _decoded(
                 mode = image.mode
                 one = image.convert("RGB") if not mode.startswith(DEEP) else None
         except Exception as error:  # Pillow raises whatever a damaged file leads it to
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            said = str(error).partition(" <_io.")[0]  # without the object in memory that Pillow was given
+            reason = (said.strip() or type(error).__name__).splitlines()[0]
             raise ValueError(f"{name} is broken: Pillow cannot read it ({reason})") from None
         if one is None:
             raise ValueError(f"{name} has more than 8 bits a channel (mode {mode}): that is not read")

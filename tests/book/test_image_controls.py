@@ -34,31 +34,41 @@ def runs(changes, spread=0.001, seeds=5):
     )
 
 
+REFERENCE = runs({SCALE: 0.05})
+
+
 @pytest.mark.parametrize(("rate", "verdict"), [(0.05, 0), (0.06, 0), (0.075, 2), (0.09, 3), (0.0, 3), (-0.05, 3)])
 def test_the_rate_must_change_what_the_scale_changes(rate, verdict):
-    found = image_controls.control_claim(runs({SCALE: 0.05, RATE: rate}), RATE, "tab-a", " (on these)")
+    found = image_controls.rate_claim(runs({SCALE: 0.05, RATE: rate}), REFERENCE, "tab-a", " (on these)")
     assert found.verdict == VERDICTS[verdict] and found.statement.endswith(" (on these).")
     assert len(found.cases) == len(image_controls.DECIDING) and "{numref}`tab-a`" in found.check
-    assert "times 16 less the scale 0.25" in found.check
+    assert "times 16, less the scale 0.25" in found.check
 
 
-@pytest.mark.parametrize(("length", "verdict"), [(0.0, 0), (0.01, 0), (0.025, 2), (0.05, 3), (-0.05, 3)])
-def test_the_length_must_change_little_of_it(length, verdict):
-    found = image_controls.control_claim(runs({SCALE: 0.05, RATE: 0.05, LENGTH: length}), LENGTH, "tab-a")
+def test_the_margin_is_that_of_the_reference():
+    apart = runs({SCALE: 0.05, RATE: 0.07})
+    verdicts = [image_controls.rate_claim(apart, runs({SCALE: one}), "tab-a").verdict for one in (0.1, 0.02, 0.0)]
+    assert verdicts == [VERDICTS[0], VERDICTS[3], VERDICTS[3]]
+
+
+@pytest.mark.parametrize(("length", "verdict"), [(0.0, 0), (0.04, 0), (0.05, 2), (0.06, 3)])
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_scale_must_change_more_than_the_length(length, verdict, side):
+    given = runs({SCALE: side * 0.05, LENGTH: side * length})
+    found = image_controls.length_claim(given, runs({SCALE: side * 0.05}), "tab-a")
     assert found.verdict == VERDICTS[verdict] and "for 31 epochs" in found.check
 
 
-@pytest.mark.parametrize("knob", [RATE, LENGTH])
-def test_few_noisy_splits_and_a_scale_without_an_effect_decide_nothing(knob):
-    for given in (runs({SCALE: 0.05, RATE: 0.05}, spread=0.1), runs({SCALE: 0.0}, spread=0.01)):
-        assert image_controls.control_claim(given, knob, "tab-a").verdict == VERDICTS[2]
+def test_few_noisy_splits_decide_nothing():
+    noisy = runs({SCALE: 0.05, RATE: 0.05}, spread=0.1)
+    assert image_controls.rate_claim(noisy, REFERENCE, "tab-a").verdict == VERDICTS[2]
+    assert image_controls.length_claim(noisy, REFERENCE, "tab-a").verdict == VERDICTS[2]
 
 
 def test_changes_are_those_of_each_measure_and_the_table_shows_them():
     given = runs({SCALE: 0.05, RATE: 0.04, LENGTH: 0.01}, spread=0.0)
-    changes = image_controls.control_changes(given)
     for knob, moved in {SCALE: 0.05, RATE: 0.04, LENGTH: 0.01}.items():
-        for measure, one in changes[knob].items():
+        for measure, one in image_controls.changes(given, knob, VALUES[knob]).items():
             np.testing.assert_allclose(one, moved if measure.startswith("accuracy") else -10 * moved, rtol=1e-9)
     rows = str(image_controls.controls_table(given, "tab-a", "A caption.")).splitlines()
     assert rows[3].split(" | ")[1:] == ["$\\kappa$ = 0.25", "early rate $\\times$ 16", "31 epochs", "rate less scale |"]
@@ -76,5 +86,3 @@ def test_controls_that_are_not_there_are_named():
     for lacking, said in ((RATE, "values of kappa_rate"), (LENGTH, "values of epochs"), (SCALE, "values of kappa")):
         with pytest.raises(ValueError, match=said):
             image_controls.controls_of(table[table["knob"] != lacking])
-    with pytest.raises(ValueError, match="knob"):
-        image_controls.control_claim(runs({}), SCALE, "tab-a")
